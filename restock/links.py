@@ -1,0 +1,173 @@
+"""Signed links that people and providers bring back to us, and secrets sealed for the database.
+
+A token carries one id and nothing else: no address, no name. Each purpose has its own salt, so a click token never
+unsubscribes anybody. Nothing here may be logged: whoever holds a token may do what it allows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from collections.abc import Callable, Sequence
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from itsdangerous import BadData, HMACAlgorithm, URLSafeSerializer, URLSafeTimedSerializer
+
+CONFIRM_MAX_AGE_SECONDS = 7 * 24 * 3600
+_LONGEST_TOKEN = 128
+_LARGEST_ID = 2**63 - 1
+
+
+class _ShortHmac(HMACAlgorithm):
+    """HMAC-SHA256 cut to 128 bits (RFC 2104 section 5): half the length in a text message."""
+
+    default_digest_method = staticmethod(hashlib.sha256)
+
+    def get_signature(self, key: bytes, value: bytes) -> bytes:
+        return super().get_signature(key, value)[:16]
+
+
+def _signer_settings() -> dict[str, object]:
+    return {"key_derivation": "hmac", "digest_method": hashlib.sha256, "algorithm": _ShortHmac()}
+
+
+class Links:
+    """Make and read the links a message carries.
+
+    The first key signs, every key verifies. A `read_` method returns None for a token that is forged, too old, or made
+    for another purpose.
+    """
+
+    def __init__(self, keys: Sequence[str], public_url: str) -> None:
+        if not keys:
+            raise ValueError("Links needs at least one key")
+        self._keys = list(reversed(keys))  # itsdangerous wants the oldest first and signs with the last
+        self._base = public_url.rstrip("/")
+        self._click = self._plain("click")
+        self._decline = self._plain("decline")
+        self._unsubscribe = self._plain("unsubscribe")
+        self._preferences = self._plain("preferences")
+        self._receipt = self._plain("receipt")
+        self._confirm = URLSafeTimedSerializer(
+            self._keys, salt="restock.links.confirm", signer_kwargs=_signer_settings()
+        )
+
+    def _plain(self, purpose: str) -> URLSafeSerializer:
+        return URLSafeSerializer(self._keys, salt=f"restock.links.{purpose}", signer_kwargs=_signer_settings())
+
+    def click(self, delivery_id: int) -> str:
+        """Link to the goods, counted on the way."""
+        return f"{self._base}/c/{self._click.dumps(delivery_id)}"
+
+    def decline(self, delivery_id: int) -> str:
+        """Link by which a shopper passes the turn on to the next in line."""
+        return f"{self._base}/decline/{self._decline.dumps(delivery_id)}"
+
+    def unsubscribe(self, contact_id: int) -> str:
+        """Link that ends every alert of this shop to this contact; never expires."""
+        return f"{self._base}/unsubscribe/{self._unsubscribe.dumps(contact_id)}"
+
+    def preferences(self, contact_id: int) -> str:
+        """Link to the page where a contact sees and ends single alerts; never expires."""
+        return f"{self._base}/preferences/{self._preferences.dumps(contact_id)}"
+
+    def confirm(self, contact_id: int) -> str:
+        """Link by which a contact says yes; good for CONFIRM_MAX_AGE_SECONDS."""
+        return f"{self._base}/confirm/{self._confirm.dumps(contact_id)}"
+
+    def receipt_token(self, delivery_id: int) -> str:
+        """Make the token by which a provider's callback names a delivery."""
+        return _text(self._receipt.dumps(delivery_id))
+
+    def read_click(self, token: str) -> int | None:
+        """Return the delivery's id."""
+        return _read(self._click.loads, token)
+
+    def read_decline(self, token: str) -> int | None:
+        """Return the delivery's id."""
+        return _read(self._decline.loads, token)
+
+    def read_unsubscribe(self, token: str) -> int | None:
+        """Return the contact's id."""
+        return _read(self._unsubscribe.loads, token)
+
+    def read_preferences(self, token: str) -> int | None:
+        """Return the contact's id."""
+        return _read(self._preferences.loads, token)
+
+    def read_confirm(self, token: str) -> int | None:
+        """Return the contact's id."""
+        return _read(lambda text: self._confirm.loads(text, max_age=CONFIRM_MAX_AGE_SECONDS), token)
+
+    def read_receipt(self, token: str) -> int | None:
+        """Return the delivery's id."""
+        return _read(self._receipt.loads, token)
+
+
+def _text(token: str | bytes) -> str:
+    return token.decode() if isinstance(token, bytes) else token
+
+
+def _read(loads: Callable[[str], object], token: str) -> int | None:
+    if len(token) > _LONGEST_TOKEN or not token.isascii():
+        return None
+    try:
+        value = loads(token)
+    except BadData:
+        return None
+    return value if type(value) is int and 0 < value <= _LARGEST_ID else None
+
+
+class SealError(Exception):
+    """A sealed secret does not open: another key, another context, or damage. Never says what was inside."""
+
+
+class Vault:
+    """Seal secrets for the database and open them again (AES-256-GCM, keys by HKDF-SHA256 from SECRET_KEY).
+
+    A context such as "shops.access_token:42" is bound to the seal, so a value copied into another row does not open.
+    The first key seals, every key opens.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        if not keys:
+            raise ValueError("Vault needs at least one key")
+        self._ciphers = {_derive(key, b"key id", 4): AESGCM(_derive(key, b"seal", 32)) for key in reversed(keys)}
+        self._first_id = _derive(keys[0], b"key id", 4)
+        self._hash_key = _derive(keys[0], b"keyed hash", 32)
+
+    def seal(self, plaintext: str, context: str) -> bytes:
+        """Return key id (4 bytes), nonce (12), ciphertext and tag."""
+        nonce = os.urandom(12)
+        return self._first_id + nonce + self._ciphers[self._first_id].encrypt(nonce, plaintext.encode(), _aad(context))
+
+    def open(self, sealed: bytes, context: str) -> str:
+        """Return what was sealed; raise SealError for another key, another context or a damaged value."""
+        sealed = bytes(sealed)  # the driver may hand over a memoryview
+        cipher = self._ciphers.get(sealed[:4])
+        if cipher is None:
+            raise SealError("sealed with a key that SECRET_KEY no longer lists: add the old key at its end")
+        try:
+            return cipher.decrypt(sealed[4:16], sealed[16:], _aad(context)).decode()
+        except (InvalidTag, ValueError):
+            raise SealError("this value was sealed for another place, or is damaged") from None
+
+    def needs_resealing(self, sealed: bytes) -> bool:
+        """Say whether the value was sealed with a key that is no longer the first."""
+        return bytes(sealed)[:4] != self._first_id
+
+    def keyed_hash(self, value: str) -> bytes:
+        """Return 16 bytes that only a holder of the first key can recompute: for IP addresses and limiter keys."""
+        return hmac.digest(self._hash_key, value.encode(), "sha256")[:16]
+
+
+def _derive(key: str, purpose: bytes, length: int) -> bytes:
+    return HKDF(SHA256(), length, salt=None, info=b"restock vault " + purpose).derive(key.encode())
+
+
+def _aad(context: str) -> bytes:
+    return b"restock:" + context.encode()
