@@ -1,0 +1,49 @@
+"""What the delivery engine needs of a channel, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+from restock.channels.values import ChannelName, Doubt, Envelope, Outcome
+
+
+class ChannelError(Exception):
+    """Say why one message cannot be handed over; raised inside a channel, turned into an Outcome at its edge."""
+
+    def __init__(self, reason: str, *, permanent: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.permanent = permanent
+
+
+class Channel(Protocol):
+    """Hand messages to one provider.
+
+    A channel is used by one thread of one process, holds its connections between batches, and is closed at the end.
+    """
+
+    @property
+    def name(self) -> ChannelName: ...
+
+    @property
+    def doubt(self) -> Doubt: ...
+
+    def send(self, envelopes: Sequence[Envelope]) -> Iterator[Outcome]:
+        """Hand over a batch and yield exactly one outcome for each envelope, as soon as it is known, in any order.
+
+        Never raises for one recipient's sake: a fault of one envelope is its outcome, and the others go on. Every
+        outside call has a timeout well below the delivery lease.
+        """
+        ...
+
+    def lookup(self, envelopes: Iterable[Envelope]) -> dict[int, bool]:
+        """Ask the provider which of these it accepted earlier: delivery id -> yes or no.
+
+        An envelope the provider cannot answer for is left out; a channel that cannot ask returns {}.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the connections; the channel may be used again afterwards."""
+        ...

@@ -1,0 +1,141 @@
+"""The words every channel shares: what is said, to whom, and what became of it.
+
+Standard library only. A value here never reaches a log line whole: `Recipient` holds an address.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class ChannelName(StrEnum):
+    """The ways to reach a person."""
+
+    email = "email"  # one address, SMTP
+    sms = "sms"  # one E.164 number, Twilio
+    push = "push"  # one browser's push subscription, RFC 8030
+
+
+class NoticeKind(StrEnum):
+    """What a message is about; each kind has its own rule for when it may leave."""
+
+    offer = "offer"  # your turn: the variant can be bought again
+    confirmation = "confirmation"  # please confirm that you want to be told
+    test = "test"  # a sample for the merchant
+
+
+@dataclass(frozen=True, slots=True)
+class PushKeys:
+    """A browser's half of the encryption (RFC 8291), both base64url without padding."""
+
+    p256dh: str
+    auth: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One address on one channel: e-mail address, E.164 number, or push endpoint with its keys."""
+
+    address: str = field(repr=False)
+    push_keys: PushKeys | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ShopFacts:
+    """What a message may say about the shop. `url` has no trailing slash."""
+
+    domain: str
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProductFacts:
+    """What a message may say about the goods.
+
+    `variant_title` is None where the product has one variant. `price` is text ready to show in the shop's currency,
+    None when unknown. `image_url` is None when unknown.
+    """
+
+    title: str
+    variant_title: str | None = None
+    price: str | None = None
+    image_url: str | None = None
+    quantity: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MessageLinks:
+    """The links one message carries, absolute. `action` is the button: to the goods, or to confirm."""
+
+    action: str = field(repr=False)
+    unsubscribe: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is to be said to one person, before any channel gives it a form. `product` is None when not known."""
+
+    kind: NoticeKind
+    shop: ShopFacts
+    links: MessageLinks
+    locale: str = "en"
+    product: ProductFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One delivery handed to a channel.
+
+    `identity` never changes between attempts (letters, digits and `-`, at most 32 characters): the Message-ID, the
+    push topic and the notification tag are made from it, so that a doubtful repeat replaces the first.
+    `attempt` counts from 1. `queued_at` is seconds since the epoch: the Date of an e-mail, the start of an SMS look-up.
+    """
+
+    delivery_id: int
+    identity: str
+    recipient: Recipient
+    notice: Notice
+    attempt: int = 1
+    queued_at: float = 0.0
+
+
+class Verdict(StrEnum):
+    """What became of one hand-over to the provider."""
+
+    accepted = "accepted"  # the provider has it now
+    refused = "refused"  # definitely not taken, and asking again is of no use
+    deferred = "deferred"  # definitely not taken now; may be tried again
+    unanswered = "unanswered"  # handed over, no answer: it may or may not have been taken
+
+
+class Blame(StrEnum):
+    """Where a failure lies, which decides who else is affected."""
+
+    message = "message"  # this message alone
+    address = "address"  # the address is dead or said no: it is suppressed
+    provider = "provider"  # credentials, account, connection: nobody can be reached through it now
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one delivery, told by its channel.
+
+    `reason` is a stable snake_case word, never the provider's text. `retry_after_seconds` is None when the provider
+    did not say. `provider_message_id` is None when the provider gives none.
+    """
+
+    delivery_id: int
+    verdict: Verdict
+    reason: str = ""
+    blame: Blame = Blame.message
+    provider_message_id: str | None = None
+    retry_after_seconds: float | None = None
+
+
+class Doubt(StrEnum):
+    """What to do about a hand-over nobody answered, where the provider cannot be asked."""
+
+    resend_once = "resend_once"  # the repeat has the same identity and replaces the first
+    at_most_once = "at_most_once"  # stays unknown, shown to the merchant
