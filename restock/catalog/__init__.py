@@ -1,0 +1,1 @@
+"""Our picture of a shop's goods, and what of them can be bought online now."""

@@ -1,0 +1,175 @@
+"""The settings: read once from the environment (and `.env` in development), checked whole, then frozen.
+
+Every setting is named in `.env.example`. A bad value stops the start with one sentence per fault that says how to
+mend it; no value of a secret is ever printed.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from restock.errors import ConfigurationError
+
+
+class Environment(StrEnum):
+    """Which promises the instance makes."""
+
+    development = "development"  # local peers, generated keys, the playground
+    production = "production"  # real servers only; refuses to start without them
+
+
+class Settings(BaseSettings):
+    """Everything the environment can say. Absent (`None`) always has one meaning, given beside the field."""
+
+    model_config = SettingsConfigDict(frozen=True, env_file=None, extra="ignore", hide_input_in_errors=True)
+
+    restock_env: Environment = Environment.development
+    restock_data_dir: Path = Path(".restock")
+    database_url: SecretStr | None = None  # None: the embedded PostgreSQL (development only)
+    redis_url: SecretStr | None = None  # None: the embedded Valkey (development only)
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)  # 0: any free port
+    app_url: str | None = None  # None: http://HOST:PORT
+    secret_key: Annotated[tuple[SecretStr, ...], NoDecode] = ()  # the first signs, the rest still verify
+    trusted_proxies: int = Field(default=0, ge=0, le=10)  # how many proxies of ours stand in front
+    log_format: Literal["json", "console"] | None = None  # None: console in development, json in production
+    sentry_dsn: SecretStr | None = None  # None: errors go to the log alone
+
+    shopify_api_key: str = ""
+    shopify_api_secret: SecretStr | None = None  # None in production: Shopify's hooks are refused
+    shopify_old_api_secret: SecretStr | None = None  # still accepted for a while after a rotation
+    shopify_api_version: str = Field(default="2026-10", pattern=r"^(\d{4}-\d{2}|unstable)$")
+    shopify_admin_url: str = "https://{shop}"
+
+    smtp_url: SecretStr | None = None  # None in production: e-mail is off
+    email_from: str = "Restock <alerts@localhost>"
+    twilio_account_sid: str = ""
+    twilio_auth_token: SecretStr | None = None  # None in production: SMS is off
+    twilio_messaging_service_sid: str = ""
+    twilio_from: str = ""
+    twilio_api_url: str = "https://api.twilio.com"
+    vapid_private_key: SecretStr | None = None  # None in production: web push is off
+    vapid_subject: str = ""
+    push_extra_hosts: Annotated[tuple[str, ...], NoDecode] = ()  # development only
+
+    settle_seconds: float = Field(default=10.0, ge=0, le=3600)
+    reconcile_minutes: float = Field(default=15.0, gt=0, le=1440)
+    workers: int = Field(default=2, ge=1, le=64)  # RQ workers that deliver; one more looks after stock
+    delivery_lease_seconds: float = Field(default=60.0, ge=2, le=600)
+    sweep_seconds: float = Field(default=1.0, ge=0.05, le=60)
+    reading_max_age_seconds: float = Field(default=120.0, ge=1, le=3600)
+    intent_limit_client: int = Field(default=60, ge=1)  # a minute, each
+    intent_limit_address: int = Field(default=60, ge=1)
+    intent_limit_shop: int = Field(default=6000, ge=1)
+
+    @field_validator("secret_key", mode="before")
+    @classmethod
+    def _split_secrets(cls, value: object) -> object:
+        return tuple(SecretStr(s.strip()) for s in value.split(",") if s.strip()) if isinstance(value, str) else value
+
+    @field_validator("push_extra_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        return tuple(h.strip().lower() for h in value.split(",") if h.strip()) if isinstance(value, str) else value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_absent(cls, value: object, info: object) -> object:
+        """An empty variable means "not set", so that `.env.example` can be copied as it is."""
+        field = cls.model_fields[info.field_name]  # type: ignore[attr-defined]
+        return field.get_default() if value == "" else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres_only(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        scheme, _, rest = value.get_secret_value().partition("://")
+        if scheme.split("+")[0] not in ("postgresql", "postgres") or not rest:
+            raise ValueError("must be a PostgreSQL address such as postgresql://user:password@host:5432/restock")
+        return SecretStr(f"postgresql+psycopg://{rest}")
+
+    @field_validator("app_url", "twilio_api_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+            raise ValueError("must be a web address such as https://restock.example.com")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _production_is_strict(self) -> Settings:
+        if self.is_production and (missing := production_faults(self)):
+            raise ValueError("; ".join(missing))
+        return self
+
+    @property
+    def is_production(self) -> bool:
+        return self.restock_env is Environment.production
+
+    @property
+    def public_url(self) -> str:
+        """The base of every link we print: no trailing slash."""
+        return self.app_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def secret_keys(self) -> tuple[str, ...]:
+        """The signing secrets, the current one first."""
+        return tuple(s.get_secret_value() for s in self.secret_key)
+
+
+def production_faults(settings: Settings) -> list[str]:
+    """Say what a production start lacks, a sentence each; empty when nothing does."""
+    faults = []
+    if settings.database_url is None:
+        faults.append("RESTOCK_ENV=production needs DATABASE_URL: set it to your PostgreSQL server")
+    if settings.redis_url is None:
+        faults.append("RESTOCK_ENV=production needs REDIS_URL: set it to your Valkey or Redis server")
+    elif not has_password(settings.redis_url.get_secret_value()):
+        faults.append("REDIS_URL has no password: protect Valkey with one and use redis://:PASSWORD@host:6379/0")
+    if not settings.secret_key:
+        faults.append("RESTOCK_ENV=production needs SECRET_KEY: set it to 32 or more random characters")
+    elif any(len(key) < 16 for key in settings.secret_keys):
+        faults.append("SECRET_KEY is too short: use 32 or more random characters")
+    if settings.push_extra_hosts:
+        faults.append("PUSH_EXTRA_HOSTS is for development only: unset it")
+    return faults
+
+
+def has_password(redis_url: str) -> bool:
+    """Say whether a Redis address carries a password, in its authority or (unix sockets) its query."""
+    parts = urlsplit(redis_url)
+    return bool(parts.password) or "password=" in parts.query
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read and check the settings; raise ConfigurationError naming every fault.
+
+    `.env` in the working directory is read unless RESTOCK_ENV=production; the environment wins over it.
+    """
+    try:
+        first = Settings.model_construct(restock_env=_declared_environment(overrides))
+        env_file = None if first.is_production else ".env"
+        return Settings(_env_file=env_file, **overrides)  # type: ignore[call-arg, arg-type]
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_sentence(fault) for fault in error.errors())) from None
+
+
+def _declared_environment(overrides: dict[str, object]) -> Environment:
+    declared = str(overrides.get("restock_env") or os.environ.get("RESTOCK_ENV") or "development")
+    return Environment.production if declared == Environment.production else Environment.development
+
+
+def _sentence(fault: object) -> str:
+    name = ".".join(str(part) for part in fault["loc"]).upper()  # type: ignore[index]
+    message = str(fault["msg"]).removeprefix("Value error, ")  # type: ignore[index]
+    return f"{name}: {message}" if name else message

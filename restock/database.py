@@ -1,0 +1,165 @@
+"""The ground every room stands on: the tables' base class, transactions, and the two hot paths' connections.
+
+The only module that knows Flask-SQLAlchemy and Flask-Migrate. It must never know a table.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from alembic.script import ScriptDirectory
+from flask import Flask
+from flask_migrate import Migrate
+from flask_migrate import upgrade as run_migrations
+from flask_sqlalchemy import SQLAlchemy
+from psycopg import sql
+from sqlalchemy import DateTime, MetaData, text
+from sqlalchemy.engine import Dialect, Engine
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+CONNECT_TIMEOUT_SECONDS = 5
+STATEMENT_TIMEOUT_MS = 30_000
+LOCK_TIMEOUT_MS = 10_000
+
+
+class Base(DeclarativeBase):
+    """What every table inherits: one registry, and constraint names that migrations can rely on."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class UtcDateTime(TypeDecorator[Any]):
+    """A moment: stored with its zone, refused when naive."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 (the signature is SQLAlchemy's)
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a moment without a zone cannot be stored")
+        return value
+
+
+db = SQLAlchemy(model_class=Base)
+
+
+def _render_item(kind: str, value: object, _context: object) -> str | bool:
+    """Write our own column type into migrations as the plain one, so that they stand alone."""
+    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(value, UtcDateTime) else False
+
+
+def connect_arguments() -> dict[str, object]:
+    """Give psycopg the limits every connection of ours has (milliseconds inside `options`)."""
+    options = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC"
+    return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "options": options, "application_name": "restock"}
+
+
+def init_database(app: Flask, database_url: str) -> None:
+    """Bind the tables to one database; connects to nothing yet.
+
+    The URL is the normalised one of `Settings.database_url` (postgresql+psycopg://).
+    """
+    app.config["SQLALCHEMY_DATABASE_URI"] = database_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
+        "pool_pre_ping": True,
+        "pool_size": 8,
+        "max_overflow": 8,
+        "pool_timeout": 10,
+        "connect_args": connect_arguments(),
+    }
+    db.init_app(app)
+    Migrate(app, db, directory=str(MIGRATIONS), compare_type=True, render_item=_render_item)
+
+
+class Database:
+    """Transactions on one database.
+
+    Safe across threads. After a fork the first use drops the parent's connections without touching them.
+    """
+
+    def __init__(self, app: Flask, database_url: str) -> None:
+        self._app = app
+        self.dsn = database_url.replace("postgresql+psycopg://", "postgresql://", 1)
+        self._pid = os.getpid()
+        self._hot = threading.local()
+
+    @property
+    def engine(self) -> Engine:
+        with self._app.app_context():
+            return db.engine
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open one transaction: commits at the end, rolls back on any exception, gives the connection back."""
+        self._leave_parent()
+        with self._app.app_context():
+            session = db.session()
+            with session.begin():
+                yield session
+
+    def hot(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """Give this thread's own connection: autocommit, statements prepared at first use.
+
+        For the two statements measured to need it (intent, inbox). A broken one is replaced by `drop_hot`.
+        """
+        connection: psycopg.Connection[tuple[Any, ...]] | None = getattr(self._hot, "connection", None)
+        if connection is None or connection.closed or self._hot.pid != os.getpid():
+            connection = psycopg.connect(self.dsn, autocommit=True, **connect_arguments())  # type: ignore[arg-type]
+            connection.prepare_threshold = 0
+            self._hot.connection, self._hot.pid = connection, os.getpid()
+        return connection
+
+    def drop_hot(self) -> None:
+        """Close this thread's own connection after a failure; the next use opens another."""
+        connection = getattr(self._hot, "connection", None)
+        self._hot.connection = None
+        if connection is not None:
+            connection.close()
+
+    def listen_connection(self, channel: str | None = None) -> psycopg.Connection[tuple[Any, ...]]:
+        """Open a connection of the caller's own for NOTIFY, or LISTENing on a channel."""
+        connection = psycopg.connect(self.dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS)
+        if channel is not None:
+            connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+        return connection
+
+    def upgrade(self) -> None:
+        """Bring the tables to the newest migration; several processes may call it at once."""
+        with self._app.app_context():
+            run_migrations(directory=str(MIGRATIONS))
+
+    def at_head(self) -> bool:
+        """Say whether the database has exactly the newest migration."""
+        newest = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+        with self.transaction() as session:
+            known = session.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL")).scalar()
+            found = session.execute(text("SELECT version_num FROM alembic_version")).scalars().all() if known else []
+        return list(found) == [newest]
+
+    def dispose(self) -> None:
+        """Close every connection of this process; of the hot ones, this thread's."""
+        self.drop_hot()
+        with self._app.app_context():
+            db.engine.dispose()
+
+    def _leave_parent(self) -> None:
+        if self._pid != os.getpid():
+            with self._app.app_context():
+                db.engine.dispose(close=False)
+            self._pid = os.getpid()

@@ -1,0 +1,74 @@
+"""The tables of deliveries: the queue itself."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, Integer, Text, Uuid, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from restock.database import Base, UtcDateTime
+
+
+class DeliveryLaneRow(Base):
+    """The due deliveries of one event (or of a shop's other notices) on one channel.
+
+    A claim serves the lane served longest ago, so a large restock never holds up another shop. `event_id` 0 means
+    notices without an event. `next_at` is when something in it is due, None when nothing is queued.
+    """
+
+    __tablename__ = "delivery_lanes"
+    __table_args__ = (
+        Index("uq_delivery_lanes_key", "channel", "shop_id", "event_id", unique=True),
+        Index("ix_delivery_lanes_due", "channel", "served_at", postgresql_where=text("next_at IS NOT NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"))
+    channel: Mapped[str] = mapped_column(Text)
+    event_id: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    next_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    served_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=text("'epoch'"))
+
+
+class DeliveryRow(Base):
+    """One message to one recipient.
+
+    `token` fences the worker that claimed it; `doubts` counts hand-overs nobody answered; `reason` is a stable word.
+    """
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index("uq_deliveries_dedupe_key", "dedupe_key", unique=True),
+        Index("ix_deliveries_due", "lane_id", "next_at", "id", postgresql_where=text("state = 'queued'")),
+        Index("ix_deliveries_lease", "lease_until", postgresql_where=text("state = 'sending'")),
+        Index("ix_deliveries_unknown", "id", postgresql_where=text("state = 'unknown'")),
+        Index("ix_deliveries_offer", "offer_id", postgresql_where=text("offer_id IS NOT NULL")),
+        Index("ix_deliveries_event", "event_id", postgresql_where=text("event_id IS NOT NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"))
+    lane_id: Mapped[int] = mapped_column(ForeignKey("delivery_lanes.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(Text)
+    channel: Mapped[str] = mapped_column(Text)
+    dedupe_key: Mapped[str] = mapped_column(Text)
+    contact_id: Mapped[int | None] = mapped_column(BigInteger)
+    subscription_id: Mapped[int | None] = mapped_column(BigInteger)
+    offer_id: Mapped[int | None] = mapped_column(BigInteger)
+    event_id: Mapped[int | None] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(Text, server_default="queued")
+    reason: Mapped[str | None] = mapped_column(Text)
+    attempt: Mapped[int] = mapped_column(Integer, server_default="0")
+    doubts: Mapped[int] = mapped_column(Integer, server_default="0")
+    next_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    token: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    provider_message_id: Mapped[str | None] = mapped_column(Text)
+    click_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    clicked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+    claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,0 +1,40 @@
+"""Random identifiers that nobody can guess.
+
+A customer's handle is a capability (http.md): it carries 122 random bits and is never derived from anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import uuid
+
+_VERSION_4 = 0x40
+_VARIANT_RFC = 0x80
+
+
+def new_handle() -> uuid.UUID:
+    """Make a customer handle: a version 4 UUID (RFC 9562), 122 random bits."""
+    raw = bytearray(os.urandom(16))
+    raw[6] = (raw[6] & 0x0F) | _VERSION_4
+    raw[8] = (raw[8] & 0x3F) | _VARIANT_RFC
+    return uuid.UUID(bytes=bytes(raw))
+
+
+def new_token() -> uuid.UUID:
+    """Make the token that fences one claim of a batch."""
+    return new_handle()
+
+
+def new_request_id() -> str:
+    """Make the id that ties an answer to its log lines: 20 hexadecimal characters."""
+    return secrets.token_hex(10)
+
+
+def address_hash(channel: str, address: str) -> bytes:
+    """Hash a normalised address: 32 bytes, the key under which a contact and a suppression are found.
+
+    The channel is part of the input, so one string on two channels never meets.
+    """
+    return hashlib.sha256(f"{channel}:{address}".encode()).digest()

@@ -1,0 +1,1 @@
+"""Webhooks as received: verified, kept once, dispatched by topic."""

@@ -1,0 +1,86 @@
+"""The words of a shop: its state, its facts, and its settings with their ranges. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from restock.channels.values import ChannelName
+
+
+class ShopState(StrEnum):
+    """Whether the shop has the app."""
+
+    installed = "installed"
+    uninstalled = "uninstalled"
+
+
+class PublicationCheck(StrEnum):
+    """Where a product must be published before anybody is told."""
+
+    online_store = "online_store"  # on the online store
+    any = "any"  # anywhere: headless shops sell products that have no online-store page
+
+
+class QuantityRule(StrEnum):
+    """What a wanted quantity means for a turn."""
+
+    require = "require"  # told only if all wanted units are free
+    ignore = "ignore"  # everybody counts as one unit
+
+
+class PolicyPreset(StrEnum):
+    """The ready-made ways to share a restock out."""
+
+    everyone = "everyone"  # all at once
+    fair = "fair"  # two units' worth of people for each unit, a turn of an hour
+    strict = "strict"  # one unit's worth of people for each unit, a turn of two hours
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationPolicy:
+    """How a restock is shared out. `factor` None means everybody at once."""
+
+    factor: float | None = 2.0
+    turn_minutes: int = 60
+    minimum_units: int = 1
+    quantity_rule: QuantityRule = QuantityRule.require
+
+
+PRESETS: Mapping[PolicyPreset, NotificationPolicy] = {
+    PolicyPreset.everyone: NotificationPolicy(factor=None, turn_minutes=60),
+    PolicyPreset.fair: NotificationPolicy(factor=2.0, turn_minutes=60),
+    PolicyPreset.strict: NotificationPolicy(factor=1.0, turn_minutes=120),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ShopSettings:
+    """What a merchant can choose; the defaults are what a shop starts with. Documented in docs/settings.md."""
+
+    channels: frozenset[ChannelName] = frozenset(ChannelName)
+    origins: tuple[str, ...] = ()  # storefront origins that may post; empty: any
+    publication_check: PublicationCheck = PublicationCheck.online_store
+    product_url_template: str = "https://{shop}/products/{handle}?variant={variant_id}"
+    policy: NotificationPolicy = field(default_factory=NotificationPolicy)
+    expire_days: int = 365
+    legacy_errors: bool = False
+    country: str | None = None  # two letters, the shop's own: the last resort for national phone numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A shop as the other rooms see it. `name` falls back to the domain's first label."""
+
+    id: int
+    domain: str
+    state: ShopState
+    name: str
+    locale: str
+    currency: str | None
+    settings: ShopSettings
+
+    @property
+    def is_installed(self) -> bool:
+        return self.state is ShopState.installed

@@ -1,0 +1,1 @@
+"""Who waits for what: customers, contacts, intents, subscriptions, consent and suppression."""

@@ -1,0 +1,177 @@
+"""The tables of waiting people.
+
+A customer is a handle, a contact is an address, an intent is what a customer said, a subscription is a contact
+waiting for a variant. `market_id` 0 means no market was named.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Identity, Index, Integer, LargeBinary, Text, Uuid, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from restock.database import Base, UtcDateTime
+
+WAITING = "state IN ('pending', 'active')"
+
+
+class CustomerRow(Base):
+    """A handle somebody holds: random, a capability, never shown to a stranger."""
+
+    __tablename__ = "customers"
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"))
+    name: Mapped[str | None] = mapped_column(Text)
+    locale: Mapped[str | None] = mapped_column(Text)
+    shopify_customer_id: Mapped[int | None] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+
+
+class ContactRow(Base):
+    """One address on one channel in one shop.
+
+    `address` is normalised: e-mail, E.164, or push endpoint. `marketing` is None (never said), 'granted' or 'refused'.
+    `confirm_requested_at` is set while a confirmation message is still to be queued.
+    """
+
+    __tablename__ = "contacts"
+    __table_args__ = (
+        Index("uq_contacts_address", "shop_id", "address_hash", unique=True),
+        Index("ix_contacts_confirm", "confirm_requested_at", postgresql_where=text("confirm_requested_at IS NOT NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"))
+    channel: Mapped[str] = mapped_column(Text)
+    address: Mapped[str] = mapped_column(Text)
+    address_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    push_keys: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    locale: Mapped[str | None] = mapped_column(Text)
+    marketing: Mapped[str | None] = mapped_column(Text)
+    confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    confirm_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+
+
+class SubscriptionRow(Base):
+    """One contact waiting for one variant (and market): what is unique, and what gets one message.
+
+    `open_offer_id` is set while a turn is being handed over; the person keeps the place until it is. Quantity and
+    locale are those of the customer who opened it (`opener_customer_id`).
+    """
+
+    __tablename__ = "subscriptions"
+    __table_args__ = (
+        Index(
+            "uq_subscriptions_waiting",
+            "contact_id",
+            "variant_id",
+            "market_id",
+            unique=True,
+            postgresql_where=text(WAITING),
+        ),
+        Index(
+            "ix_subscriptions_queue",
+            "shop_id",
+            "variant_id",
+            "queued_at",
+            "id",
+            postgresql_where=text("state = 'active' AND open_offer_id IS NULL"),
+        ),
+        Index("ix_subscriptions_expiry", "expires_at", postgresql_where=text(WAITING)),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"))
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contacts.id", ondelete="CASCADE"))
+    opener_customer_id: Mapped[uuid.UUID] = mapped_column(Uuid)
+    channel: Mapped[str] = mapped_column(Text)
+    variant_id: Mapped[int] = mapped_column(BigInteger)
+    product_id: Mapped[int] = mapped_column(BigInteger)
+    market_id: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    quantity: Mapped[int] = mapped_column(Integer)
+    locale: Mapped[str | None] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    end_reason: Mapped[str | None] = mapped_column(Text)
+    open_offer_id: Mapped[int | None] = mapped_column(BigInteger)
+    queued_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    notified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+
+
+class IntentRow(Base):
+    """What one customer said. Open until its subscription stops waiting; one open intent per customer and variant."""
+
+    __tablename__ = "intents"
+    __table_args__ = (
+        Index(
+            "uq_intents_open",
+            "customer_id",
+            "variant_id",
+            "market_id",
+            "channel",
+            unique=True,
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+        Index("ix_intents_subscription", "subscription_id"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"))
+    customer_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
+    subscription_id: Mapped[int] = mapped_column(ForeignKey("subscriptions.id", ondelete="CASCADE"))
+    contact_id: Mapped[int] = mapped_column(BigInteger)
+    channel: Mapped[str] = mapped_column(Text)
+    variant_id: Mapped[int] = mapped_column(BigInteger)
+    product_id: Mapped[int] = mapped_column(BigInteger)
+    market_id: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    quantity: Mapped[int] = mapped_column(Integer)
+    source: Mapped[str] = mapped_column(Text)
+    product: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # as the storefront named it; unverified
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+
+
+class ConsentRow(Base):
+    """What was said, where and when: only ever added to."""
+
+    __tablename__ = "consents"
+    __table_args__ = (Index("ix_consents_contact", "contact_id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"))
+    contact_id: Mapped[int | None] = mapped_column(BigInteger)
+    customer_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    purpose: Mapped[str] = mapped_column(Text)  # back_in_stock, marketing
+    action: Mapped[str] = mapped_column(Text)  # granted, refused, confirmed, withdrawn
+    effective: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))  # False: said, but not acted on
+    variant_id: Mapped[int | None] = mapped_column(BigInteger)
+    source: Mapped[str] = mapped_column(Text)
+    page_url: Mapped[str | None] = mapped_column(Text)
+    ip_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    user_agent: Mapped[str | None] = mapped_column(Text)
+    locale: Mapped[str | None] = mapped_column(Text)
+    said_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+
+
+class SuppressionRow(Base):
+    """An address that must not be written to. Keyed by its hash, so it outlives the contact."""
+
+    __tablename__ = "suppressions"
+
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"), primary_key=True)
+    address_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    channel: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())

@@ -1,0 +1,80 @@
+"""The words of waiting people. Standard library only."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from restock.channels.values import ChannelName, PushKeys
+
+
+class SubscriptionState(StrEnum):
+    """Where a subscription stands."""
+
+    pending = "pending"  # waits for its address to be confirmed
+    active = "active"  # waits in the queue
+    notified = "notified"  # was told
+    purchased = "purchased"  # bought it
+    cancelled = "cancelled"  # left, or was taken out
+    expired = "expired"  # waited longer than the shop keeps people waiting
+
+
+class SuppressionReason(StrEnum):
+    """Why an address must not be written to."""
+
+    unsubscribed = "unsubscribed"  # the person left the shop's list; a new post asks for confirmation
+    stopped = "stopped"  # the person answered STOP to an SMS; likewise
+    bounced = "bounced"  # the address does not exist; stays
+    complained = "complained"  # the person reported a message as spam; stays
+    gone = "gone"  # the browser dropped its push subscription; stays
+
+
+@dataclass(frozen=True, slots=True)
+class ContactFacts:
+    """A validated address: what the chosen channel needs, normalised."""
+
+    channel: ChannelName
+    address: str = field(repr=False)
+    address_hash: bytes = field(repr=False)
+    push_keys: PushKeys | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Signup:
+    """One validated post. `customer_id` None: the post named none. `accepts_marketing` None: nothing was said."""
+
+    variant_id: int
+    product_id: int
+    market_id: int
+    quantity: int
+    source: str
+    contact: ContactFacts
+    customer_id: uuid.UUID | None = None
+    accepts_marketing: bool | None = None
+    locale: str | None = None
+    name: str | None = field(default=None, repr=False)
+    shopify_customer_id: int | None = None
+    product: dict[str, str | int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a post came from, for the consent ledger. `ip_hash` is keyed; the address itself is never kept."""
+
+    ip_hash: bytes | None = field(default=None, repr=False)
+    user_agent: str | None = None
+    page_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredIntent:
+    """What the storefront is told. Describes this intent alone, whatever state its contact is in."""
+
+    id: uuid.UUID
+    customer_id: uuid.UUID
+    duplicate: bool
+    quantity: int
+    created_at: datetime
+    updated_at: datetime
