@@ -1,0 +1,67 @@
+"""Short, private folders for unix sockets, and free TCP ports.
+
+A socket's path may have about 100 bytes, a data directory's may have more. A socket folder must never be open to
+other users: the embedded servers ask for no password.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import stat
+from pathlib import Path
+
+from restock.local.lifeline import StartError
+
+LONGEST_PATH = 100  # 108 bytes on Linux, 104 on macOS, both with the ending zero
+_SHORT_ROOT = Path("/tmp")  # noqa: S108 - the folder below it is private, and checked
+
+
+def socket_folder(wanted: Path, name: str, uid: int | None = None) -> Path:
+    """Return `wanted` if a socket `name` fits in there, else a private folder with a short path, always the same one.
+
+    The folder belongs to `uid` (None: the user running us) and nobody else can enter it.
+    """
+    owner = os.geteuid() if uid is None else uid
+    if len(os.fsencode(wanted / name)) <= LONGEST_PATH:
+        return wanted
+    digest = hashlib.sha256(os.fsencode(wanted)).hexdigest()[:12]
+    folder = _SHORT_ROOT / f"restock-{owner}-{digest}"
+    if not folder.exists():
+        folder.mkdir(mode=0o700)
+        os.chown(folder, owner, -1)
+    _check_private(folder, owner)
+    return folder
+
+
+def private_folder(folder: Path) -> Path:
+    """Make a folder that only its owner can enter, with its parents."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Find a TCP port nobody uses; someone may take it before you do."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def port_is_taken(host: str, port: int) -> bool:
+    """Say whether a server could not listen there now."""
+    family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, proto) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError:
+            return True
+    return False
+
+
+def _check_private(folder: Path, owner: int) -> None:
+    """Refuse a folder that somebody else laid in our way."""
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or stat.S_IMODE(found.st_mode) != 0o700:
+        raise StartError(f"{folder} is not a private folder of user id {owner}: remove it and start again.")
