@@ -1,0 +1,101 @@
+"""The pages behind the links in our messages.
+
+A GET never changes anything but a click count: mail scanners open every link. A POST acts, with no cookie and no
+sign-in: the signed token in the path is the capability (RFC 8058 for one-click unsubscribe).
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, redirect, render_template
+from werkzeug.wrappers import Response as AnyResponse
+
+from restock.subscriptions.values import ContactView
+from restock.web.people_texts import texts_for
+
+if TYPE_CHECKING:
+    from restock.bootstrap import Services
+
+
+def people_blueprint(services: Services) -> Blueprint:
+    """Build `/c`, `/unsubscribe` and `/confirm`."""
+    blueprint = Blueprint("people", __name__)
+    links, subscriptions = services.links, services.subscriptions
+
+    @blueprint.get("/c/<token>")
+    def click(token: str) -> AnyResponse:
+        delivery_id = links.read_click(token)
+        target = services.deliveries.follow(delivery_id) if delivery_id is not None else None
+        return redirect(target, 302) if target else _not_valid()
+
+    @blueprint.get("/unsubscribe/<token>")
+    def ask_to_leave(token: str) -> Response:
+        view = _view(services, links.read_unsubscribe(token))
+        return _page(view, "leave", button=True) if view else _not_valid()
+
+    @blueprint.post("/unsubscribe/<token>")
+    def leave(token: str) -> Response:
+        contact_id = links.read_unsubscribe(token)
+        view = _view(services, contact_id)
+        if contact_id is None or view is None:
+            return _not_valid()
+        subscriptions.unsubscribe(contact_id)
+        return _page(view, "left", done=True)
+
+    @blueprint.get("/confirm/<token>")
+    def ask_to_confirm(token: str) -> Response:
+        view = _view(services, links.read_confirm(token))
+        return _page(view, "confirm", button=True) if view else _not_valid()
+
+    @blueprint.post("/confirm/<token>")
+    def confirm(token: str) -> Response:
+        contact_id = links.read_confirm(token)
+        view = _view(services, contact_id)
+        if contact_id is None or view is None:
+            return _not_valid()
+        subscriptions.confirm(contact_id)
+        services.waker.wake()
+        return _page(view, "confirmed", done=True)
+
+    return blueprint
+
+
+def _view(services: Services, contact_id: int | None) -> ContactView | None:
+    return services.subscriptions.contact_view(contact_id) if contact_id is not None else None
+
+
+def _page(view: ContactView, step: str, *, button: bool = False, done: bool = False) -> Response:
+    locale, texts = texts_for(view.locale)
+    shop = view.shop_name
+    return _render(
+        200,
+        locale=locale,
+        title=getattr(texts, f"{step}_title").format(shop=shop),
+        text=getattr(texts, f"{step}_text").format(shop=shop),
+        address=view.masked_address,
+        button=getattr(texts, f"{step}_button") if button else None,
+        done=done,
+        shop_name=shop,
+        shop_url=f"https://{view.shop_domain}" if done else None,
+    )
+
+
+def _not_valid() -> Response:
+    locale, texts = texts_for(None)
+    return _render(404, locale=locale, title=texts.gone_title, text=texts.gone_text, alert=True)
+
+
+def _render(status: int, **facts: object) -> Response:
+    nonce = secrets.token_urlsafe(16)
+    page = render_template("people/page.html", nonce=nonce, direction="ltr", **facts)
+    policy = f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    headers = {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+        "X-Robots-Tag": "noindex",
+    }
+    return Response(page, status, headers=headers)
