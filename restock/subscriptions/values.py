@@ -78,3 +78,14 @@ class RegisteredIntent:
     quantity: int
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ContactView:
+    """What the page behind a link may show of a contact: never the whole address."""
+
+    shop_name: str
+    shop_domain: str
+    channel: ChannelName
+    masked_address: str
+    locale: str | None
