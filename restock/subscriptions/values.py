@@ -89,3 +89,23 @@ class ContactView:
     channel: ChannelName
     masked_address: str
     locale: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePlace:
+    """One place in the queue of a variant; the order is (`queued_at`, `subscription_id`)."""
+
+    subscription_id: int
+    contact_id: int
+    channel: str
+    quantity: int
+    queued_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmationDue:
+    """A contact that is to be asked whether it wants to be told."""
+
+    contact_id: int
+    shop_id: int
+    channel: str

@@ -1,0 +1,131 @@
+"""The queue of a variant: who waits, whose turn is being handed over, who was told.
+
+What the restocks room stands on. An id is only ever one the caller read in this shop's queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from restock.subscriptions.values import QueuePlace
+
+_PAGE = text("""
+    SELECT id, contact_id, channel, quantity, queued_at FROM subscriptions
+    WHERE shop_id = :shop_id AND variant_id = :variant_id AND state = 'active' AND open_offer_id IS NULL
+      AND (queued_at, id) > (CAST(:queued_at AS timestamptz), :id)
+    ORDER BY queued_at, id
+    LIMIT :limit
+""")
+
+_COUNT = text("""
+    SELECT variant_id, count(*) AS waiting FROM subscriptions
+    WHERE shop_id = :shop_id AND variant_id = ANY(:variant_ids) AND state = 'active' AND open_offer_id IS NULL
+    GROUP BY variant_id
+""")
+
+# One index probe per variant, however many people wait for it.
+_VARIANTS = text("""
+    WITH RECURSIVE walk AS (
+        SELECT found.* FROM (
+            SELECT shop_id, variant_id FROM subscriptions
+            WHERE state = 'active' AND open_offer_id IS NULL AND (shop_id, variant_id) > (:shop_id, :variant_id)
+            ORDER BY shop_id, variant_id LIMIT 1
+        ) found
+        UNION ALL
+        SELECT next.* FROM walk, LATERAL (
+            SELECT shop_id, variant_id FROM subscriptions
+            WHERE state = 'active' AND open_offer_id IS NULL
+              AND (shop_id, variant_id) > (walk.shop_id, walk.variant_id)
+            ORDER BY shop_id, variant_id LIMIT 1
+        ) next
+    )
+    SELECT shop_id, variant_id FROM walk LIMIT :limit
+""")
+
+_ATTACH = text("""
+    UPDATE subscriptions SET open_offer_id = pair.offer_id, updated_at = now()
+    FROM unnest(CAST(:subscription_ids AS bigint[]), CAST(:offer_ids AS bigint[])) AS pair(id, offer_id)
+    WHERE subscriptions.id = pair.id AND state = 'active' AND open_offer_id IS NULL
+    RETURNING subscriptions.id
+""")
+
+_NOTIFY = text("""
+    UPDATE subscriptions SET state = 'notified', notified_at = now(), end_reason = NULL,
+        open_offer_id = NULL, updated_at = now()
+    WHERE id = ANY(:ids) AND state = 'active'
+    RETURNING id
+""")
+
+_CLOSE_INTENTS = text("""
+    UPDATE intents SET closed_at = now(), updated_at = now()
+    WHERE subscription_id = ANY(:ids) AND closed_at IS NULL
+""")
+
+# An end that waited for the open offer (end_reason on a waiting row) happens now.
+_RELEASE = text("""
+    UPDATE subscriptions SET open_offer_id = NULL, updated_at = now(),
+        state = CASE WHEN end_reason IS NULL THEN state ELSE 'cancelled' END,
+        ended_at = CASE WHEN end_reason IS NULL THEN ended_at ELSE now() END
+    WHERE id = ANY(:ids) AND state = 'active' AND open_offer_id IS NOT NULL
+    RETURNING id
+""")
+
+
+def queue_page(
+    session: Session, shop_id: int, variant_id: int, after: tuple[datetime, int] | None, limit: int
+) -> list[QueuePlace]:
+    """Read the next places of a variant's queue: active, nobody whose turn is already being handed over.
+
+    `after` is the (`queued_at`, `subscription_id`) of the last place seen, None from the start.
+    """
+    queued_at, last_id = after or ("-infinity", 0)
+    found = session.execute(
+        _PAGE,
+        {"shop_id": shop_id, "variant_id": variant_id, "queued_at": queued_at, "id": last_id, "limit": limit},
+    )
+    return [QueuePlace(*row) for row in found]
+
+
+def waiting_count(session: Session, shop_id: int, variant_ids: Sequence[int]) -> dict[int, int]:
+    """Count the places in each variant's queue, as `queue_page` reads it; variants without any are left out."""
+    found = session.execute(_COUNT, {"shop_id": shop_id, "variant_ids": list(variant_ids)})
+    return {row.variant_id: row.waiting for row in found}
+
+
+def waiting_variants(session: Session, after: tuple[int, int] | None, limit: int) -> list[tuple[int, int]]:
+    """Read (shop_id, variant_id) of variants somebody waits for, all shops, in that order, after the last one seen."""
+    shop_id, variant_id = after or (0, 0)
+    found = session.execute(_VARIANTS, {"shop_id": shop_id, "variant_id": variant_id, "limit": limit})
+    return [(row.shop_id, row.variant_id) for row in found]
+
+
+def attach_offers(session: Session, pairs: Sequence[tuple[int, int]]) -> set[int]:
+    """Give each (subscription_id, offer_id) its open offer; return the subscriptions still free to take it."""
+    if not pairs:
+        return set()
+    subscription_ids, offer_ids = zip(*pairs, strict=True)
+    found = session.execute(_ATTACH, {"subscription_ids": list(subscription_ids), "offer_ids": list(offer_ids)})
+    return set(found.scalars())
+
+
+def mark_notified(session: Session, subscription_ids: Sequence[int]) -> set[int]:
+    """End the waiting of people whose message was accepted: active -> notified, open offer cleared, intents closed.
+
+    Returns the subscriptions that were still active.
+    """
+    notified = set(session.execute(_NOTIFY, {"ids": list(subscription_ids)}).scalars())
+    if notified:
+        session.execute(_CLOSE_INTENTS, {"ids": list(notified)})
+    return notified
+
+
+def release_offers(session: Session, subscription_ids: Sequence[int]) -> set[int]:
+    """Take the open offer back from people never reached: they stand at their old place again.
+
+    Returns the subscriptions whose offer was taken back.
+    """
+    return set(session.execute(_RELEASE, {"ids": list(subscription_ids)}).scalars())
