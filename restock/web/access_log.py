@@ -1,0 +1,45 @@
+"""One line per request: method, route, status, milliseconds, request id. Never a path, a query or an address.
+
+The route's pattern is logged, not the path: paths carry tokens that act for a person.
+"""
+
+from __future__ import annotations
+
+import sys
+from time import perf_counter, time
+from typing import TextIO
+
+from flask import Flask, Response, g, request
+
+from restock.web.errors import request_id
+
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+def register_access_log(app: Flask, *, as_json: bool, stream: TextIO | None = None) -> None:
+    """Log every request of the app to `stream` (standard output); written by hand because it is on every hot path."""
+    out = stream or sys.stdout
+
+    @app.before_request
+    def start() -> None:
+        g.started = perf_counter()
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        identity = request_id()
+        response.headers["X-Request-Id"] = identity
+        route = request.url_rule.rule if request.url_rule is not None else "-"
+        if route not in _QUIET:
+            milliseconds = (perf_counter() - g.get("started", perf_counter())) * 1000
+            method = request.method if request.method.isalpha() else "-"
+            out.write(_line(as_json, method, route, response.status_code, milliseconds, identity))
+        return response
+
+
+def _line(as_json: bool, method: str, route: str, status: int, milliseconds: float, identity: str) -> str:
+    if as_json:
+        return (
+            f'{{"event":"request","level":"info","time":{time():.3f},"method":"{method}","route":"{route}",'
+            f'"status":{status},"ms":{milliseconds:.2f},"request_id":"{identity}"}}\n'
+        )
+    return f"{method} {route} {status} {milliseconds:.1f} ms {identity}\n"

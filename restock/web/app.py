@@ -1,0 +1,69 @@
+"""Puts the HTTP door together: every blueprint behind its guard, one error envelope, one line per request."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, redirect
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.wrappers import Response as AnyResponse
+
+from restock.bootstrap import Services, build_services
+from restock.config import Settings, load_settings
+from restock.logs import configure_logging
+from restock.web.access_log import register_access_log
+from restock.web.errors import register_error_handlers
+from restock.web.guards import Audience, Guard, mount
+from restock.web.hooks import hooks_blueprint
+from restock.web.operations import operations_blueprint
+from restock.web.people import people_blueprint
+from restock.web.playground import playground_blueprint
+from restock.web.storefront import storefront_blueprint
+
+MAX_BODY_BYTES = 4 * 1024 * 1024  # the outer bound; each route has its own, lower one
+
+
+def create_wsgi_app() -> Flask:
+    """Build the application from the environment; raise ConfigurationError where a setting is wrong."""
+    settings = load_settings()
+    configure_logging(settings)
+    return create_app(settings)
+
+
+def create_app(settings: Settings) -> Flask:
+    """Build the application from given settings; connects to nothing yet."""
+    app = Flask("restock.web")
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    services = build_services(settings, app)
+    app.extensions["restock"] = services
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    register_access_log(app, as_json=(settings.log_format or ("json" if settings.is_production else "")) == "json")
+    register_error_handlers(app)
+    _mount_doors(app, services)
+    return app
+
+
+def _mount_doors(app: Flask, services: Services) -> None:
+    mount(app, storefront_blueprint(services), Guard(Audience.storefront))
+    mount(app, hooks_blueprint(services), Guard(Audience.shopify))
+    mount(app, people_blueprint(services), Guard(Audience.link_holder))
+    operations = operations_blueprint(services)
+    if not services.settings.is_production:
+        mount(app, playground_blueprint(services), Guard(Audience.newcomer))
+        operations.add_url_rule("/", view_func=_to_the_playground)
+    mount(app, operations, Guard(Audience.anyone))
+    app.after_request(_harden)
+
+
+def _to_the_playground() -> AnyResponse:
+    return redirect("/playground")
+
+
+def _harden(response: Response) -> Response:
+    """Set on every page what no page of ours goes without; a route's own, stricter values stay."""
+    if response.mimetype == "text/html":
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Referrer-Policy", "no-referrer")
+        response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    return response
