@@ -1,0 +1,299 @@
+"""How a shop's settings are written and read: each key with its default, its range and its two directions.
+
+Pure. Settings are stored as the text a merchant could have typed, and only where they differ from the defaults.
+docs/settings.md is compared with this table by a test.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+from babel import Locale
+from babel.core import UnknownLocaleError
+from babel.numbers import is_currency
+from phonenumbers import SUPPORTED_REGIONS
+
+from restock.channels.values import ChannelName
+from restock.errors import Fault
+from restock.shops.values import (
+    PRESETS,
+    NotificationPolicy,
+    PolicyPreset,
+    PublicationCheck,
+    QuantityRule,
+    Shop,
+    ShopSettings,
+)
+
+URL_PLACEHOLDERS = frozenset({"shop", "handle", "variant_id", "product_id"})
+_MOST_ORIGINS = 50
+_LONGEST_URL = 500
+_LONGEST_NAME = 100
+_DEFAULTS = ShopSettings()
+_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key. `read` turns text into a value or raises ValueError with what is allowed; `write` is its inverse.
+
+    `column` names the shop's own column that holds it, None when it lives among the settings.
+    """
+
+    key: str
+    read: Callable[[str], Any]
+    write: Callable[[Any], str]
+    default: str
+    allowed: str
+    column: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettingLine:
+    """One setting of one shop, as text to show."""
+
+    key: str
+    value: str
+    default: str
+    allowed: str
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsChange:
+    """Checked changes: `settings` by key (None: back to the default), `columns` likewise, and every fault found."""
+
+    settings: Mapping[str, str | None] = field(default_factory=dict)
+    columns: Mapping[str, str | None] = field(default_factory=dict)
+    faults: Sequence[Fault] = ()
+
+
+def read_changes(changes: Mapping[str, str]) -> SettingsChange:
+    """Check changes by key, all of them; an empty value means the default."""
+    settings: dict[str, str | None] = {}
+    columns: dict[str, str | None] = {}
+    faults: list[Fault] = []
+    for key, text in changes.items():
+        setting = SETTINGS.get(key)
+        if setting is None:
+            faults.append(Fault(key, "UNKNOWN_SETTING", f"is not a setting; the settings are {', '.join(SETTINGS)}"))
+            continue
+        try:
+            value = setting.write(setting.read(text.strip())) if text.strip() else None
+        except ValueError:
+            faults.append(Fault(key, "INVALID_SETTING", f"must be {setting.allowed}"))
+            continue
+        (columns if setting.column else settings)[setting.column or key] = value
+    if "locale" in columns:
+        columns["locale"] = columns["locale"] or SETTINGS["locale"].default  # that column always holds a language
+    return SettingsChange(settings, columns, faults)
+
+
+def merge_settings(stored: Mapping[str, str], change: SettingsChange) -> dict[str, str]:
+    """Return what to store: the old with the changes over it, without anything that equals its default.
+
+    Choosing a policy by name drops single policy values chosen earlier.
+    """
+    chosen = {key: value for key, value in stored.items() if key in SETTINGS}
+    if "policy" in change.settings:
+        chosen = {key: value for key, value in chosen.items() if not key.startswith("policy.")}
+    chosen |= {key: value for key, value in change.settings.items() if value is not None}
+    for key, value in change.settings.items():
+        if value is None:
+            chosen.pop(key, None)
+    preset = _policy_texts(PRESETS[PolicyPreset(chosen.get("policy", PolicyPreset.fair))])
+    return {key: value for key, value in chosen.items() if value != preset.get(key, SETTINGS[key].default)}
+
+
+def read_settings(stored: Mapping[str, str]) -> ShopSettings:
+    """Make the settings from what is stored; what another version stored and this one cannot read is the default."""
+    values = {key: value for key, text in stored.items() if (value := _read_stored(key, text)) is not None}
+    policy = PRESETS[values.pop("policy", PolicyPreset.fair)]
+    parts = {key.removeprefix("policy."): values.pop(key) for key in list(values) if key.startswith("policy.")}
+    if "factor" in parts and parts["factor"] == _EVERYONE:
+        parts["factor"] = None
+    return replace(_DEFAULTS, policy=replace(policy, **parts), **values)
+
+
+def settings_lines(shop: Shop) -> list[SettingLine]:
+    """List every setting of a shop as text, in the order of docs/settings.md."""
+    values = _texts(shop)
+    return [SettingLine(s.key, values[s.key], s.default, s.allowed) for s in SETTINGS.values()]
+
+
+def _read_stored(key: str, text: str) -> Any:
+    try:
+        return SETTINGS[key].read(text)
+    except (KeyError, ValueError):
+        return None
+
+
+def _texts(shop: Shop) -> dict[str, str]:
+    own = shop.settings
+    named = next((name for name, policy in PRESETS.items() if policy == own.policy), None)
+    texts = {key: SETTINGS[key].write(getattr(own, key)) for key in _PLAIN_KEYS}
+    texts |= {"policy": named or "custom", "name": shop.name, "currency": shop.currency or "", "locale": shop.locale}
+    return texts | _policy_texts(own.policy)
+
+
+def _policy_texts(policy: NotificationPolicy) -> dict[str, str]:
+    return {
+        "policy.factor": _write_factor(_EVERYONE if policy.factor is None else policy.factor),
+        "policy.turn_minutes": str(policy.turn_minutes),
+        "policy.minimum_units": str(policy.minimum_units),
+        "policy.quantity_rule": policy.quantity_rule,
+    }
+
+
+_EVERYONE = float("inf")
+_YES = frozenset({"true", "yes", "on", "1"})
+_NO = frozenset({"false", "no", "off", "0"})
+
+
+def _one_of(words: type[StrEnum]) -> Callable[[str], Any]:
+    return lambda text: words(text.lower())
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and least <= int(text[:12]) <= most and len(text) <= 12):
+            raise ValueError
+        return int(text)
+
+    return read
+
+
+def _read_factor(text: str) -> float:
+    if text.lower() == "everyone":
+        return _EVERYONE
+    if not re.fullmatch(r"\d{1,3}(\.\d{1,2})?", text, re.ASCII) or not 0.1 <= float(text) <= 100:
+        raise ValueError
+    return float(text)
+
+
+def _write_factor(value: float) -> str:
+    return "everyone" if value == _EVERYONE else f"{value:g}"
+
+
+def _read_flag(text: str) -> bool:
+    word = text.lower()
+    if word not in _YES | _NO:
+        raise ValueError
+    return word in _YES
+
+
+def _read_channels(text: str) -> frozenset[ChannelName]:
+    return frozenset(ChannelName(word.strip().lower()) for word in text.split(","))
+
+
+def _write_channels(value: frozenset[ChannelName]) -> str:
+    return ",".join(name for name in ChannelName if name in value)
+
+
+def _read_origins(text: str) -> tuple[str, ...]:
+    origins = tuple(dict.fromkeys(_read_origin(word.strip()) for word in text.split(",")))
+    if len(origins) > _MOST_ORIGINS:
+        raise ValueError
+    return origins
+
+
+def _read_origin(text: str) -> str:
+    parts = urlsplit(text.lower().rstrip("/"))
+    host, port = parts.hostname or "", parts.port
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host):
+        raise ValueError
+    own_port = "" if port in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{port}"
+    if parts.netloc not in (host, f"{host}:{port}") or parts.path or parts.query or parts.fragment:
+        raise ValueError
+    return f"{parts.scheme}://{host}{own_port}"
+
+
+def _read_url_template(text: str) -> str:
+    pieces = list(string.Formatter().parse(text))
+    names = {name for _, name, _, _ in pieces if name is not None}
+    if any(spec or conversion for _, _, spec, conversion in pieces) or not names <= URL_PLACEHOLDERS:
+        raise ValueError
+    if not names & {"handle", "variant_id", "product_id"} or "{{" in text or "}}" in text:
+        raise ValueError
+    parts = urlsplit(text.replace("{shop}", "shop.example"))
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch((parts.hostname or "").lower()) or "@" in text:
+        raise ValueError
+    if len(text) > _LONGEST_URL or not re.fullmatch(r"[!-~]+", text) or (parts.port is not None and parts.port < 1):
+        raise ValueError
+    return text
+
+
+def _read_country(text: str) -> str:
+    if text.upper() not in SUPPORTED_REGIONS:
+        raise ValueError
+    return text.upper()
+
+
+def _read_currency(text: str) -> str:
+    if not is_currency(text.upper()):
+        raise ValueError
+    return text.upper()
+
+
+def _read_locale(text: str) -> str:
+    try:
+        return str(Locale.parse(text.replace("_", "-"), sep="-")).replace("_", "-")
+    except UnknownLocaleError:
+        raise ValueError from None
+
+
+def _read_name(text: str) -> str:
+    if len(text) > _LONGEST_NAME or not text.isprintable():
+        raise ValueError
+    return text
+
+
+_ROWS = (
+    Setting(
+        "channels",
+        _read_channels,
+        _write_channels,
+        "email,sms,push",
+        "one or more of email, sms, push, separated by commas",
+    ),
+    Setting(
+        "origins",
+        _read_origins,
+        ",".join,
+        "",
+        f"up to {_MOST_ORIGINS} storefront origins such as https://shop.example.com, separated by commas",
+    ),
+    Setting("publication_check", _one_of(PublicationCheck), str, _DEFAULTS.publication_check, "online_store or any"),
+    Setting(
+        "product_url_template",
+        _read_url_template,
+        str,
+        _DEFAULTS.product_url_template,
+        f"a web address of at most {_LONGEST_URL} characters with {{handle}}, {{variant_id}} or {{product_id}}, "
+        "and {shop} where the shop's domain goes",
+    ),
+    Setting("policy", _one_of(PolicyPreset), str, PolicyPreset.fair, "everyone, fair or strict"),
+    Setting(
+        "policy.factor",
+        _read_factor,
+        _write_factor,
+        "2",
+        "a number from 0.1 to 100 with at most two decimals, or everyone",
+    ),
+    Setting("policy.turn_minutes", _whole(1, 10_080), str, "60", "a whole number from 1 to 10080"),
+    Setting("policy.minimum_units", _whole(1, 1_000_000), str, "1", "a whole number from 1 to 1000000"),
+    Setting("policy.quantity_rule", _one_of(QuantityRule), str, QuantityRule.require, "require or ignore"),
+    Setting("expire_days", _whole(1, 3650), str, str(_DEFAULTS.expire_days), "a whole number from 1 to 3650"),
+    Setting("legacy_errors", _read_flag, lambda value: str(value).lower(), "false", "true or false"),
+    Setting("country", _read_country, lambda value: value or "", "", "a two-letter ISO 3166 country code such as GB"),
+    Setting("name", _read_name, str, "", f"at most {_LONGEST_NAME} characters on one line", column="name"),
+    Setting("currency", _read_currency, str, "", "a three-letter ISO 4217 code such as EUR", column="currency"),
+    Setting("locale", _read_locale, str, "en", "a language code such as en, de or pt-BR", column="locale"),
+)
+SETTINGS: Mapping[str, Setting] = {row.key: row for row in _ROWS}
+_PLAIN_KEYS = [row.key for row in _ROWS if row.column is None and not row.key.startswith("policy")]

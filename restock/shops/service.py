@@ -1,0 +1,169 @@
+"""What can be done with shops: add, find, change settings, end.
+
+`find` stands on the path of every request, hence its short memory. No token leaves this room unsealed except to the
+caller of `access_token`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from restock.database import Database
+from restock.errors import Fault, NotFoundError, ValidationError
+from restock.links import Vault
+from restock.shopify.domains import clean_shop_domain
+from restock.shops import repository, rules
+from restock.shops.models import ShopRow
+from restock.shops.values import Shop, ShopState
+
+MEMORY_SECONDS = 2.0  # how stale a found shop may be: an uninstall is noticed at the latest after this
+_MOST_KNOWN = 20_000
+_MOST_UNKNOWN = 1_000  # strangers can make up domains; they must not fill the memory
+_LONGEST_TOKEN = 512
+
+
+@dataclass(frozen=True)
+class ShopMemory:
+    """What `find` learnt in the last moments, in this process. Safe across threads: one dictionary step each."""
+
+    ticks: Callable[[], float] = time.monotonic
+    _known: dict[str, tuple[float, Shop]] = field(default_factory=dict)
+    _unknown: dict[str, float] = field(default_factory=dict)
+
+    def recall(self, domain: str) -> tuple[bool, Shop | None]:
+        """Say whether the domain was looked up lately, and what was found."""
+        now = self.ticks()
+        if (entry := self._known.get(domain)) and now < entry[0]:
+            return True, entry[1]
+        return now < self._unknown.get(domain, 0.0), None
+
+    def keep(self, domain: str, shop: Shop | None) -> None:
+        """Remember what a look-up found."""
+        until = self.ticks() + MEMORY_SECONDS
+        if shop is None:
+            _make_room(self._unknown, _MOST_UNKNOWN)
+            self._unknown[domain] = until
+        else:
+            _make_room(self._known, _MOST_KNOWN)
+            self._known[domain] = (until, shop)
+
+    def forget(self, domain: str) -> None:
+        """Look the domain up again next time."""
+        self._known.pop(domain, None)
+        self._unknown.pop(domain, None)
+
+
+@dataclass(frozen=True)
+class ShopService:
+    """The use cases of shops."""
+
+    database: Database
+    vault: Vault
+    memory: ShopMemory = field(default_factory=ShopMemory)
+
+    def add(self, domain: str, token: str | None = None) -> Shop:
+        """Add a shop, or bring back one that had left; repeating it changes nothing.
+
+        `token` None leaves a stored token as it is. Raises ValidationError for a text that names no shop.
+        """
+        clean = _require_domain(domain)
+        faults = _token_faults(token)
+        if faults:
+            raise ValidationError("The access token is not usable.", faults=faults)
+        with self.database.transaction() as session:
+            row = repository.install(session, clean)
+            shop = to_shop(row)
+            if token is not None:
+                repository.save_token(session, shop.id, self.vault.seal(token.strip(), _token_context(shop.id)))
+        self.memory.forget(clean)
+        return shop
+
+    def list(self) -> Sequence[Shop]:
+        """List all shops by domain, the uninstalled ones too."""
+        with self.database.transaction() as session:
+            return [to_shop(row) for row in repository.every(session)]
+
+    def find(self, domain: str) -> Shop | None:
+        """Find a shop by its clean domain, installed or not; the answer may be MEMORY_SECONDS old."""
+        remembered, shop = self.memory.recall(domain)
+        if remembered:
+            return shop
+        with self.database.transaction() as session:
+            row = repository.by_domain(session, domain)
+            shop = to_shop(row) if row else None
+        self.memory.keep(domain, shop)
+        return shop
+
+    def by_id(self, shop_id: int) -> Shop | None:
+        """Find a shop by its id, installed or not; always the present state."""
+        with self.database.transaction() as session:
+            row = repository.by_id(session, shop_id)
+            return to_shop(row) if row else None
+
+    def change_settings(self, domain: str, changes: Mapping[str, str]) -> Shop:
+        """Change settings by the keys of docs/settings.md; an empty value goes back to the default.
+
+        All or nothing. Raises NotFoundError for an unknown shop, ValidationError with every fault.
+        """
+        clean = _require_domain(domain)
+        change = rules.read_changes(changes)
+        if change.faults:
+            raise ValidationError("Some settings are not usable; nothing was changed.", faults=change.faults)
+        with self.database.transaction() as session:
+            row = repository.locked_by_domain(session, clean)
+            if row is None:
+                raise NotFoundError(f"{clean} is not a shop here; add it with: restock shop add {clean}")
+            stored = rules.merge_settings(row.settings, change)
+            shop = to_shop(repository.save_settings(session, row.id, stored, change.columns))
+        self.memory.forget(clean)
+        return shop
+
+    def settings_table(self, shop: Shop) -> Sequence[rules.SettingLine]:
+        """List every setting of a shop as text: key, value, default, what is allowed."""
+        return rules.settings_lines(shop)
+
+    def access_token(self, shop_id: int) -> str | None:
+        """Open a shop's Admin API token; None when it has none. Raises SealError when SECRET_KEY lost its key."""
+        with self.database.transaction() as session:
+            row = repository.by_id(session, shop_id)
+            sealed = row.access_token_sealed if row else None
+        return None if sealed is None else self.vault.open(sealed, _token_context(shop_id))
+
+
+def to_shop(row: ShopRow) -> Shop:
+    """Make the value that other rooms see of a row."""
+    return Shop(
+        id=row.id,
+        domain=row.domain,
+        state=ShopState(row.state),
+        name=row.name or row.domain.partition(".")[0],
+        locale=row.locale,
+        currency=row.currency,
+        settings=rules.read_settings(row.settings),
+    )
+
+
+def _require_domain(text: str) -> str:
+    clean = clean_shop_domain(text)
+    if clean is None:
+        fault = Fault("domain", "INVALID_SHOP", "must be a shop's domain such as example.myshopify.com")
+        raise ValidationError("This is not a shop's domain.", faults=[fault])
+    return clean
+
+
+def _token_faults(token: str | None) -> Sequence[Fault]:
+    if token is None or (0 < len(token.strip()) <= _LONGEST_TOKEN and token.strip().isascii()):
+        return ()
+    sentence = f"must be the app's Admin API access token: 1 to {_LONGEST_TOKEN} plain characters"
+    return (Fault("token", "INVALID_TOKEN", sentence),)
+
+
+def _token_context(shop_id: int) -> str:
+    return f"shops.access_token:{shop_id}"
+
+
+def _make_room(entries: dict[str, object] | dict[str, tuple[float, Shop]] | dict[str, float], most: int) -> None:
+    if len(entries) >= most:
+        entries.clear()  # two seconds' worth of look-ups: cheaper to ask again than to keep an order

@@ -1,0 +1,149 @@
+"""Shops: added once, found fast, changed whole or not at all."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from restock.database import Database
+from restock.errors import NotFoundError, ValidationError
+from restock.links import SealError, Vault
+from restock.shops import repository
+from restock.shops.service import MEMORY_SECONDS, ShopMemory, ShopService
+from restock.shops.values import PRESETS, PolicyPreset, ShopState
+
+
+def test_adding_a_shop_twice_gives_the_same_shop(shops: ShopService) -> None:
+    first = shops.add("Demo")
+    assert first.domain == "demo.myshopify.com"
+    assert first.name == "demo"
+    assert first.is_installed
+    assert shops.add("https://demo.myshopify.com/admin") == first
+    assert shops.list() == [first]
+
+
+def test_eight_adds_at_once_make_one_shop(shops: ShopService) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: shops.add("demo", "shpat_1"), range(8)))
+    assert len({shop.id for shop in found}) == 1
+    assert len(shops.list()) == 1
+
+
+@pytest.mark.parametrize("text", ["", "evil.com", "demo.myshopify.com.evil.com", "a@demo.myshopify.com", "x" * 300])
+def test_a_text_that_names_no_shop_is_refused_with_the_mend(shops: ShopService, text: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        shops.add(text)
+    assert [fault.field for fault in refused.value.faults] == ["domain"]
+    assert "example.myshopify.com" in refused.value.faults[0].message
+
+
+def test_a_token_is_sealed_for_its_shop_alone(shops: ShopService, database: Database) -> None:
+    shop, other = shops.add("demo", "shpat_secret"), shops.add("other")
+    with database.transaction() as session:
+        sealed = session.execute(text("SELECT access_token_sealed FROM shops WHERE id = :id"), {"id": shop.id}).scalar()
+        assert b"shpat_secret" not in sealed
+        repository.save_token(session, other.id, sealed)
+    assert shops.access_token(shop.id) == "shpat_secret"
+    shops.add("demo")
+    assert shops.access_token(shop.id) == "shpat_secret", "adding again without a token keeps the token"
+    with pytest.raises(SealError):
+        shops.access_token(other.id)
+
+
+@pytest.mark.parametrize("token", ["", "  ", "tökén", "x" * 600])
+def test_an_unusable_token_is_refused(shops: ShopService, token: str) -> None:
+    with pytest.raises(ValidationError):
+        shops.add("demo", token)
+    assert shops.list() == []
+
+
+def test_an_uninstalled_shop_comes_back_by_adding_it(shops: ShopService, database: Database) -> None:
+    shop = shops.add("demo", "shpat_1")
+    with database.transaction() as session:
+        assert repository.uninstall(session, shop.domain, datetime.now(UTC) + timedelta(minutes=1))
+        assert not repository.uninstall(session, shop.domain, None), "a second time changes nothing"
+    gone = shops.by_id(shop.id)
+    assert gone is not None
+    assert gone.state is ShopState.uninstalled
+    assert shops.access_token(shop.id) is None
+    assert shops.add("demo").is_installed
+    assert shops.by_id(shop.id) == shop
+
+
+def test_news_of_an_earlier_uninstall_does_not_end_the_present_installation(
+    shops: ShopService, database: Database
+) -> None:
+    shop = shops.add("demo")
+    with database.transaction() as session:
+        assert not repository.uninstall(session, shop.domain, datetime.now(UTC) - timedelta(hours=1))
+    assert shops.by_id(shop.id) == shop
+
+
+def test_found_and_unknown_shops_are_remembered_for_a_moment(database: Database) -> None:
+    now = [100.0]
+    memory = ShopMemory(ticks=lambda: now[0])
+    shops = ShopService(database, Vault(["a-key-for-tests-only-000001"]), memory)
+    elsewhere = ShopService(database, shops.vault)
+    assert shops.find("demo.myshopify.com") is None
+    elsewhere.add("demo")
+    assert shops.find("demo.myshopify.com") is None, "still remembered as unknown"
+    now[0] += MEMORY_SECONDS
+    assert shops.find("demo.myshopify.com") is not None
+    elsewhere.change_settings("demo", {"expire_days": "30"})
+    known = shops.find("demo.myshopify.com")
+    assert known is not None
+    assert known.settings.expire_days == 365
+    now[0] += MEMORY_SECONDS
+    known = shops.find("demo.myshopify.com")
+    assert known is not None
+    assert known.settings.expire_days == 30
+
+
+def test_a_change_is_seen_at_once_by_the_service_that_made_it(shops: ShopService) -> None:
+    assert shops.find("demo.myshopify.com") is None
+    shops.add("demo")
+    assert shops.find("demo.myshopify.com") is not None
+    shops.change_settings("demo", {"channels": "email"})
+    found = shops.find("demo.myshopify.com")
+    assert found is not None
+    assert found.settings.channels == {"email"}
+
+
+def test_made_up_domains_cannot_fill_the_memory(database: Database) -> None:
+    memory = ShopMemory()
+    for number in range(5_000):
+        memory.keep(f"s{number}.myshopify.com", None)
+    assert len(memory._unknown) <= 1_000
+
+
+def test_all_faults_of_a_change_are_told_at_once_and_nothing_changes(shops: ShopService) -> None:
+    shop = shops.add("demo")
+    with pytest.raises(ValidationError) as refused:
+        shops.change_settings("demo", {"expire_days": "0", "colour": "red", "channels": "fax", "country": "GB"})
+    assert [fault.field for fault in refused.value.faults] == ["expire_days", "colour", "channels"]
+    assert "from 1 to 3650" in refused.value.faults[0].message
+    assert shops.by_id(shop.id) == shop
+
+
+def test_settings_of_an_unknown_shop_cannot_be_changed(shops: ShopService) -> None:
+    with pytest.raises(NotFoundError, match="restock shop add"):
+        shops.change_settings("nobody", {"expire_days": "3"})
+
+
+def test_changes_add_up_and_only_differences_are_stored(shops: ShopService, database: Database) -> None:
+    shop = shops.add("demo")
+    shops.change_settings("demo", {"policy.factor": "1.50", "name": "Ada's shirts", "locale": "pt_br"})
+    shops.change_settings("demo", {"policy.turn_minutes": "5", "expire_days": "365", "currency": "eur"})
+    changed = shops.by_id(shop.id)
+    assert changed is not None
+    assert (changed.settings.policy.factor, changed.settings.policy.turn_minutes) == (1.5, 5)
+    assert (changed.name, changed.currency, changed.locale) == ("Ada's shirts", "EUR", "pt-BR")
+    with database.transaction() as session:
+        stored = session.execute(text("SELECT settings FROM shops")).scalar()
+    assert stored == {"policy.factor": "1.5", "policy.turn_minutes": "5"}
+    back = shops.change_settings("demo", {"policy": "strict", "name": "", "locale": "", "currency": ""})
+    assert back.settings.policy == PRESETS[PolicyPreset.strict]
+    assert (back.name, back.currency, back.locale) == ("demo", None, "en")
