@@ -1,4 +1,4 @@
-"""The catalog: products, variants, levels, readings, checks."""
+"""The catalog: products, variants, items, levels, readings, checks."""
 
 from __future__ import annotations
 
@@ -13,12 +13,25 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "inventory_items",
+        sa.Column("shop_id", sa.BigInteger(), nullable=False),
+        sa.Column("inventory_item_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("tracked", sa.Boolean(), nullable=True),
+        sa.Column("source_updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("source_triggered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_inventory_items_shop_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("shop_id", "inventory_item_id", name=op.f("pk_inventory_items")),
+    )
+    op.create_table(
         "inventory_levels",
         sa.Column("shop_id", sa.BigInteger(), nullable=False),
         sa.Column("inventory_item_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("location_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("available", sa.BigInteger(), nullable=True),
-        sa.Column("source_updated_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("source_updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("source_triggered_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(
             ["shop_id"], ["shops.id"], name=op.f("fk_inventory_levels_shop_id"), ondelete="CASCADE"
@@ -36,7 +49,8 @@ def upgrade() -> None:
         sa.Column("published", sa.Boolean(), nullable=True),
         sa.Column("image_url", sa.Text(), nullable=True),
         sa.Column("variant_count", sa.Integer(), server_default="1", nullable=False),
-        sa.Column("source_updated_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("source_updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("source_triggered_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_products_shop_id"), ondelete="CASCADE"),
@@ -77,7 +91,8 @@ def upgrade() -> None:
         sa.Column("tracked", sa.Boolean(), nullable=True),
         sa.Column("inventory_quantity", sa.BigInteger(), nullable=True),
         sa.Column("image_url", sa.Text(), nullable=True),
-        sa.Column("source_updated_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("source_updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("source_triggered_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_variants_shop_id"), ondelete="CASCADE"),
@@ -102,3 +117,4 @@ def downgrade() -> None:
     op.drop_table("stock_checks")
     op.drop_table("products")
     op.drop_table("inventory_levels")
+    op.drop_table("inventory_items")

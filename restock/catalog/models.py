@@ -11,7 +11,7 @@ from restock.database import Base, UtcDateTime
 
 
 class ProductRow(Base):
-    """One product as its webhooks told it; the newest `source_updated_at` wins."""
+    """One product as its webhooks told it; the newest (`source_updated_at`, `source_triggered_at`) wins."""
 
     __tablename__ = "products"
 
@@ -24,7 +24,8 @@ class ProductRow(Base):
     published: Mapped[bool | None] = mapped_column(Boolean)  # on the online store; None: not told
     image_url: Mapped[str | None] = mapped_column(Text)
     variant_count: Mapped[int] = mapped_column(Integer, server_default="1")
-    source_updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    source_updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    source_triggered_at: Mapped[datetime] = mapped_column(UtcDateTime)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
 
@@ -48,10 +49,25 @@ class VariantRow(Base):
     price_cents: Mapped[int | None] = mapped_column(BigInteger)
     inventory_item_id: Mapped[int | None] = mapped_column(BigInteger)
     inventory_policy: Mapped[str | None] = mapped_column(Text)  # deny, continue
-    tracked: Mapped[bool | None] = mapped_column(Boolean)  # None: not told, which counts as tracked
+    tracked: Mapped[bool | None] = mapped_column(Boolean)  # as the product told it; the item's own word goes first
     inventory_quantity: Mapped[int | None] = mapped_column(BigInteger)
     image_url: Mapped[str | None] = mapped_column(Text)
-    source_updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    source_updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    source_triggered_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+
+
+class InventoryItemRow(Base):
+    """One inventory item. It may be told of before any variant that has it, and outlive the telling."""
+
+    __tablename__ = "inventory_items"
+
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"), primary_key=True)
+    inventory_item_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    tracked: Mapped[bool | None] = mapped_column(Boolean)  # None: not told, which counts as tracked
+    source_updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    source_triggered_at: Mapped[datetime] = mapped_column(UtcDateTime)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
 
@@ -65,7 +81,8 @@ class InventoryLevelRow(Base):
     inventory_item_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     location_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     available: Mapped[int | None] = mapped_column(BigInteger)
-    source_updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    source_updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    source_triggered_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class ReadingSource(StrEnum):
@@ -33,6 +34,13 @@ class VariantFacts:
     deleted: bool = False
 
 
+class StockVerdict(NamedTuple):
+    """What the recorded facts amount to. `units` None means without limit; an unsellable variant has 0."""
+
+    sellable: bool
+    units: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class StockReading:
     """Whether a variant can be bought online, and how many units of it. `units` None means without limit."""
@@ -43,3 +51,108 @@ class StockReading:
     units: int | None
     source: ReadingSource
     read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One claimed check: read this variant again, then finish with the version that was claimed."""
+
+    shop_id: int
+    variant_id: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class GoodsFacts:
+    """What a message may say about a variant.
+
+    `variant_title` is None where the product has no choice to name. `price_cents` is in hundredths of the currency
+    whatever its own decimals, None when not told. `handle` None: the product's page is not known.
+    """
+
+    title: str
+    variant_title: str | None
+    price_cents: int | None
+    currency: str | None
+    image_url: str | None
+    handle: str | None
+    product_id: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SourceTime:
+    """How new a statement is: when the thing changed, and, between equals, when the news was sent."""
+
+    updated_at: datetime
+    triggered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VariantSaid:
+    """A variant as one webhook told it; None: not told, which never erases what is known."""
+
+    variant_id: int
+    product_id: int
+    at: SourceTime
+    title: str | None = None
+    sku: str | None = None
+    price_cents: int | None = None
+    inventory_item_id: int | None = None
+    inventory_policy: str | None = None
+    tracked: bool | None = None
+    inventory_quantity: int | None = None
+    image_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProductSaid:
+    """A product as one webhook told it.
+
+    `variants` are those listed in full (Shopify lists 100); `variant_ids` are all there are, None when not told.
+    """
+
+    product_id: int
+    at: SourceTime
+    title: str
+    handle: str | None = None
+    vendor: str | None = None
+    status: str | None = None
+    published: bool | None = None
+    image_url: str | None = None
+    variants: tuple[VariantSaid, ...] = ()
+    variant_ids: frozenset[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProductGone:
+    """A product was deleted. Ids are never used again, so nothing brings it back."""
+
+    product_id: int
+    at: SourceTime
+
+
+@dataclass(frozen=True, slots=True)
+class LevelSaid:
+    """How many of an item a location has; None: it does not stock the item (any more)."""
+
+    inventory_item_id: int
+    location_id: int
+    available: int | None
+    at: SourceTime
+
+
+@dataclass(frozen=True, slots=True)
+class ItemSaid:
+    """Whether an item's stock is counted at all. `tracked` None: not told."""
+
+    inventory_item_id: int
+    tracked: bool | None
+    at: SourceTime
+
+
+@dataclass(frozen=True, slots=True)
+class ItemGone:
+    """An item was deleted, and what it stood for with it."""
+
+    inventory_item_id: int
+    at: SourceTime
