@@ -1,0 +1,1 @@
+"""Read-only questions: who waits and why, what is in stock, how far behind we are."""

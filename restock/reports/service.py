@@ -1,0 +1,48 @@
+"""The questions. Each is one read-only transaction; none may change anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from restock.database import Database
+from restock.reports import repository, rules
+from restock.reports.values import Gauges, MessageOrigin, StockNow, VariantStock, Waitlist
+from restock.shops.values import Shop
+
+LONGEST_SHELF = 500
+
+
+@dataclass(frozen=True)
+class ReportService:
+    """What can be asked."""
+
+    database: Database
+
+    def shelf(self, shop: Shop) -> Sequence[VariantStock]:
+        """List the variants known of a shop, at most LONGEST_SHELF, with stock and waiting people."""
+        with self.database.transaction() as session:
+            return repository.shelf(session, shop.id, LONGEST_SHELF)
+
+    def waitlist(self, shop: Shop, variant_id: int, limit: int = 100) -> Waitlist:
+        """Say who waits for a variant and who was let go last, each with the current reason."""
+        with self.database.transaction() as session:
+            sellable, units, is_open, open_units = repository.stock_now(session, shop.id, variant_id)
+            waiting = repository.waiting(session, shop.id, variant_id, limit)
+            left = repository.left(session, shop.id, variant_id, limit)
+        free = rules.free_units(units, shop.settings.policy.factor, open_units)
+        now = StockNow(sellable, units, is_open, free)
+        places = rules.explain_waiting(waiting, now)
+        return Waitlist(variant_id, now, places, [rules.explain_left(facts) for facts in left])
+
+    def origins(self, shop: Shop, delivery_ids: Sequence[int]) -> dict[int, MessageOrigin]:
+        """Find the restock behind each delivery of a shop; deliveries without one are left out."""
+        if not delivery_ids:
+            return {}
+        with self.database.transaction() as session:
+            return {origin.delivery_id: origin for origin in repository.origins(session, shop.id, delivery_ids)}
+
+    def backlog(self) -> Gauges:
+        """Read the figures operators watch, all shops together."""
+        with self.database.transaction() as session:
+            return repository.gauges(session)
