@@ -73,12 +73,13 @@ def tie_forks() -> None:
     os.register_at_fork(after_in_child=tie_this_process)
 
 
-def tie_this_process() -> None:
-    """Make this process die at once when its parent does."""
+def tie_this_process(parent: int | None = None) -> None:
+    """Make this process die at once when its parent does; at once, too, if `parent` is already gone."""
+    known = os.getppid() if parent is None else parent
     if LINUX:
-        _tie_to(os.getppid(), signal.SIGKILL)()
+        _tie_to(known, signal.SIGKILL)()
     else:
-        threading.Thread(target=_watch_parent, args=(os.getppid(),), name="lifeline", daemon=True).start()
+        threading.Thread(target=_watch_parent, args=(known,), name="lifeline", daemon=True).start()
 
 
 def _tie_to(parent: int, number: signal.Signals) -> Callable[[], None]:

@@ -1,0 +1,113 @@
+"""The `restock` command: reads the words, runs what they name, and turns errors into sentences."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+from restock.errors import ConfigurationError, RestockError
+from restock.local.lifeline import StartError
+
+QUEUES = ("stock", "deliveries")
+_PARTS = "restock.commands.parts"
+_FORWARDED = {"peers", "demo", "bench"}  # commands that read their own words
+_INTERRUPTED = 130  # what shells say of a command ended by Ctrl-C
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 2 for settings or words that cannot be used, 1 for what failed."""
+    chosen = list(sys.argv[1:] if words is None else words)
+    try:
+        return _run(chosen)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # the outer door of a command: what has a sentence is told, the rest is a fault of ours
+        code, lines = _explain(error)
+        if not lines:
+            raise
+        print("\n".join(lines), file=sys.stderr, flush=True)
+        return code
+
+
+def _run(words: Sequence[str]) -> int:
+    if words and words[0] in _FORWARDED:
+        return int(_load(f"{_PARTS}:{words[0]}")(words[1:]) or 0)
+    options = build_parser().parse_args(words)
+    if options.action is None:
+        build_parser().print_help()
+        return 2
+    return int(_load(options.action)(options))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of every command; each names the function that runs it, which is imported only then."""
+    parser = argparse.ArgumentParser(
+        prog="restock", description="Back-in-stock alerts for Shopify stores.", epilog="Settings: see .env.example."
+    )
+    parser.set_defaults(action=None)
+    commands = parser.add_subparsers(metavar="COMMAND")
+    _add(commands, "run", f"{_PARTS}:run", "everything on this machine: what `python3 app.py` starts")
+    _add(commands, "web", f"{_PARTS}:web", "the web server")
+    queue = _add(commands, "worker", f"{_PARTS}:worker", "a worker on one queue")
+    queue.add_argument("queue", nargs="?", choices=QUEUES, default="deliveries", help="default: deliveries")
+    _add(commands, "sweep", f"{_PARTS}:sweep", "the sweeper: everything that is due; several may run")
+    migrate = _add(commands, "migrate", f"{_PARTS}:migrate", "bring the database to the newest migration")
+    migrate.add_argument("--quiet", action="store_true", help="say nothing when all is well")
+    _add(commands, "doctor", "restock.commands.doctor:examine", "look at everything and say what is amiss")
+    _add_shop(commands)
+    _add(commands, "demo", f"{_PARTS}:demo", "the whole story, on a throw-away instance")
+    _add(commands, "peers", f"{_PARTS}:peers", "stand-ins for mail server, Twilio and push service (development)")
+    _add(commands, "bench", f"{_PARTS}:bench", "the benchmarks (in a checkout)")
+    return parser
+
+
+def _add_shop(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    shop = commands.add_parser("shop", help="shops and their settings").add_subparsers(metavar="ACTION", required=True)
+    add = _add(shop, "add", "restock.commands.shops:add", "add a shop without Shopify's install flow")
+    add.add_argument("domain", metavar="DOMAIN", help="for example your-shop.myshopify.com")
+    add.add_argument("--token", help="the Admin API access token of a custom app; kept sealed")
+    _add(shop, "list", "restock.commands.shops:show_all", "list the shops")
+    settings = _add(shop, "settings", "restock.commands.shops:settings", "show or change a shop's settings")
+    settings.add_argument("domain", metavar="DOMAIN")
+    settings.add_argument("changes", metavar="KEY=VALUE", nargs="*", help="an empty value goes back to the default")
+
+
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, action: str, sentence: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=sentence, description=f"{sentence[0].upper()}{sentence[1:]}.")
+    parser.set_defaults(action=action)
+    return parser
+
+
+def _load(action: str) -> Callable[..., int]:
+    module, _, name = action.partition(":")
+    found: Callable[..., int] = getattr(import_module(module), name)
+    return found
+
+
+def _explain(error: Exception) -> tuple[int, list[str]]:
+    """Turn what a person can mend into an exit code and sentences; no sentence: it is not theirs to mend."""
+    from sqlalchemy.exc import OperationalError
+
+    match error:
+        case ConfigurationError():
+            return 2, str(error).splitlines()
+        case StartError():
+            return 1, [str(error)]
+        case RestockError():
+            return 1, [error.message, *(f"  {fault.field}: {fault.message}" for fault in error.faults)]
+        case OperationalError():
+            return 1, ["The database does not answer: check DATABASE_URL and that PostgreSQL runs."]
+        case _:
+            return 1, []
+
+
+if __name__ == "__main__":
+    sys.exit(main())

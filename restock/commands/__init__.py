@@ -1,0 +1,1 @@
+"""What the `restock` command does, word by word."""

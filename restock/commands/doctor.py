@@ -1,0 +1,111 @@
+"""The `doctor` command: looks at everything an instance needs and says what is amiss and how to mend it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import sqlalchemy.exc
+
+from restock.bootstrap import Services, build_services
+from restock.commands.surroundings import surroundings
+from restock.config import Settings, has_password
+
+
+class State(StrEnum):
+    """How a part is, and the sign that says so."""
+
+    well = "✓"
+    off = "–"
+    amiss = "✗"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found about one part."""
+
+    part: str
+    state: State
+    sentence: str
+
+
+def examine(_options: argparse.Namespace) -> int:
+    """Print one line for each part; 1 when something is amiss."""
+    with surroundings() as settings:
+        services = build_services(settings)
+        findings = list(diagnose(settings, services))
+        services.database.dispose()
+    width = max(len(finding.part) for finding in findings)
+    encodable = (sys.stdout.encoding or "").lower().startswith("utf")
+    for finding in findings:
+        sign = finding.state.value if encodable else finding.state.name
+        print(f"{sign} {finding.part:<{width}}  {finding.sentence}")
+    return int(any(finding.state is State.amiss for finding in findings))
+
+
+def diagnose(settings: Settings, services: Services) -> Iterator[Finding]:
+    """Look at every part in turn."""
+    yield Finding("settings", State.well, f"readable, {settings.restock_env.value}, {settings.public_url}")
+    yield from _database(services)
+    yield _valkey(settings, services)
+    yield from _shopify(settings)
+    yield _email(settings)
+    yield _sms(settings)
+    yield _push(settings)
+
+
+def _database(services: Services) -> Iterator[Finding]:
+    try:
+        at_head = services.database.at_head()
+    except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.TimeoutError):
+        yield Finding("database", State.amiss, "does not answer: check DATABASE_URL and that PostgreSQL runs")
+        return
+    yield Finding("database", State.well, "answers")
+    mend = Finding("migrations", State.amiss, "not at the newest: run restock migrate")
+    yield Finding("migrations", State.well, "at the newest") if at_head else mend
+
+
+def _valkey(settings: Settings, services: Services) -> Finding:
+    if not services.doorbell.answers():
+        return Finding(
+            "valkey", State.amiss, "does not answer (messages still go out, later): check REDIS_URL and that it runs"
+        )
+    url = settings.redis_url.get_secret_value() if settings.redis_url else ""
+    protected = "with a password" if has_password(url) else "no password"
+    return Finding("valkey", State.well, f"answers, {'private socket' if url.startswith('unix:') else protected}")
+
+
+def _shopify(settings: Settings) -> Iterator[Finding]:
+    if settings.shopify_api_secret is None:
+        yield Finding("shopify", State.amiss, "hooks are refused: set SHOPIFY_API_SECRET")
+    elif settings.is_production and not settings.shopify_api_key:
+        yield Finding("shopify", State.amiss, "the admin cannot be opened: set SHOPIFY_API_KEY")
+    else:
+        yield Finding("shopify", State.well, f"secret set, Admin API {settings.shopify_api_version}")
+
+
+def _email(settings: Settings) -> Finding:
+    if settings.smtp_url is None:
+        return Finding("e-mail", State.off, "off: set SMTP_URL")
+    if settings.is_production and settings.email_from.endswith("@localhost>"):
+        return Finding("e-mail", State.amiss, "sent from localhost, which mailboxes refuse: set EMAIL_FROM")
+    return Finding("e-mail", State.well, f"on, from {settings.email_from}")
+
+
+def _sms(settings: Settings) -> Finding:
+    if not (settings.twilio_account_sid and settings.twilio_auth_token):
+        return Finding("sms", State.off, "off: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN")
+    if not (settings.twilio_messaging_service_sid or settings.twilio_from):
+        return Finding("sms", State.amiss, "no sender: set TWILIO_MESSAGING_SERVICE_SID or TWILIO_FROM")
+    return Finding("sms", State.well, "on")
+
+
+def _push(settings: Settings) -> Finding:
+    if settings.vapid_private_key is None:
+        return Finding("web push", State.off, "off: set VAPID_PRIVATE_KEY and VAPID_SUBJECT")
+    if settings.is_production and not settings.vapid_subject.startswith(("mailto:", "https://")):
+        return Finding("web push", State.amiss, "no contact: set VAPID_SUBJECT to a mailto: or https: address")
+    return Finding("web push", State.well, "on")

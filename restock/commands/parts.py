@@ -1,0 +1,121 @@
+"""The commands that run the program, whole or in parts."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from restock.commands.surroundings import surroundings
+from restock.config import load_settings
+from restock.local.crew.processes import TIED
+from restock.local.lifeline import StartError, tie_forks, tie_this_process
+from restock.local.sockets import free_port, port_is_taken
+
+BLOCKING_THREADS = 4
+
+
+def run(_options: argparse.Namespace) -> int:
+    """Run everything on this machine."""
+    from restock.cli import main
+    from restock.local.supervisor import run_everything
+
+    return run_everything(load_settings(), main)
+
+
+def web(_options: argparse.Namespace) -> int:
+    """Serve HTTP."""
+    from granian import Granian
+    from granian.constants import Interfaces
+
+    _tie()
+    with surroundings() as settings:
+        port = settings.port or free_port(settings.host)
+        if port_is_taken(settings.host, port):
+            raise StartError(f"Port {port} on {settings.host} is taken: choose another, for example PORT={port + 1}.")
+        server = Granian(
+            "restock.bootstrap:create_wsgi_app",
+            address=settings.host,
+            port=port,
+            interface=Interfaces.WSGI,
+            workers=1,
+            blocking_threads=BLOCKING_THREADS,
+            websockets=False,
+            log_access=False,
+            log_dictconfig={"loggers": {"_granian": {"level": "WARNING"}}},
+        )
+        server.serve(target_loader=load_web, wrap_loader=False)
+    return 0
+
+
+def load_web() -> Callable[..., Any]:
+    """Make the WSGI object inside granian's own worker process."""
+    from restock.bootstrap import create_wsgi_app
+
+    if TIED in os.environ:
+        tie_this_process()
+    return create_wsgi_app()
+
+
+def worker(options: argparse.Namespace) -> int:
+    """Work on one queue."""
+    from restock.worker.main import run_worker
+
+    _tie()
+    with surroundings() as settings:
+        return run_worker(options.queue, settings) or 0
+
+
+def sweep(_options: argparse.Namespace) -> int:
+    """Keep time for everything that is due."""
+    from restock.worker.sweeper import run_sweeper
+
+    _tie()
+    with surroundings() as settings:
+        return run_sweeper(settings) or 0
+
+
+def migrate(options: argparse.Namespace) -> int:
+    """Bring the database to the newest migration."""
+    from restock.bootstrap import build_services
+
+    with surroundings() as settings:
+        services = build_services(settings)
+        if not services.database.at_head():
+            services.database.upgrade()
+        services.database.dispose()
+    if not options.quiet:
+        print("The database is at the newest migration.")
+    return 0
+
+
+def peers(words: Sequence[str]) -> int:
+    """Stand in for the mail server, Twilio and the push service."""
+    from restock.playground.peers import main
+
+    return main(words)
+
+
+def demo(words: Sequence[str]) -> int:
+    """Tell the whole story on a throw-away instance."""
+    from restock.playground.demo import main
+
+    return main(words)
+
+
+def bench(words: Sequence[str]) -> int:
+    """Run the benchmarks; they live in the checkout, beside the tests."""
+    from restock.database import MIGRATIONS
+
+    checkout = MIGRATIONS.parent
+    if not (checkout / "tests" / "benchmarks" / "__main__.py").exists():
+        raise StartError("The benchmarks are not part of an installed package: run this in a checkout of Restock.")
+    return subprocess.run([sys.executable, "-m", "tests.benchmarks", *words], cwd=checkout, check=False).returncode
+
+
+def _tie() -> None:
+    if TIED in os.environ:
+        tie_forks()

@@ -1,0 +1,74 @@
+"""The commands about shops."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from restock.bootstrap import Services, build_services
+from restock.commands.surroundings import surroundings
+from restock.errors import Fault, ValidationError
+
+
+def add(options: argparse.Namespace) -> int:
+    """Add a shop without Shopify's install flow."""
+    with migrated_services() as services:
+        shop = services.shops.add(options.domain, options.token)
+    print(f"{shop.domain} is here. See its settings with: restock shop settings {shop.domain}")
+    return 0
+
+
+def show_all(_options: argparse.Namespace) -> int:
+    """List the shops."""
+    with migrated_services() as services:
+        rows = [(shop.domain, shop.state.value, shop.name) for shop in services.shops.list()]
+    if rows:
+        print_table(("DOMAIN", "STATE", "NAME"), rows)
+    else:
+        print("No shop yet. Add one with: restock shop add your-shop.myshopify.com")
+    return 0
+
+
+def settings(options: argparse.Namespace) -> int:
+    """Show a shop's settings, or change them."""
+    changes = read_changes(options.changes)
+    with migrated_services() as services:
+        shop = services.shops.change_settings(options.domain, changes)
+        lines = services.shops.settings_table(shop)
+    changed = [line for line in lines if line.key in changes] or lines
+    print_table(("KEY", "VALUE", "DEFAULT", "ALLOWED"), [(s.key, s.value, s.default, s.allowed) for s in changed])
+    return 0
+
+
+def read_changes(words: Sequence[str]) -> Mapping[str, str]:
+    """Read KEY=VALUE words; raises ValidationError naming every one that is not."""
+    pairs = [word.partition("=") for word in words]
+    faults = [
+        Fault(word, "INVALID_CHANGE", "must be KEY=VALUE; an empty value goes back to the default")
+        for word, (key, equals, _) in zip(words, pairs, strict=True)
+        if not key or not equals
+    ]
+    if faults:
+        raise ValidationError("Nothing was changed.", faults=faults)
+    return {key.strip(): value for key, _, value in pairs}
+
+
+@contextmanager
+def migrated_services() -> Iterator[Services]:
+    """Build the services on a database that is at the newest migration."""
+    with surroundings() as found:
+        services = build_services(found)
+        try:
+            if not services.database.at_head():
+                services.database.upgrade()
+            yield services
+        finally:
+            services.database.dispose()
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print aligned columns."""
+    widths = [max(len(row[number]) for row in (head, *rows)) for number in range(len(head))]
+    for row in (head, *rows):
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

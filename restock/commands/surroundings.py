@@ -1,0 +1,34 @@
+"""Finds the servers a command run by hand works on.
+
+In development that is the running instance of the data directory, or else its embedded servers, started for as long as
+the command takes. In production the settings say everything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from restock.config import Settings, load_settings
+from restock.local.instance import Instance
+
+
+@contextmanager
+def surroundings() -> Iterator[Settings]:
+    """Yield settings with the addresses of both servers; raises ConfigurationError and StartError.
+
+    What was found or started is put into this process's environment, for the processes it makes.
+    """
+    settings = load_settings()
+    if settings.is_production or (settings.database_url and settings.redis_url):
+        yield settings
+        return
+    instance = Instance(settings)
+    with ExitStack() as stack:
+        found = instance.published()
+        if found is None:
+            stack.enter_context(instance.claimed())
+            found = {**stack.enter_context(instance.servers()), **instance.keys()}
+        os.environ.update(found)
+        yield load_settings()

@@ -1,0 +1,183 @@
+"""Runs a whole instance on this machine: databases, migrations, web, workers, sweeper, and stand-ins for the world.
+
+One part that ends takes all others with it; nothing outlives the supervisor, however it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import importlib
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from types import FrameType
+
+from restock.config import Settings
+from restock.local.crew.console import Console
+from restock.local.crew.parts import MIGRATE, Peers, needs_peers, peer_settings, working_parts
+from restock.local.crew.processes import Crew, Ended, RunCommand
+from restock.local.instance import Instance
+from restock.local.lifeline import LINUX, StartError
+from restock.local.sockets import free_port, port_is_taken
+
+_READY_SECONDS = 60.0
+_PAUSE_SECONDS = 0.05
+_LOADED_ONCE = ("restock.bootstrap", "restock.worker.main", "restock.worker.sweeper", "granian")
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - how to reach a server that listens everywhere
+
+
+class Stopped(BaseException):
+    """Somebody asked us to stop."""
+
+
+class PartEndedError(Exception):
+    """A part ended that should have gone on."""
+
+    def __init__(self, ended: Ended) -> None:
+        self.code = 128 - ended.code if ended.code < 0 else ended.code or 1
+        how = f"was ended by {signal.Signals(-ended.code).name}" if ended.code < 0 else f"ended with code {ended.code}"
+        super().__init__(f"The part “{ended.part.name}” {how}; everything else was stopped.")
+
+
+class StopSignals:
+    """SIGINT, SIGTERM and SIGHUP: the first stops us wherever we are, the next ones hurry the stop."""
+
+    def __init__(self) -> None:
+        self.stopping = False
+        self.in_a_hurry = False
+
+    @contextlib.contextmanager
+    def heeded(self) -> Iterator[None]:
+        before = {n: signal.signal(n, self._heed) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _heed(self, _number: int, _frame: FrameType | None) -> None:
+        if self.stopping:
+            self.in_a_hurry = True
+        else:
+            self.stopping = True
+            raise Stopped
+
+
+class Supervisor:
+    """One run of one instance."""
+
+    def __init__(
+        self, settings: Settings, console: Console, run_command: RunCommand, load_program: Callable[[], None]
+    ) -> None:
+        self.settings = settings
+        self.load_program = load_program
+        self.console = console
+        self.instance = Instance(settings)
+        self.crew = Crew(console, run_command)
+        self.signals = StopSignals()
+        self.port = settings.port
+        self.peers: Peers | None = None
+
+    def run(self) -> int:
+        """Run until somebody stops us (0) or a part ends (its code). Raises StartError."""
+        with self.signals.heeded():
+            try:
+                with ExitStack() as stack:
+                    self._run(stack)
+            except Stopped:
+                self.console.say(f"\nStopped. The data stays in {self.instance.settings.restock_data_dir}.")
+            except PartEndedError as error:
+                self.console.say(f"\n{error}")
+                return error.code
+        return 0
+
+    def _run(self, stack: ExitStack) -> None:
+        started = time.monotonic()
+        stack.enter_context(self.instance.claimed())
+        self._choose_port()
+        urls = stack.enter_context(self.instance.servers())
+        environment = {**urls, **self._environment()}
+        if LINUX:
+            self.load_program()
+        stack.callback(self._end_parts)
+        parts = ([self.peers.part()] if self.peers else []) + working_parts(self.settings)
+        self.console.introduce([part.name for part in (*parts, MIGRATE)])
+        self._migrate(environment)
+        for part in parts:
+            self.crew.start(part, environment)
+        self._wait_for_web()
+        self.instance.publish(environment)
+        self._welcome(time.monotonic() - started)
+        while True:
+            self._turn(1.0)
+
+    def _choose_port(self) -> None:
+        self.port = self.settings.port or free_port(self.settings.host)
+        if port_is_taken(self.settings.host, self.port):
+            raise StartError(
+                f"Port {self.port} on {self.settings.host} is taken: stop what listens there, "
+                f"or choose another, for example PORT={self.port + 1}."
+            )
+
+    def _environment(self) -> dict[str, str]:
+        """Collect what every part must know besides the addresses of the databases."""
+        found = {"PORT": str(self.port), "RESTOCK_DATA_DIR": str(self.instance.folder), **self.instance.keys()}
+        if needs_peers(self.settings):
+            self.peers = Peers(free_port(), free_port(), self.instance.folder / "outbox")
+            found |= peer_settings(self.settings, self.peers)
+        return found
+
+    def _migrate(self, environment: dict[str, str]) -> None:
+        code = self.crew.run_to_end(MIGRATE, environment)
+        if code != 0:
+            raise PartEndedError(Ended(MIGRATE, code))
+
+    def _wait_for_web(self) -> None:
+        deadline = time.monotonic() + _READY_SECONDS
+        while not _answers(self.settings.host, self.port):
+            self._turn(_PAUSE_SECONDS)
+            if time.monotonic() > deadline:
+                raise StartError(f"The web server did not answer within {_READY_SECONDS:.0f} s; its output is above.")
+
+    def _turn(self, seconds: float) -> None:
+        if ended := self.crew.turn(seconds):
+            raise PartEndedError(ended)
+
+    def _end_parts(self) -> None:
+        self.signals.stopping = True
+        self.crew.end(lambda: self.signals.in_a_hurry)
+
+    def _welcome(self, seconds: float) -> None:
+        base = self.settings.app_url or f"http://{self.settings.host}:{self.port}"
+        rows = [("API and its pages", f"{base}/docs"), ("Status", f"{base}/status")]
+        if not self.settings.is_production:
+            rows.insert(0, ("Playground store", self.console.bold(f"{base}/playground")))
+            rows.insert(1, ("Merchant admin", f"{base}/"))
+        if self.peers:
+            rows.append(("Messages sent", f"{self.peers.outbox}  (they never leave this machine)"))
+        rows.append(("Data", str(self.instance.folder)))
+        self.console.welcome(f"Restock is running, after {seconds:.1f} s.", rows, "Ctrl-C stops everything.")
+
+
+def run_everything(settings: Settings, run_command: RunCommand) -> int:
+    """Run a whole instance in the foreground; return the exit code. Raises StartError."""
+    return Supervisor(settings, Console(), run_command, load_program).run()
+
+
+def load_program() -> None:
+    """Import the program once, before the parts fork off: six processes then start in the time of one."""
+    for name in _LOADED_ONCE:
+        importlib.import_module(name)
+
+
+def _answers(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(_ANY_ADDRESS.get(host, host), port, timeout=2)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status < http.HTTPStatus.INTERNAL_SERVER_ERROR
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
