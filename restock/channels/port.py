@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-from restock.channels.values import ChannelName, Doubt, Envelope, Outcome
+from restock.channels.values import Blame, ChannelName, Doubt, Envelope, Outcome, Verdict
 
 
 class ChannelError(Exception):
     """Say why one message cannot be handed over; raised inside a channel, turned into an Outcome at its edge."""
 
-    def __init__(self, reason: str, *, permanent: bool) -> None:
+    def __init__(self, reason: str, *, permanent: bool, blame: Blame = Blame.message) -> None:
         super().__init__(reason)
         self.reason = reason
         self.permanent = permanent
+        self.blame = blame
+
+    def outcome(self, delivery_id: int) -> Outcome:
+        """Tell it as the outcome of one delivery."""
+        verdict = Verdict.refused if self.permanent else Verdict.deferred
+        return Outcome(delivery_id, verdict, self.reason, self.blame)
 
 
 class Channel(Protocol):

@@ -134,6 +134,33 @@ class Outcome:
     retry_after_seconds: float | None = None
 
 
+class ReceiptStatus(StrEnum):
+    """What a provider tells us later about a message it had accepted."""
+
+    underway = "underway"  # nothing new: still on its way
+    delivered = "delivered"  # it arrived
+    bounced = "bounced"  # it came back, or could not be delivered
+    complained = "complained"  # the person reported it or said stop
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One thing a provider said about one delivery.
+
+    `blame` is `address` when the address is dead or said no. `final` says that nothing later can change it.
+    """
+
+    delivery_id: int
+    status: ReceiptStatus
+    reason: str = ""
+    blame: Blame = Blame.message
+    provider_message_id: str | None = None
+
+    @property
+    def final(self) -> bool:
+        return self.status is not ReceiptStatus.underway
+
+
 class Doubt(StrEnum):
     """What to do about a hand-over nobody answered, where the provider cannot be asked."""
 

@@ -1,0 +1,59 @@
+"""Say a notice as a browser notification: a small JSON object that our service worker shows.
+
+Pure. The tag is the delivery's identity, so a repeat replaces the first on the screen.
+"""
+
+from __future__ import annotations
+
+import json
+
+from restock.channels.port import ChannelError
+from restock.channels.values import Envelope, Notice, NoticeKind
+from restock.channels.wording import Phrases, isolate, one_line, phrases_for, product_name
+
+LARGEST_PAYLOAD = 2048  # Mozilla takes 2,744 bytes where it goes through Google; we stay well below
+_LONGEST_IMAGE_URL = 500
+
+
+def compose(envelope: Envelope) -> bytes:
+    """Return the payload, at most LARGEST_PAYLOAD bytes of JSON; raise ChannelError when that is too small."""
+    notice = envelope.notice
+    phrases = phrases_for(notice.locale)
+    fields = {
+        "title": _phrase(phrases, notice, "title"),
+        "body": _phrase(phrases, notice, "body"),
+        "url": notice.links.action,
+        "unsubscribe": notice.links.unsubscribe,
+        "tag": envelope.identity,
+        "lang": phrases.language,
+        "dir": phrases.direction,
+    }
+    image = _image(notice)
+    payload = _encode(fields | {"icon": image, "image": image}) if image else _encode(fields)
+    if len(payload) > LARGEST_PAYLOAD:
+        payload = _encode(fields)
+    if len(payload) > LARGEST_PAYLOAD:
+        raise ChannelError("too_large", permanent=True)
+    return payload
+
+
+def _phrase(phrases: Phrases, notice: Notice, part: str) -> str:
+    text = phrases.kind(
+        "push",
+        notice,
+        part,
+        product=isolate(product_name(notice, phrases, 80), phrases),
+        shop=isolate(one_line(notice.shop.name, 60), phrases),
+    )
+    if part == "title" and notice.kind is NoticeKind.test:
+        text = phrases.say("push.test", text=text)
+    return text
+
+
+def _image(notice: Notice) -> str | None:
+    url = notice.product.image_url if notice.product else None
+    return url if url and url.startswith("https://") and len(url) <= _LONGEST_IMAGE_URL else None
+
+
+def _encode(fields: dict[str, str]) -> bytes:
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

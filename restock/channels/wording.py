@@ -1,0 +1,78 @@
+"""The phrases of every message in the languages we speak, and how a stranger's text is made safe to put in one.
+
+Pure: the phrase files beside this module are read once per language. A new language is one file in `locales/` with the
+same keys as `en.json`; a test compares their slots.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from restock.channels.values import Notice, NoticeKind
+
+FALLBACK = "en"
+LANGUAGES = ("ar", "de", "en", "es", "fr")
+_UNWANTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
+_SPACES = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """What we say in one language. `direction` is ltr or rtl."""
+
+    language: str
+    direction: str
+    texts: Mapping[str, str]
+
+    def say(self, key: str, **slots: str | int) -> str:
+        """Fill one phrase; KeyError for a phrase or slot that does not exist."""
+        text = self.texts[key]
+        return text.format(**slots) if slots else text
+
+    def kind(self, channel: str, notice: Notice, part: str, **slots: str | int) -> str:
+        """Fill the phrase of one kind of notice; a test message speaks like the offer it is a sample of."""
+        kind = NoticeKind.offer if notice.kind is NoticeKind.test else notice.kind
+        return self.say(f"{channel}.{kind}.{part}", **slots)
+
+
+def phrases_for(locale: str) -> Phrases:
+    """Find the nearest language: `fr-CA`, then `fr`, then English."""
+    language = locale[:35].replace("_", "-").lower().partition("-")[0]
+    return _load(language if language in LANGUAGES else FALLBACK)
+
+
+@cache
+def _load(language: str) -> Phrases:
+    source = resources.files("restock.channels").joinpath("locales", f"{language}.json")
+    texts = json.loads(source.read_text(encoding="utf-8"))
+    return Phrases(language, texts.pop("direction"), texts)
+
+
+def one_line(text: str, longest: int = 200) -> str:
+    """Make a stranger's text fit for a subject, a notification or a text message.
+
+    Control characters, line breaks, hidden direction marks and lone surrogates become one space; what is too long is
+    cut with an ellipsis.
+    """
+    clean = _SPACES.sub(" ", _UNWANTED.sub(" ", text)).strip()
+    return clean if len(clean) <= longest else clean[: longest - 1].rstrip() + "…"
+
+
+def product_name(notice: Notice, phrases: Phrases, longest: int = 120) -> str:
+    """Name the goods: title, and variant where there is one; a general word when they are not known."""
+    product = notice.product
+    if product is None or not one_line(product.title):
+        return phrases.say("product.unknown")
+    variant = one_line(product.variant_title or "", longest)
+    title = one_line(product.title, longest)
+    return one_line(f"{title} – {variant}", longest) if variant else title
+
+
+def isolate(text: str, phrases: Phrases) -> str:
+    """Keep a name in another script from turning a right-to-left line around (Unicode FSI … PDI)."""
+    return f"\u2068{text}\u2069" if phrases.direction == "rtl" else text
