@@ -27,3 +27,10 @@ class InboxMessage:
     triggered_at: datetime | None = None
     event_id: str | None = None
     api_version: str | None = None
+
+
+class Received(StrEnum):
+    """What storing a webhook came to."""
+
+    new = "new"  # stored now
+    duplicate = "duplicate"  # stored before

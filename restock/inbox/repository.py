@@ -1,0 +1,108 @@
+"""Every query on received webhooks. The shop is a domain here: the sender may be no shop of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import psycopg
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session
+
+from restock.inbox.models import InboxMessageRow
+from restock.inbox.values import InboxMessage, InboxState
+
+_ONE_APPLIER_A_SHOP = 7_465_103  # any constant: the first half of an advisory lock's key
+_INSERT = (
+    "INSERT INTO inbox_messages (shop_domain, webhook_id, topic, event_id, api_version, triggered_at, body)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %b) ON CONFLICT (shop_domain, webhook_id) DO NOTHING"
+)
+
+
+class DueMessage(NamedTuple):
+    """One claimed message. `triggered_at` is when it was received where the sender did not say."""
+
+    id: int
+    shop_domain: str
+    topic: str
+    body: bytes
+    triggered_at: datetime
+    attempts: int
+
+
+def insert_message(connection: psycopg.Connection[tuple[Any, ...]], message: InboxMessage) -> bool:
+    """Store a message in one statement; False when it is stored already."""
+    values = (
+        message.shop_domain,
+        message.webhook_id,
+        message.topic,
+        message.event_id,
+        message.api_version,
+        message.triggered_at,
+        message.body,
+    )
+    return connection.execute(_INSERT, values).rowcount == 1
+
+
+def claim_due(session: Session, limit: int) -> list[DueMessage]:
+    """Take due messages in the order they came, held until the transaction ends.
+
+    A shop whose messages another transaction holds is passed over: within a shop there is one applier at a time, so
+    that order is kept and no two ever wait for each other's rows.
+    """
+    row = InboxMessageRow
+    free = func.pg_try_advisory_xact_lock(_ONE_APPLIER_A_SHOP, func.hashtext(row.shop_domain))
+    sent_at = func.coalesce(row.triggered_at, row.received_at)
+    query = (
+        select(row.id, row.shop_domain, row.topic, row.body, sent_at, row.attempts)
+        .where(row.state == InboxState.received, row.next_at <= func.now(), free)
+        .order_by(row.next_at, row.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [DueMessage(*found) for found in session.execute(query)]
+
+
+def finish(session: Session, message_ids: Sequence[int], state: InboxState, reason: str | None = None) -> None:
+    """Settle messages held by this transaction."""
+    if not message_ids:
+        return
+    session.execute(
+        update(InboxMessageRow)
+        .where(InboxMessageRow.id.in_(message_ids), InboxMessageRow.state == InboxState.received)
+        .values(state=state, reason=reason, attempts=InboxMessageRow.attempts + 1, finished_at=func.now()),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def postpone(session: Session, message_id: int, after_seconds: float, reason: str) -> None:
+    """Leave one message held by this transaction for later."""
+    session.execute(
+        update(InboxMessageRow)
+        .where(InboxMessageRow.id == message_id, InboxMessageRow.state == InboxState.received)
+        .values(
+            attempts=InboxMessageRow.attempts + 1, reason=reason, next_at=func.now() + timedelta(seconds=after_seconds)
+        ),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def purge(session: Session, older_than_days: int, limit: int) -> int:
+    """Delete settled messages received longer ago than that; return how many."""
+    old = (
+        select(InboxMessageRow.id)
+        .where(
+            InboxMessageRow.received_at < func.now() - timedelta(days=older_than_days),
+            InboxMessageRow.state != InboxState.received,
+        )
+        .order_by(InboxMessageRow.received_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    result = session.execute(
+        delete(InboxMessageRow).where(InboxMessageRow.id.in_(old)), execution_options={"synchronize_session": False}
+    )
+    assert isinstance(result, CursorResult)
+    return result.rowcount

@@ -1,0 +1,61 @@
+"""Shopify's door: a webhook's signature is checked over the raw bytes, the bytes are stored, and that is all.
+
+Nothing is parsed before it is stored: Shopify waits one second for the connection and five for the answer. Whoever
+sends a body that one of the app's secrets signed gets a 200, whatever it says (http.md, "Hooks").
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, request
+
+from restock.errors import UnauthorizedError, UnsupportedMediaTypeError
+from restock.inbox.rules.envelope import received_message
+from restock.inbox.values import Received
+from restock.shopify.signatures import WebhookSignature
+
+if TYPE_CHECKING:
+    from restock.bootstrap import Services
+    from restock.config import Settings
+
+MAX_BODY_BYTES = 2 * 1024 * 1024  # a product with all its variants and texts; the largest seen stay below one
+
+
+def hooks_blueprint(services: Services) -> Blueprint:
+    """Build the routes that Shopify calls; each checks the signature itself, before anything else is believed."""
+    hooks = Blueprint("hooks", __name__)
+    signature = webhook_signature(services.settings)
+    inbox, waker = services.inbox, services.waker
+
+    @hooks.post("/webhooks/shopify")
+    def shopify() -> Response:
+        body = _raw_body()
+        if not signature.is_genuine(body, _header("Hmac-Sha256")):
+            raise UnauthorizedError("The webhook's signature is missing or wrong.")
+        if inbox.receive(received_message(_header, body)) is Received.new:
+            waker.wake()
+        return Response(status=200)
+
+    return hooks
+
+
+def webhook_signature(settings: Settings) -> WebhookSignature:
+    """Take the app's secrets from the settings; without one, every webhook is refused."""
+    given = (settings.shopify_api_secret, settings.shopify_old_api_secret)
+    return WebhookSignature([secret.get_secret_value().encode() for secret in given if secret is not None])
+
+
+def _raw_body() -> bytes:
+    """Read the body as it was sent, chunked or not; the signature covers these bytes and no decoding of them."""
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaTypeError("Send the body as it was signed, without Content-Encoding.")
+    request.max_content_length = MAX_BODY_BYTES
+    return request.get_data(cache=False)
+
+
+def _header(name: str) -> str | None:
+    """Look one of Shopify's headers up, in either spelling: X-Shopify-NAME or Shopify-NAME."""
+    key = name.upper().replace("-", "_")
+    found = request.environ.get(f"HTTP_X_SHOPIFY_{key}") or request.environ.get(f"HTTP_SHOPIFY_{key}")
+    return found if isinstance(found, str) else None
