@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.Column("push_keys", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("locale", sa.Text(), nullable=True),
         sa.Column("marketing", sa.Text(), nullable=True),
+        sa.Column("suppression", sa.Text(), nullable=True),
         sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("confirm_requested_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),

@@ -37,7 +37,8 @@ class ContactRow(Base):
     """One address on one channel in one shop.
 
     `address` is normalised: e-mail, E.164, or push endpoint. `marketing` is None (never said), 'granted' or 'refused'.
-    `confirm_requested_at` is set while a confirmation message is still to be queued.
+    `confirm_requested_at` is set while a confirmation message is still to be queued. `suppression` repeats the reason
+    of the address's SuppressionRow, so that a post racing an unsubscribe reads it under this row's lock.
     """
 
     __tablename__ = "contacts"
@@ -54,6 +55,7 @@ class ContactRow(Base):
     push_keys: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     locale: Mapped[str | None] = mapped_column(Text)
     marketing: Mapped[str | None] = mapped_column(Text)
+    suppression: Mapped[str | None] = mapped_column(Text)
     confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     confirm_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
@@ -64,7 +66,8 @@ class SubscriptionRow(Base):
     """One contact waiting for one variant (and market): what is unique, and what gets one message.
 
     `open_offer_id` is set while a turn is being handed over; the person keeps the place until it is. Quantity and
-    locale are those of the customer who opened it (`opener_customer_id`).
+    locale are those of the customer who opened it (`opener_customer_id`). `end_reason` on a row that still waits: it
+    ends as soon as its open offer comes back.
     """
 
     __tablename__ = "subscriptions"

@@ -76,6 +76,8 @@ class RegisteredIntent:
     customer_id: uuid.UUID
     duplicate: bool
     quantity: int
+    source: str
+    product_id: int
     created_at: datetime
     updated_at: datetime
 

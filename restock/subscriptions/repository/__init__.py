@@ -5,7 +5,8 @@ Locks are taken in the order customers, contacts, subscriptions, intents, stock;
 
 from __future__ import annotations
 
-from restock.subscriptions.repository.confirmations import take_confirmations_due
+from restock.subscriptions.repository.confirmations import confirm, contact_view, take_confirmations_due
+from restock.subscriptions.repository.endings import expire_due, suppress, sweep_orphans, unsubscribe
 from restock.subscriptions.repository.queue import (
     attach_offers,
     mark_notified,
@@ -17,10 +18,16 @@ from restock.subscriptions.repository.queue import (
 
 __all__ = [
     "attach_offers",
+    "confirm",
+    "contact_view",
+    "expire_due",
     "mark_notified",
     "queue_page",
     "release_offers",
+    "suppress",
+    "sweep_orphans",
     "take_confirmations_due",
+    "unsubscribe",
     "waiting_count",
     "waiting_variants",
 ]

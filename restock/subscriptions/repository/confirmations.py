@@ -1,11 +1,16 @@
-"""Asking an address whether it wants to be told: who is to be asked, and what a yes changes."""
+"""Asking an address whether it wants to be told: who is to be asked, what the page shows, what a yes changes."""
 
 from __future__ import annotations
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from restock.subscriptions.values import ConfirmationDue
+from restock.catalog.repository import request_checks
+from restock.channels.values import ChannelName
+from restock.subscriptions.repository.endings import lock_contact
+from restock.subscriptions.rules.masking import mask_address
+from restock.subscriptions.rules.signup import can_be_lifted
+from restock.subscriptions.values import ConfirmationDue, ContactView, SuppressionReason
 
 _TAKE = text("""
     UPDATE contacts SET confirm_requested_at = NULL
@@ -16,6 +21,33 @@ _TAKE = text("""
     RETURNING id, shop_id, channel
 """)
 
+_VIEW = text("""
+    SELECT coalesce(shops.name, split_part(shops.domain, '.', 1)), shops.domain, contacts.channel, contacts.address,
+        contacts.locale
+    FROM contacts JOIN shops ON shops.id = contacts.shop_id
+    WHERE contacts.id = :contact_id AND shops.state = 'installed'
+""")
+
+_LIFT = text("DELETE FROM suppressions WHERE shop_id = :shop_id AND address_hash = :address_hash")
+
+_MARK_CONTACT = text("""
+    UPDATE contacts SET suppression = NULL, confirm_requested_at = NULL, updated_at = now(),
+        confirmed_at = coalesce(confirmed_at, now())
+    WHERE id = :contact_id AND (suppression IS NOT NULL OR confirmed_at IS NULL)
+    RETURNING id
+""")
+
+_ACTIVATE = text("""
+    UPDATE subscriptions SET state = 'active', updated_at = now()
+    WHERE contact_id = :contact_id AND state = 'pending'
+    RETURNING variant_id
+""")
+
+_RECORD = text("""
+    INSERT INTO consents (shop_id, contact_id, purpose, action, source)
+    VALUES (:shop_id, :contact_id, 'back_in_stock', 'confirmed', 'link')
+""")
+
 
 def take_confirmations_due(session: Session, limit: int) -> list[ConfirmationDue]:
     """Take the contacts that are to be asked to confirm, all shops; each is given out once.
@@ -23,3 +55,28 @@ def take_confirmations_due(session: Session, limit: int) -> list[ConfirmationDue
     The caller stores the message in the same transaction, at most one a day for each contact.
     """
     return [ConfirmationDue(*row) for row in session.execute(_TAKE, {"limit": limit})]
+
+
+def confirm(session: Session, contact_id: int, settle_seconds: float) -> None:
+    """Lift a contact's own no, let its pending subscriptions into the queue, and have their stock looked at."""
+    contact = lock_contact(session, contact_id)
+    if contact is None or (contact.suppression and not can_be_lifted(SuppressionReason(contact.suppression))):
+        return
+    facts = {"contact_id": contact.id, "shop_id": contact.shop_id, "address_hash": contact.address_hash}
+    session.execute(_LIFT, facts)
+    marked = session.execute(_MARK_CONTACT, facts).first() is not None
+    variants = set(session.execute(_ACTIVATE, facts).scalars())
+    if marked or variants:
+        session.execute(_RECORD, facts)
+    if variants:
+        request_checks(session, contact.shop_id, variants, settle_seconds)
+
+
+def contact_view(session: Session, contact_id: int) -> ContactView | None:
+    """Read what a page may show of a contact; None when it is gone or its shop has left."""
+    row = session.execute(_VIEW, {"contact_id": contact_id}).one_or_none()
+    if row is None:
+        return None
+    shop_name, domain, channel_name, address, locale = row
+    channel = ChannelName(channel_name)
+    return ContactView(shop_name, domain, channel, mask_address(channel, address), locale)

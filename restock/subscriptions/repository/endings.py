@@ -1,0 +1,130 @@
+"""How waiting ends otherwise than by being told: the person's no, a dead address, time; and what is tidied up after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from restock.subscriptions.rules.signup import can_be_lifted
+from restock.subscriptions.values import SuppressionReason
+
+_LIFTABLE = [reason.value for reason in SuppressionReason if can_be_lifted(reason)]
+
+_LOCK_CONTACT = text("""
+    SELECT id, shop_id, channel, address_hash, suppression FROM contacts
+    WHERE id = :contact_id AND (shop_id = :shop_id OR CAST(:shop_id AS bigint) IS NULL)
+    FOR UPDATE
+""")
+
+# A person's no gives way to a dead address, never the other way round.
+_SUPPRESS = text("""
+    INSERT INTO suppressions AS old (shop_id, address_hash, channel, reason)
+    VALUES (:shop_id, :address_hash, :channel, :reason)
+    ON CONFLICT (shop_id, address_hash) DO UPDATE SET reason = excluded.reason
+    WHERE old.reason = ANY(:liftable) AND excluded.reason <> ALL(:liftable)
+    RETURNING reason
+""")
+
+_MARK_CONTACT = text("""
+    UPDATE contacts SET confirm_requested_at = NULL, updated_at = now(), suppression = (
+        SELECT reason FROM suppressions WHERE shop_id = :shop_id AND address_hash = :address_hash)
+    WHERE id = :contact_id
+""")
+
+_CANCEL = text("""
+    WITH ended AS (
+        UPDATE subscriptions SET state = 'cancelled', end_reason = :reason, open_offer_id = NULL, ended_at = now(),
+            updated_at = now()
+        WHERE contact_id = :contact_id AND state IN ('pending', 'active')
+        RETURNING id
+    ), closed AS (
+        UPDATE intents SET closed_at = now(), updated_at = now()
+        FROM ended WHERE intents.subscription_id = ended.id AND intents.closed_at IS NULL
+    )
+    SELECT count(*) FROM ended
+""")
+
+_WITHDRAW = text("""
+    INSERT INTO consents (shop_id, contact_id, purpose, action, source)
+    VALUES (:shop_id, :contact_id, 'back_in_stock', 'withdrawn', :reason)
+""")
+
+_EXPIRE = text("""
+    WITH due AS (
+        SELECT id FROM subscriptions
+        WHERE state IN ('pending', 'active') AND expires_at <= now() AND open_offer_id IS NULL
+        ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    ), ended AS (
+        UPDATE subscriptions SET state = 'expired', end_reason = 'waited_too_long', ended_at = now(), updated_at = now()
+        FROM due WHERE subscriptions.id = due.id
+        RETURNING subscriptions.id
+    ), closed AS (
+        UPDATE intents SET closed_at = now(), updated_at = now()
+        FROM ended WHERE intents.subscription_id = ended.id AND intents.closed_at IS NULL
+    )
+    SELECT count(*) FROM ended
+""")
+
+# A post at this moment sets updated_at of both rows, so the age is judged again under the row's lock.
+_SWEEP: Sequence[Any] = [
+    text(f"""
+        DELETE FROM {table} WHERE updated_at < now() - make_interval(days => :days) AND id IN (
+            SELECT id FROM {table} WHERE updated_at < now() - make_interval(days => :days)
+              AND NOT EXISTS (SELECT FROM {child} WHERE {child}.{key} = {table}.id)
+            LIMIT :limit FOR UPDATE SKIP LOCKED
+        )
+        RETURNING id
+    """)  # noqa: S608 (three names of our own)
+    for table, child, key in (("customers", "intents", "customer_id"), ("contacts", "subscriptions", "contact_id"))
+]
+
+
+def lock_contact(session: Session, contact_id: int, shop_id: int | None = None) -> Row[Any] | None:
+    """Lock and read a contact; `shop_id` None when a signed link names it. None when there is no such contact."""
+    return session.execute(_LOCK_CONTACT, {"contact_id": contact_id, "shop_id": shop_id}).one_or_none()
+
+
+def unsubscribe(session: Session, contact_id: int) -> None:
+    """Suppress the contact's address by its own word and end what it waits for; the ledger gets the no once."""
+    contact = lock_contact(session, contact_id)
+    if contact is not None:
+        _end(session, contact, SuppressionReason.unsubscribed)
+
+
+def suppress(session: Session, shop_id: int, contact_id: int, reason: SuppressionReason) -> None:
+    """Suppress the contact's address and end what it waits for; a person's no goes into the ledger once."""
+    contact = lock_contact(session, contact_id, shop_id)
+    if contact is not None:
+        _end(session, contact, reason)
+
+
+def _end(session: Session, contact: Row[Any], reason: SuppressionReason) -> None:
+    facts = {
+        "shop_id": contact.shop_id,
+        "contact_id": contact.id,
+        "channel": contact.channel,
+        "address_hash": contact.address_hash,
+        "reason": reason.value,
+        "liftable": _LIFTABLE,
+    }
+    changed = session.execute(_SUPPRESS, facts).scalar_one_or_none() is not None
+    session.execute(_MARK_CONTACT, facts)
+    ended = session.execute(_CANCEL, facts).scalar_one()
+    if can_be_lifted(reason) and (changed or ended):
+        session.execute(_WITHDRAW, facts)
+
+
+def expire_due(session: Session, limit: int) -> int:
+    """End at most `limit` subscriptions past their time, all shops; those whose turn is being handed over wait."""
+    return int(session.execute(_EXPIRE, {"limit": limit}).scalar_one())
+
+
+def sweep_orphans(session: Session, days: int, limit: int) -> int:
+    """Erase customers without an intent and contacts without a subscription, untouched for `days`, all shops.
+
+    At most `limit` of each; suppressions stay. It reads both tables: for a quiet hour.
+    """
+    return sum(len(session.execute(sweep, {"days": days, "limit": limit}).all()) for sweep in _SWEEP)

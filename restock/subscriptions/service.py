@@ -1,0 +1,144 @@
+"""What can be done for waiting people: take a post, confirm, leave, suppress, let expire, tidy up.
+
+Nothing here may tell a stranger anything about an address: `register` answers the same whatever it finds.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import errors
+from sqlalchemy.orm import Session
+
+from restock.database import Database
+from restock.errors import NotFoundError, UnavailableError
+from restock.ids import new_handle
+from restock.shops.values import Shop
+from restock.subscriptions import repository
+from restock.subscriptions.repository import register as posts
+from restock.subscriptions.repository.prepared import Connection
+from restock.subscriptions.values import ContactView, Provenance, RegisteredIntent, Signup, SuppressionReason
+
+_TRIES = 3
+_RETRY_AFTER_SECONDS = 5
+ORPHAN_DAYS = 30
+
+
+@dataclass(frozen=True)
+class SubscriptionService:
+    """The use cases of waiting people. `settle_seconds`: how long stock may settle before it is looked at."""
+
+    database: Database
+    settle_seconds: float = 10.0
+
+    def register(self, shop: Shop, signup: Signup, provenance: Provenance) -> RegisteredIntent:
+        """Take one post: at once, whole, and any number of the same at the same moment.
+
+        Raises NotFoundError when the shop was erased meanwhile, UnavailableError when the database is away.
+        """
+        parameters = _parameters(shop, signup, provenance, self.settle_seconds)
+        try:
+            return self._write(parameters)
+        except errors.ForeignKeyViolation:
+            raise NotFoundError("This shop does not use the app.") from None
+
+    def _write(self, parameters: posts.Parameters) -> RegisteredIntent:
+        """Write through this thread's own connection; the ids are fixed, so a repeat meets its own rows."""
+        losses = 0
+        for _ in range(_TRIES):
+            try:
+                if (intent := _write_once(self.database.hot(), parameters)) is not None:
+                    return intent
+            except (errors.DeadlockDetected, errors.SerializationFailure):
+                continue
+            except (errors.LockNotAvailable, errors.QueryCanceled):
+                break
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                self.database.drop_hot()
+                losses += 1
+                if losses > 1:
+                    break
+        raise UnavailableError("Please try again in a few seconds.", retry_after_seconds=_RETRY_AFTER_SECONDS)
+
+    def unsubscribe(self, contact_id: int) -> None:
+        """End every alert of this shop to this contact, and remember the no. Repeating it changes nothing."""
+        with self.database.transaction() as session:
+            repository.unsubscribe(session, contact_id)
+
+    def confirm(self, contact_id: int) -> None:
+        """Take the contact's yes: lift its own earlier no, and let what waits for it into the queue at its old place.
+
+        An address that bounced or complained stays suppressed. Repeating it changes nothing.
+        """
+        with self.database.transaction() as session:
+            repository.confirm(session, contact_id, self.settle_seconds)
+
+    def contact_view(self, contact_id: int) -> ContactView | None:
+        """Read what the page behind a link may show; None when the contact is gone or its shop has left."""
+        with self.database.transaction() as session:
+            return repository.contact_view(session, contact_id)
+
+    def suppress(self, session: Session, shop_id: int, contact_id: int, reason: SuppressionReason) -> None:
+        """Never write to this contact's address again, and end what it waits for, in the caller's transaction."""
+        repository.suppress(session, shop_id, contact_id, reason)
+
+    def expire_due(self, limit: int = 1000) -> int:
+        """End subscriptions that waited longer than the shop keeps people waiting; return how many ended."""
+        with self.database.transaction() as session:
+            return repository.expire_due(session, limit)
+
+    def sweep_orphans(self, limit: int = 1000) -> int:
+        """Erase handles and contacts that lead to nothing and are older than ORPHAN_DAYS; return how many went."""
+        with self.database.transaction() as session:
+            return repository.sweep_orphans(session, ORPHAN_DAYS, limit)
+
+
+def _write_once(connection: Connection, parameters: posts.Parameters) -> RegisteredIntent | None:
+    try:
+        intent = posts.register(connection, parameters)
+    except errors.DivisionByZero:
+        intent = None
+    return intent or posts.move(connection, parameters)
+
+
+def _parameters(shop: Shop, signup: Signup, provenance: Provenance, settle_seconds: float) -> posts.Parameters:
+    contact = signup.contact
+    keys = contact.push_keys
+    marketing = signup.accepts_marketing
+    return {
+        "shop": str(shop.id),
+        "given": _text(signup.customer_id),
+        "fresh": str(new_handle()),
+        "intent": str(new_handle()),
+        "channel": contact.channel.value,
+        "address": contact.address,
+        "address_hash": _bytea(contact.address_hash),
+        "push_keys": json.dumps({"p256dh": keys.p256dh, "auth": keys.auth}) if keys else None,
+        "name": signup.name,
+        "locale": signup.locale,
+        "shopify_customer": _text(signup.shopify_customer_id),
+        "marketing": None if marketing is None else ("granted" if marketing else "refused"),
+        "variant": str(signup.variant_id),
+        "product": str(signup.product_id),
+        "market": str(signup.market_id),
+        "quantity": str(signup.quantity),
+        "source": signup.source,
+        "goods": json.dumps(signup.product) if signup.product else None,
+        "queued_at": None,
+        "expire_days": str(shop.settings.expire_days),
+        "settle_seconds": str(settle_seconds),
+        "ip_hash": _bytea(provenance.ip_hash),
+        "user_agent": provenance.user_agent,
+        "page_url": provenance.page_url,
+    }
+
+
+def _text(value: uuid.UUID | int | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _bytea(value: bytes | None) -> str | None:
+    return None if value is None else "\\x" + value.hex()
