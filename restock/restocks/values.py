@@ -20,24 +20,55 @@ class CloseReason(StrEnum):
 
     sold_out = "sold_out"  # the variant can no longer be bought
     all_told = "all_told"  # nobody waits and every turn is over
+    shop_uninstalled = "shop_uninstalled"  # the shop has removed the app
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """One place in the queue of a variant."""
+class PassReason(StrEnum):
+    """Why somebody was passed over in a wave; the place is kept."""
 
-    subscription_id: int
-    contact_id: int
-    channel: str
-    quantity: int
-    queued_at: datetime
+    wants_more = "wants_more"  # more units wanted than can be bought at all
+    not_enough_free = "not_enough_free"  # more units wanted than others have left free
+    tried = "tried"  # could not be reached in this restock
 
 
 @dataclass(frozen=True, slots=True)
 class OpenEvent:
-    """A variant's open restock."""
+    """A variant's open restock. `cursor` is the (`queued_at`, `subscription_id`) a running wave has come to."""
 
     id: int
     shop_id: int
     variant_id: int
     opened_at: datetime
+    wave_count: int = 0
+    cursor: tuple[datetime, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One offer to be made: who, and how many units it keeps from others while it is open."""
+
+    subscription_id: int
+    contact_id: int
+    channel: str
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class WavePlan:
+    """What becomes of one page of the queue. `free_left` None means without limit."""
+
+    offers: tuple[Turn, ...]
+    passed_over: tuple[tuple[int, PassReason], ...]  # subscription id and why
+    free_left: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OfferNotice:
+    """An offer that is to be told to one person on one channel."""
+
+    shop_id: int
+    event_id: int
+    offer_id: int
+    subscription_id: int
+    contact_id: int
+    channel: str
