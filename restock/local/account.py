@@ -62,6 +62,7 @@ def find_lodging(data: Path, refuge: Path = REFUGE) -> Lodging:
     data.parent.mkdir(parents=True, exist_ok=True)
     if os.geteuid() != 0:
         _check_own_name()
+        _check_owner(data)
         return Lodging(programs, data, None)
     _let_through(data.parent)
     accounts = list(_candidates(data))
@@ -86,6 +87,14 @@ def _check_own_name() -> None:
             f"PostgreSQL needs a user with a name, and user id {os.geteuid()} has none: {_OWN_SERVER}, "
             "or start as a user listed in /etc/passwd."
         ) from None
+
+
+def _check_owner(data: Path) -> None:
+    if data.exists() and data.stat().st_uid != os.geteuid():
+        raise StartError(
+            f"The data in {data} belongs to user id {data.stat().st_uid}: start as that user, or as root if root made "
+            "it, or set RESTOCK_DATA_DIR to another folder."
+        )
 
 
 def _let_through(folder: Path) -> None:

@@ -36,9 +36,11 @@ def start_tied(
     environment: Mapping[str, str] | None = None,
     user: int | None = None,
     group: int | None = None,
+    keep: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a program in a session of its own that gets `last_signal` when this process is gone.
 
+    `keep` are open files that it inherits.
     Call it from the main thread: the kernel takes the end of the starting thread for the end of the parent.
     """
     process = subprocess.Popen(
@@ -51,6 +53,7 @@ def start_tied(
         preexec_fn=_tie_to(os.getpid(), last_signal),  # noqa: PLW1509 - two system calls, nothing a thread could hold
         user=user,
         group=group,
+        pass_fds=keep,
         extra_groups=None if user is None else [],
     )
     if not LINUX:

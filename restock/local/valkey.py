@@ -5,10 +5,13 @@ For development and tests. It must never listen on the network.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -22,6 +25,7 @@ from restock.local.sockets import private_folder, socket_folder
 
 _SOCKET = "valkey.sock"
 _READY_SECONDS = 30.0
+_ORPHAN_SECONDS = 5.0
 _PAUSE_SECONDS = 0.01
 
 
@@ -48,7 +52,6 @@ def start_valkey(folder: Path, *, durable: bool = True) -> Valkey:
     """
     home = private_folder(folder.absolute())
     path = socket_folder(home, _SOCKET) / _SOCKET
-    path.unlink(missing_ok=True)  # a killed server leaves its socket
     log = home.with_name(f"{home.name}.log")
     command: list[str | Path] = [
         _program(),
@@ -62,8 +65,11 @@ def start_valkey(folder: Path, *, durable: bool = True) -> Valkey:
         home,
     ]
     command += ["--appendonly", "yes" if durable else "no", "--save", "", "--daemonize", "no"]
-    with log.open("wb") as output:
-        process = start_tied(command, last_signal=signal.SIGTERM, output=output, environment=_environment())
+    with _sole_user(home) as handle, log.open("wb") as output:
+        path.unlink(missing_ok=True)  # a killed server leaves its socket
+        process = start_tied(
+            command, last_signal=signal.SIGTERM, output=output, environment=_environment(), keep=(handle,)
+        )
     server = Valkey(process, path)
     try:
         _wait_until_ready(server, log)
@@ -71,6 +77,29 @@ def start_valkey(folder: Path, *, durable: bool = True) -> Valkey:
         server.stop()
         raise
     return server
+
+
+@contextmanager
+def _sole_user(home: Path) -> Iterator[int]:
+    """Lock the data; the server inherits the lock and holds it until its own end. Waits for one on its way out."""
+    handle = os.open(home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        deadline = time.monotonic() + _ORPHAN_SECONDS
+        while not _lock(handle):
+            if time.monotonic() > deadline:
+                raise StartError(f"Another Valkey still uses {home}: stop it first.")
+            time.sleep(_PAUSE_SECONDS)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _program() -> str:

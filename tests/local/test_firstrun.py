@@ -1,0 +1,140 @@
+"""The first run: it installs into `.venv`, heals, and says in one sentence what is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from restock.local import firstrun
+from restock.local.firstrun import FirstRunError, Setup
+
+ROOT = Path(__file__).resolve().parents[2]
+BASE_PYTHON = os.path.realpath(sys.executable)
+APP = "import sys; from importlib.metadata import version; print(sys.prefix, sys.argv[1:], version('pip'))"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout in a path with spaces whose only requirement every virtual environment already has: pip."""
+    home = tmp_path / "my check out"
+    home.mkdir()
+    pip = subprocess.run(
+        [BASE_PYTHON, "-c", "import ensurepip; print(ensurepip.version())"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    for lock in (firstrun.RUNTIME_LOCK, firstrun.TEST_LOCK):
+        (home / lock).write_text(f"pip=={pip} \\\n    --hash=sha256:{'0' * 64}\n")
+    (home / "app.py").write_text(APP)
+    return home
+
+
+def run(home: Path, *words: str, before: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the first run with the machine's own Python, without uv and without a network."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); {before}\n"
+        "from pathlib import Path; from restock.local.firstrun import main\n"
+        f"sys.exit(main({list(words)!r}, Path({str(home)!r})))"
+    )
+    clean = {"PATH": "/usr/bin:/bin", "PIP_NO_INDEX": "1", "HOME": str(home), "LANG": "C.UTF-8"}
+    return subprocess.run(
+        [BASE_PYTHON, "-c", code], env=clean | environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_it_makes_the_environment_installs_and_goes_on_inside(checkout: Path) -> None:
+    """Twice: the second time nothing is installed again."""
+    first, second = run(checkout, "shop", "list"), run(checkout, "shop", "list")
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.startswith(f"{checkout / '.venv'} ['shop', 'list']")
+    assert "Ready after" in first.stderr
+    assert second.stdout == first.stdout
+    assert second.stderr == ""
+    assert os.access(checkout / ".venv" / "bin" / "restock", os.X_OK)
+
+
+def test_an_interrupted_installation_starts_again_from_the_beginning(checkout: Path) -> None:
+    assert run(checkout).returncode == 0
+    (checkout / ".venv" / ".restock-installing").touch()
+    (checkout / ".venv" / ".restock-installed").unlink()
+    (checkout / ".venv" / "half").touch()
+    healed = run(checkout)
+    assert healed.returncode == 0, healed.stderr
+    assert "Making a virtual environment" in healed.stderr
+    assert not (checkout / ".venv" / "half").exists()
+
+
+def test_a_changed_lock_is_installed_on_top(checkout: Path) -> None:
+    assert run(checkout).returncode == 0
+    lock = checkout / firstrun.RUNTIME_LOCK
+    lock.write_text(lock.read_text() + "# changed\n")
+    again = run(checkout)
+    assert "Ready after" in again.stderr
+    assert "Making" not in again.stderr
+    stamp = json.loads((checkout / ".venv" / ".restock-installed").read_text())
+    assert set(stamp) == {firstrun.RUNTIME_LOCK}
+
+
+def test_a_failed_installation_says_why_in_one_sentence_and_where_the_rest_is(checkout: Path) -> None:
+    (checkout / firstrun.RUNTIME_LOCK).write_text(f"absent-package==1.0 \\\n    --hash=sha256:{'0' * 64}\n")
+    failed = run(checkout)
+    assert failed.returncode == 1
+    assert re.search(r"^The packages could not be installed: .*absent-package.*Check the network", failed.stderr, re.M)
+    assert "Traceback" not in failed.stderr
+    assert (checkout / ".venv" / ".restock-installing").exists()
+
+
+def test_without_ensurepip_it_names_the_one_line_to_run(checkout: Path) -> None:
+    bare = run(checkout, before="sys.modules['ensurepip'] = None")
+    assert bare.returncode == 1
+    assert "Traceback" not in bare.stderr
+    assert not (checkout / ".venv").exists()
+    if Path("/etc/debian_version").exists():
+        assert "apt-get install -y python3-venv" in bare.stderr
+
+
+def test_an_old_python_is_told_so(checkout: Path) -> None:
+    old = run(checkout, before="sys.version_info = (3, 9, 2)")
+    assert old.returncode == 1
+    assert old.stderr == "Restock needs Python 3.11 or newer and this is 3.9.2: run it with a newer one.\n"
+
+
+def test_no_bootstrap_runs_in_the_python_at_hand_and_names_what_it_lacks(checkout: Path) -> None:
+    bare = run(checkout, "shop", "list", RESTOCK_NO_BOOTSTRAP="1", PYTHONNOUSERSITE="1")
+    if bare.returncode == 0 or "is not installed" not in bare.stderr:
+        pytest.skip("this machine's own Python has the requirements")
+    assert bare.returncode == 1
+    assert "pip install --require-hashes -r requirements.lock" in bare.stderr
+    assert not (checkout / ".venv").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
+def test_a_folder_that_cannot_be_written_to_is_named(checkout: Path) -> None:
+    checkout.chmod(0o500)
+    with pytest.raises(FirstRunError, match="cannot be written to"):
+        Setup(checkout).prepare(firstrun.RUNTIME_LOCK)
+    checkout.chmod(0o700)
+
+
+def test_a_moved_checkout_is_installed_again(checkout: Path) -> None:
+    assert run(checkout).returncode == 0
+    moved = checkout.with_name("moved")
+    shutil.move(checkout, moved)
+    assert not Setup(moved).is_ready(firstrun.RUNTIME_LOCK)
+
+
+def test_it_is_readable_by_every_python_3_and_needs_the_standard_library_alone() -> None:
+    """What runs before the check of Python's version may not stumble over newer words."""
+    import ast
+
+    for path in ("app.py", "restock/__init__.py", "restock/local/__init__.py", "restock/local/firstrun.py"):
+        tree = ast.parse((ROOT / path).read_text(), feature_version=(3, 7))
+        imported = {
+            node.module.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module
+        }
+        assert imported <= set(sys.stdlib_module_names) | {"restock"}

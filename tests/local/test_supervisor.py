@@ -1,0 +1,194 @@
+"""The supervisor with real databases and pretended parts: what starts also ends, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from restock.config import Settings
+from tests.local.processes import descendants, is_alive, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Start:
+    """One start of the pretended program, with what it printed so far."""
+
+    def __init__(self, data: Path, **environment: str) -> None:
+        command = [sys.executable, "-m", "tests.local.pretend"]
+        clean = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
+        settings = {"RESTOCK_DATA_DIR": str(data), "PORT": "0", **environment}
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env=clean | settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        self.data = data
+        self.printed = ""
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.printed += line
+
+    def until_running(self) -> Start:
+        card = self.data / "runtime.json"
+        wait_until(lambda: card.exists() or self.process.poll() is not None, what="the start")
+        assert self.process.poll() is None, self.printed
+        wait_until(lambda: self.printed.count("up: ") == 6, what="the start of every part")
+        return self
+
+    def ended(self) -> int:
+        code = self.process.wait(30)
+        self._reader.join(10)
+        assert self.process.stdout
+        self.process.stdout.close()
+        return code
+
+    def card(self) -> dict[str, str]:
+        return dict(json.loads((self.data / "runtime.json").read_text()))
+
+
+@pytest.fixture
+def start(open_folder: Path) -> Iterator[Callable[..., Start]]:
+    started: list[Start] = []
+
+    def begin(**environment: str) -> Start:
+        started.append(Start(open_folder / "data", **environment))
+        return started[-1]
+
+    yield begin
+    for one in started:
+        if one.process.poll() is None:
+            one.process.kill()
+        one.ended()
+
+
+def test_everything_starts_is_published_privately_and_ends_on_ctrl_c(start: Callable[..., Start]) -> None:
+    begun = start().until_running()
+    family = descendants(begun.process.pid)
+    card = begun.card()
+    assert (begun.data / "runtime.json").stat().st_mode & 0o077 == 0
+    assert {"DATABASE_URL", "REDIS_URL", "SMTP_URL", "TWILIO_API_URL", "PUSH_EXTRA_HOSTS", "SECRET_KEY"} <= set(card)
+    assert len(family) > 10
+    begun.process.send_signal(signal.SIGINT)
+    assert begun.ended() == 0
+    assert "Stopped. The data stays in" in begun.printed
+    assert not any(is_alive(pid) for pid in family)
+    assert not (begun.data / "runtime.json").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_it_ends_in_good_order_on_other_signals_too(start: Callable[..., Start], number: signal.Signals) -> None:
+    begun = start().until_running()
+    family = descendants(begun.process.pid)
+    begun.process.send_signal(number)
+    assert begun.ended() == 0
+    assert not any(is_alive(pid) for pid in family)
+
+
+def test_kill_9_leaves_no_process_and_loses_no_row(start: Callable[..., Start]) -> None:
+    begun = start().until_running()
+    with psycopg.connect(begun.card()["DATABASE_URL"].replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 1 AS id")
+    family = descendants(begun.process.pid)
+    begun.process.kill()
+    begun.ended()
+    wait_until(lambda: not any(is_alive(pid) for pid in family), what="the end of every process")
+    again = start().until_running()
+    with psycopg.connect(again.card()["DATABASE_URL"].replace("+psycopg", ""), autocommit=True) as connection:
+        assert connection.execute("SELECT id FROM kept").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code", "sentence"),
+    [
+        ("sweep:ends", 7, "The part “sweep” ended with code 7; everything else was stopped."),
+        ("web:crashes", 1, "ValueError: out of luck"),
+    ],
+)
+def test_one_part_that_ends_takes_all_with_it(
+    start: Callable[..., Start], trouble: str, code: int, sentence: str
+) -> None:
+    begun = start(PRETEND=trouble)
+    assert begun.ended() == code
+    assert sentence in begun.printed
+
+
+def test_a_part_that_is_killed_is_named_with_its_signal(start: Callable[..., Start]) -> None:
+    begun = start().until_running()
+    family = descendants(begun.process.pid)
+    victim = next(pid for pid in family if Path(f"/proc/{pid}/cmdline").read_bytes() == _command_of(begun.process.pid))
+    os.kill(victim, signal.SIGKILL)
+    assert begun.ended() == 128 + signal.SIGKILL
+    assert re.search(r"The part “.+” was ended by SIGKILL; everything else was stopped\.", begun.printed)
+    assert not any(is_alive(pid) for pid in family)
+
+
+def test_a_second_ctrl_c_does_not_wait_for_a_stubborn_part(start: Callable[..., Start]) -> None:
+    begun = start(PRETEND="web:stubborn").until_running()
+    family = descendants(begun.process.pid)
+    begun.process.send_signal(signal.SIGINT)
+    wait_until(lambda: sum(is_alive(pid) for pid in family) < len(family), what="the stop")
+    begun.process.send_signal(signal.SIGINT)
+    assert begun.ended() == 0
+    assert "ended by force" in begun.printed
+    assert not any(is_alive(pid) for pid in family)
+
+
+def test_a_second_start_on_the_same_data_says_so_and_harms_nothing(start: Callable[..., Start]) -> None:
+    begun = start().until_running()
+    second = start()
+    assert second.ended() == 1
+    assert f"already runs on {begun.data} (process {begun.process.pid})" in second.printed
+    assert begun.process.poll() is None
+
+
+def test_a_taken_port_is_named_before_any_database_starts(start: Callable[..., Start]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        begun = start(PORT=str(port))
+        assert begun.ended() == 1
+    assert f"Port {port} on 127.0.0.1 is taken" in begun.printed
+    assert f"PORT={port + 1}" in begun.printed
+    assert not (begun.data / "postgres").exists()
+
+
+def test_the_keys_made_at_the_first_start_are_kept(start: Callable[..., Start]) -> None:
+    kept = []
+    for _ in range(2):
+        begun = start().until_running()
+        card = begun.card()
+        kept.append([card[name] for name in ("SECRET_KEY", "SHOPIFY_API_SECRET", "VAPID_PRIVATE_KEY")])
+        begun.process.terminate()
+        begun.ended()
+    assert kept[0] == kept[1]
+    assert (begun.data / "keys.json").stat().st_mode & 0o077 == 0
+
+
+def test_real_providers_are_left_alone(start: Callable[..., Start]) -> None:
+    """A channel with settings of its own gets no local stand-in."""
+    begun = start(SMTP_URL="smtp://mail.example.com:25")
+    wait_until((begun.data / "runtime.json").exists, what="the start")
+    card = begun.card()
+    assert "SMTP_URL" not in card
+    assert card["TWILIO_API_URL"].startswith("http://127.0.0.1:")
+    shutil.rmtree(begun.data / "outbox", ignore_errors=True)
+
+
+def _command_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
