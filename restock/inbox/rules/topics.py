@@ -161,7 +161,9 @@ def _product_image(body: Body, images: Mapping[object, object]) -> str | None:
 
 
 def _objects(body: Body, key: str) -> Sequence[Body]:
-    found = body.get(key) or []
+    found = body.get(key)
+    if found is None:
+        return []
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise UnreadableBodyError(f"bad_{key}")
     return found

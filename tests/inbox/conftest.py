@@ -1,0 +1,65 @@
+"""An inbox and a shop on a real, empty database, and a sender of webhooks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from restock.database import Database, init_database
+from restock.inbox.service import InboxService
+from restock.inbox.values import InboxMessage, Received
+from restock.links import Vault
+from restock.shops.service import ShopService
+from restock.shops.values import Shop
+
+SAMPLES = Path(__file__).parent.parent / "contracts" / "webhooks"
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+
+Send = Callable[..., Received]
+
+
+@pytest.fixture
+def database(clean_database: str):
+    app = Flask("restock")
+    init_database(app, clean_database)
+    database = Database(app, clean_database)
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def shops(database: Database) -> ShopService:
+    return ShopService(database, Vault(["a-key-for-tests-only-000001"]))
+
+
+@pytest.fixture
+def shop(shops: ShopService) -> Shop:
+    return shops.add("demo")
+
+
+@pytest.fixture
+def inbox(database: Database, shops: ShopService) -> InboxService:
+    return InboxService(database, shops, settle_seconds=0)
+
+
+@pytest.fixture
+def send(inbox: InboxService) -> Send:
+    """Store one webhook; each call is a new delivery unless it names a `webhook_id`."""
+    numbers = count(1)
+
+    def send(topic: str, body: object, at: datetime | None = NOON, **more: str) -> Received:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        known = {"shop_domain": "demo.myshopify.com", "webhook_id": f"w{next(numbers)}"} | more
+        return inbox.receive(InboxMessage(topic=topic, body=raw, triggered_at=at, **known))
+
+    return send
+
+
+def sample(topic: str) -> dict[str, object]:
+    return json.loads((SAMPLES / f"{topic.replace('/', '.')}.json").read_text())
