@@ -1,6 +1,6 @@
 """The first run: makes `.venv`, installs the hash-pinned requirements, and goes on inside it.
 
-Standard library only, and readable by every Python 3: nothing else is there yet. It must never install outside
+Standard library only, and readable by a Python 3.8: nothing else is there yet. It must never install outside
 `.venv`, and never need a tool that Python does not bring.
 """
 

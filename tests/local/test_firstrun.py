@@ -105,9 +105,7 @@ def test_an_old_python_is_told_so(checkout: Path) -> None:
 
 
 def test_no_bootstrap_runs_in_the_python_at_hand_and_names_what_it_lacks(checkout: Path) -> None:
-    bare = run(checkout, "shop", "list", RESTOCK_NO_BOOTSTRAP="1", PYTHONNOUSERSITE="1")
-    if bare.returncode == 0 or "is not installed" not in bare.stderr:
-        pytest.skip("this machine's own Python has the requirements")
+    bare = run(checkout, "shop", "list", before="sys.modules['restock.cli'] = None", RESTOCK_NO_BOOTSTRAP="1")
     assert bare.returncode == 1
     assert "pip install --require-hashes -r requirements.lock" in bare.stderr
     assert not (checkout / ".venv").exists()
@@ -128,12 +126,12 @@ def test_a_moved_checkout_is_installed_again(checkout: Path) -> None:
     assert not Setup(moved).is_ready(firstrun.RUNTIME_LOCK)
 
 
-def test_it_is_readable_by_every_python_3_and_needs_the_standard_library_alone() -> None:
+def test_it_is_readable_by_pythons_too_old_to_run_us_and_needs_the_standard_library_alone() -> None:
     """What runs before the check of Python's version may not stumble over newer words."""
     import ast
 
     for path in ("app.py", "restock/__init__.py", "restock/local/__init__.py", "restock/local/firstrun.py"):
-        tree = ast.parse((ROOT / path).read_text(), feature_version=(3, 7))
+        tree = ast.parse((ROOT / path).read_text(), feature_version=(3, 8))
         imported = {
             node.module.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module
         }
