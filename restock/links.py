@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from itsdangerous import BadData, HMACAlgorithm, URLSafeSerializer, URLSafeTimedSerializer
+from itsdangerous import BadData, HMACAlgorithm, URLSafeSerializer
 
 CONFIRM_MAX_AGE_SECONDS = 7 * 24 * 3600
 _LONGEST_TOKEN = 128
@@ -52,9 +53,7 @@ class Links:
         self._unsubscribe = self._plain("unsubscribe")
         self._preferences = self._plain("preferences")
         self._receipt = self._plain("receipt")
-        self._confirm = URLSafeTimedSerializer(
-            self._keys, salt="restock.links.confirm", signer_kwargs=_signer_settings()
-        )
+        self._confirm = self._plain("confirm")
 
     def _plain(self, purpose: str) -> URLSafeSerializer:
         return URLSafeSerializer(self._keys, salt=f"restock.links.{purpose}", signer_kwargs=_signer_settings())
@@ -75,9 +74,13 @@ class Links:
         """Link to the page where a contact sees and ends single alerts; never expires."""
         return f"{self._base}/preferences/{self._preferences.dumps(contact_id)}"
 
-    def confirm(self, contact_id: int) -> str:
-        """Link by which a contact says yes; good for CONFIRM_MAX_AGE_SECONDS."""
-        return f"{self._base}/confirm/{self._confirm.dumps(contact_id)}"
+    def confirm(self, contact_id: int, at: float | None = None) -> str:
+        """Link by which a contact says yes; good for CONFIRM_MAX_AGE_SECONDS from `at` (epoch seconds, None: now).
+
+        The same contact and second give the same link, so a message made again is the same message.
+        """
+        made_at = int(time.time() if at is None else at)
+        return f"{self._base}/confirm/{_text(self._confirm.dumps([contact_id, made_at]))}"
 
     def receipt_token(self, delivery_id: int) -> str:
         """Make the token by which a provider's callback names a delivery."""
@@ -85,40 +88,50 @@ class Links:
 
     def read_click(self, token: str) -> int | None:
         """Return the delivery's id."""
-        return _read(self._click.loads, token)
+        return _read(self._click, token)
 
     def read_decline(self, token: str) -> int | None:
         """Return the delivery's id."""
-        return _read(self._decline.loads, token)
+        return _read(self._decline, token)
 
     def read_unsubscribe(self, token: str) -> int | None:
         """Return the contact's id."""
-        return _read(self._unsubscribe.loads, token)
+        return _read(self._unsubscribe, token)
 
     def read_preferences(self, token: str) -> int | None:
         """Return the contact's id."""
-        return _read(self._preferences.loads, token)
+        return _read(self._preferences, token)
 
     def read_confirm(self, token: str) -> int | None:
         """Return the contact's id."""
-        return _read(lambda text: self._confirm.loads(text, max_age=CONFIRM_MAX_AGE_SECONDS), token)
+        match _loads(self._confirm, token):
+            case [contact_id, int(made_at)] if time.time() - made_at <= CONFIRM_MAX_AGE_SECONDS:
+                return _as_id(contact_id)
+        return None
 
     def read_receipt(self, token: str) -> int | None:
         """Return the delivery's id."""
-        return _read(self._receipt.loads, token)
+        return _read(self._receipt, token)
 
 
 def _text(token: str | bytes) -> str:
     return token.decode() if isinstance(token, bytes) else token
 
 
-def _read(loads: Callable[[str], object], token: str) -> int | None:
+def _read(serializer: URLSafeSerializer, token: str) -> int | None:
+    return _as_id(_loads(serializer, token))
+
+
+def _loads(serializer: URLSafeSerializer, token: str) -> object:
     if len(token) > _LONGEST_TOKEN or not token.isascii():
         return None
     try:
-        value = loads(token)
+        return serializer.loads(token)
     except BadData:
         return None
+
+
+def _as_id(value: object) -> int | None:
     return value if type(value) is int and 0 < value <= _LARGEST_ID else None
 
 

@@ -44,7 +44,7 @@ def test_every_link_brings_its_id_back(purpose: str, number: int) -> None:
 def test_a_link_is_absolute_and_short(purpose: str, path: str) -> None:
     url = getattr(LINKS, purpose)(123_456_789)
     assert url.startswith(f"https://alerts.example/{path}/")
-    assert len(token_of(LINKS, purpose, 123_456_789)) <= 48
+    assert len(token_of(LINKS, purpose, 123_456_789)) <= 56
 
 
 def test_a_receipt_token_names_its_delivery() -> None:
@@ -95,6 +95,11 @@ def test_a_confirmation_expires_after_a_week_and_an_unsubscribe_never() -> None:
         assert LINKS.read_confirm(confirm) is None
         clock.shift(10 * 365 * 24 * 3600)
         assert LINKS.read_unsubscribe(leave) == 5
+
+
+def test_a_confirmation_made_again_for_the_same_moment_is_the_same_link() -> None:
+    assert LINKS.confirm(5, at=1_790_000_000.25) == LINKS.confirm(5, at=1_790_000_000.75)
+    assert LINKS.confirm(5, at=1_790_000_000) != LINKS.confirm(6, at=1_790_000_000)
 
 
 def test_links_and_vault_refuse_to_work_without_a_key() -> None:

@@ -6,12 +6,8 @@ Google's service. A push service sends no receipt later: its answer is all we le
 
 from __future__ import annotations
 
-from email.utils import parsedate_to_datetime
-
+from restock.channels.answers import retry_after_seconds
 from restock.channels.values import Blame, Outcome, Verdict
-
-_LONGEST_RETRY_SECONDS = 24 * 3600
-
 
 _ANSWERS = {
     **dict.fromkeys((200, 201, 202, 204), (Verdict.accepted, "", Blame.message)),
@@ -38,17 +34,3 @@ def outcome_of(delivery_id: int, status: int, retry_after: str | None, *, proven
         return Outcome(delivery_id, Verdict.refused, "other_vapid_key", Blame.address)
     wait = retry_after_seconds(retry_after, now) if verdict is Verdict.deferred else None
     return Outcome(delivery_id, verdict, reason, blame, retry_after_seconds=wait)
-
-
-def retry_after_seconds(header: str | None, now: float) -> float | None:
-    """Read `Retry-After` (RFC 9110 section 10.2.3): seconds or a date; None when absent or unreadable."""
-    if header is None:
-        return None
-    text = header.strip()
-    if text.isascii() and text.isdigit():
-        return float(min(int(text[:9]), _LONGEST_RETRY_SECONDS))
-    try:
-        wait = parsedate_to_datetime(text).timestamp() - now
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return min(max(wait, 0.0), float(_LONGEST_RETRY_SECONDS))
