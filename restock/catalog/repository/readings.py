@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, and_, func, or_, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -139,6 +139,6 @@ def _facts_query(shop_id: int, variant_id: int) -> Select[tuple[object, ...]]:
                 InventoryItemRow.inventory_item_id == VariantRow.inventory_item_id,
             ),
         )
-        .join(levels, func.true())
+        .join(levels, true())
         .where(VariantRow.shop_id == shop_id, VariantRow.variant_id == variant_id)
     )
