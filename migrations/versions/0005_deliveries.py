@@ -92,14 +92,22 @@ def upgrade() -> None:
         postgresql_where=sa.text("offer_id IS NOT NULL"),
     )
     op.create_index(
-        "ix_deliveries_unknown", "deliveries", ["id"], unique=False, postgresql_where=sa.text("state = 'unknown'")
+        "ix_deliveries_doubtful",
+        "deliveries",
+        ["channel", "next_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'unknown' AND finished_at IS NULL"),
     )
     op.create_index("uq_deliveries_dedupe_key", "deliveries", ["dedupe_key"], unique=True)
 
 
 def downgrade() -> None:
     op.drop_index("uq_deliveries_dedupe_key", table_name="deliveries")
-    op.drop_index("ix_deliveries_unknown", table_name="deliveries", postgresql_where=sa.text("state = 'unknown'"))
+    op.drop_index(
+        "ix_deliveries_doubtful",
+        table_name="deliveries",
+        postgresql_where=sa.text("state = 'unknown' AND finished_at IS NULL"),
+    )
     op.drop_index("ix_deliveries_offer", table_name="deliveries", postgresql_where=sa.text("offer_id IS NOT NULL"))
     op.drop_index("ix_deliveries_lease", table_name="deliveries", postgresql_where=sa.text("state = 'sending'"))
     op.drop_index("ix_deliveries_event", table_name="deliveries", postgresql_where=sa.text("event_id IS NOT NULL"))

@@ -43,7 +43,13 @@ class DeliveryRow(Base):
         Index("uq_deliveries_dedupe_key", "dedupe_key", unique=True),
         Index("ix_deliveries_due", "lane_id", "next_at", "id", postgresql_where=text("state = 'queued'")),
         Index("ix_deliveries_lease", "lease_until", postgresql_where=text("state = 'sending'")),
-        Index("ix_deliveries_unknown", "id", postgresql_where=text("state = 'unknown'")),
+        Index(
+            "ix_deliveries_doubtful",
+            "channel",
+            "next_at",
+            "id",
+            postgresql_where=text("state = 'unknown' AND finished_at IS NULL"),
+        ),
         Index("ix_deliveries_offer", "offer_id", postgresql_where=text("offer_id IS NOT NULL")),
         Index("ix_deliveries_event", "event_id", postgresql_where=text("event_id IS NOT NULL")),
     )

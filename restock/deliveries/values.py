@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
+
+from restock.catalog.values import GoodsFacts, StockReading
+from restock.channels.values import ChannelName, Envelope, NoticeKind
+from restock.shops.values import Shop
+from restock.subscriptions.values import SuppressionReason
 
 
 class DeliveryState(StrEnum):
@@ -27,4 +36,110 @@ class SkipReason(StrEnum):
     sold_out = "sold_out"  # not enough units left
     event_closed = "event_closed"  # the restock is over
     shop_uninstalled = "shop_uninstalled"  # the shop has removed the app
-    channel_off = "channel_off"  # the shop has switched the channel off
+    channel_off = "channel_off"  # the shop has switched the channel off, or this instance has no provider for it
+
+
+@dataclass(frozen=True, slots=True)
+class LaneFacts:
+    """What is the same for every delivery of one claim. `reading` None: never read, or no stock is concerned."""
+
+    shop_installed: bool
+    channel_on: bool
+    event_open: bool
+    reading: StockReading | None
+    reading_max_age_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PersonFacts:
+    """What differs. `holds_offer`: the subscription waits, and its open offer is the one this message is about."""
+
+    kind: NoticeKind
+    holds_offer: bool = False
+    units: int = 1
+    suppression: SuppressionReason | None = None
+    address_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedRow:
+    """One delivery as a claim reads it, with its recipient. `address` None: the contact was erased."""
+
+    id: int
+    shop_id: int
+    kind: NoticeKind
+    channel: ChannelName
+    dedupe_key: str
+    created_at: datetime
+    attempt: int
+    contact_id: int | None
+    offer_id: int | None
+    variant_id: int | None
+    quantity: int
+    units: int
+    holds_offer: bool
+    locale: str | None
+    suppression: SuppressionReason | None
+    address: str | None = field(default=None, repr=False)
+    push_keys: Mapping[str, str] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful(ClaimedRow):
+    """A delivery nobody knows the end of."""
+
+    lane_id: int = 0
+    doubts: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The deliveries of one event, or of a shop's other notices (`event_id` 0), on one channel."""
+
+    id: int
+    shop_id: int
+    channel: ChannelName
+    event_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one claim holds under one token until its lease is over. Without envelopes: nothing of it could be sent."""
+
+    token: uuid.UUID
+    lane: Lane
+    shop: Shop
+    rows: Mapping[int, ClaimedRow]
+    envelopes: Sequence[Envelope]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFacts:
+    """What the messages of one claim share. `goods` has the variants of which something is known."""
+
+    shop: Shop
+    goods: Mapping[int, GoodsFacts]
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A message to be queued. The same `dedupe_key` is queued once, ever. `event_id` 0: it belongs to no restock."""
+
+    shop_id: int
+    channel: str
+    kind: NoticeKind
+    dedupe_key: str
+    contact_id: int
+    subscription_id: int | None = None
+    offer_id: int | None = None
+    event_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What one drain did. `left`: something is still due; `provider_down`: nobody can be reached for now."""
+
+    sent_count: int
+    left: bool
+    provider_down: bool = False

@@ -1,7 +1,7 @@
 """Every query on restocks: events, waves, offers. What two workers may do at once is one conditional statement each.
 
-Locks on rows that others see are taken in the order deliveries, offers, event, subscriptions, lane; keep to it in every new statement. A row
-of an event is locked FOR NO KEY UPDATE: new offers and waves refer to it meanwhile without waiting.
+Locks on rows that others see are taken in the order deliveries, offers, event, subscriptions, lane; keep to it in every
+new statement. A row of an event is locked FOR NO KEY UPDATE: new offers and waves refer to it without waiting.
 """
 
 from __future__ import annotations

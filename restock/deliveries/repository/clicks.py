@@ -1,0 +1,31 @@
+"""Counting clicks, and where they lead."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+_COUNT = text("""
+    WITH clicked AS (
+        UPDATE deliveries SET click_count = click_count + 1, clicked_at = coalesce(clicked_at, now())
+        WHERE id = :id RETURNING shop_id, subscription_id
+    )
+    SELECT clicked.shop_id, s.variant_id, s.product_id FROM clicked
+    LEFT JOIN subscriptions s ON s.id = clicked.subscription_id AND s.shop_id = clicked.shop_id
+""")
+
+
+class Clicked(NamedTuple):
+    """What a click is about; no variant when the message was about none, or its subscription was erased."""
+
+    shop_id: int
+    variant_id: int | None
+    product_id: int | None
+
+
+def count_click(session: Session, delivery_id: int) -> Clicked | None:
+    """Count a click; None for a delivery that does not exist. The id came out of a signed link of ours."""
+    row = session.execute(_COUNT, {"id": delivery_id}).first()
+    return None if row is None else Clicked(*row)

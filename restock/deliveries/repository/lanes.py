@@ -1,0 +1,105 @@
+"""Lanes: the due deliveries of one event on one channel, served in turn so that no shop waits for another's restock.
+
+`next_at` must never be later than the earliest queued delivery of the lane, or that delivery would be forgotten. Who
+puts one in moves it forward, at the end of the transaction; who empties a lane moves it back under the row's lock and
+reads the deliveries in a second statement, which sees what others committed while it waited for the lock. A lane that
+is due with nothing in it costs one look, no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from restock.channels.values import ChannelName
+from restock.deliveries.values import Lane
+
+_ENSURE = text("""
+    INSERT INTO delivery_lanes (shop_id, channel, event_id)
+    SELECT DISTINCT wanted.shop_id, wanted.channel, wanted.event_id
+    FROM unnest(CAST(:shop_ids AS bigint[]), CAST(:channels AS text[]), CAST(:event_ids AS bigint[]))
+        AS wanted(shop_id, channel, event_id)
+    ORDER BY 1, 2, 3
+    ON CONFLICT (channel, shop_id, event_id) DO NOTHING
+""")
+
+_HOLD = text("SELECT id FROM delivery_lanes WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
+
+_ADVANCE = text("""
+    UPDATE delivery_lanes SET next_at = LEAST(delivery_lanes.next_at, now() + make_interval(secs => moved.seconds))
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS float8[])) AS moved(id, seconds)
+    WHERE delivery_lanes.id = moved.id
+""")
+
+_SETTLE = text("""
+    UPDATE delivery_lanes SET next_at = (
+        SELECT min(next_at) FROM deliveries WHERE lane_id = :id AND state = 'queued'
+    ) WHERE id = :id
+""")
+
+_PICK = text("""
+    UPDATE delivery_lanes SET served_at = clock_timestamp()
+    WHERE id = (
+        SELECT id FROM delivery_lanes WHERE channel = :channel AND next_at <= now()
+        ORDER BY served_at, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+    )
+    RETURNING id, shop_id, channel, event_id
+""")
+
+_PAUSE = text("""
+    UPDATE delivery_lanes SET next_at = now() + make_interval(secs => :seconds)
+    WHERE id IN (
+        SELECT id FROM delivery_lanes WHERE channel = :channel AND next_at <= now() ORDER BY id FOR NO KEY UPDATE
+    )
+""")
+
+# A lane that is due counts as one even when it turns out empty, so that someone comes and settles it.
+_DUE = text("""
+    SELECT lane.channel, count(*) AS due FROM delivery_lanes lane
+    LEFT JOIN LATERAL (
+        SELECT 1 FROM deliveries WHERE lane_id = lane.id AND state = 'queued' AND next_at <= now() LIMIT :most
+    ) waiting ON true
+    WHERE lane.next_at <= now()
+    GROUP BY lane.channel
+""")
+
+
+def ensure_lanes(session: Session, keys: Sequence[tuple[int, str, int]]) -> None:
+    """Make the lanes of these (shop_id, channel, event_id) that do not exist yet."""
+    shop_ids, channels, event_ids = ([key[i] for key in keys] for i in range(3))
+    session.execute(_ENSURE, {"shop_ids": shop_ids, "channels": channels, "event_ids": event_ids})
+
+
+def advance(session: Session, seconds_by_lane: dict[int, float]) -> None:
+    """Say that something in these lanes is due so many seconds from now; the last thing a transaction does.
+
+    It waits for whoever is emptying a lane: only so is what they could not see yet never forgotten.
+    """
+    if seconds_by_lane:
+        ids = sorted(seconds_by_lane)
+        session.execute(_HOLD, {"ids": ids})
+        session.execute(_ADVANCE, {"ids": ids, "seconds": [seconds_by_lane[lane_id] for lane_id in ids]})
+
+
+def settle(session: Session, lane_id: int) -> None:
+    """Set a lane to its earliest queued delivery, or to nothing; the last thing a transaction does."""
+    session.execute(_HOLD, {"ids": [lane_id]})
+    session.execute(_SETTLE, {"id": lane_id})
+
+
+def pick(session: Session, channel: ChannelName) -> Lane | None:
+    """Take the due lane served longest ago, behind which it then stands; None when none is due."""
+    row = session.execute(_PICK, {"channel": channel.value}).first()
+    return None if row is None else Lane(row.id, row.shop_id, ChannelName(row.channel), row.event_id)
+
+
+def pause(session: Session, channel: ChannelName, seconds: float) -> None:
+    """Leave every due lane of a channel alone for a while: its provider is down."""
+    session.execute(_PAUSE, {"channel": channel.value, "seconds": seconds})
+
+
+def due_by_channel(session: Session, most_per_lane: int) -> dict[ChannelName, int]:
+    """Count the due deliveries of each channel that has any, at most so many of a lane."""
+    return {ChannelName(row.channel): row.due for row in session.execute(_DUE, {"most": most_per_lane})}

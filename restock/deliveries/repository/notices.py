@@ -1,0 +1,41 @@
+"""Putting messages into the queue, each once, whatever its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from restock.deliveries.repository.lanes import advance, ensure_lanes
+from restock.deliveries.values import NewDelivery
+
+_ADD = text("""
+    INSERT INTO deliveries
+        (shop_id, lane_id, kind, channel, dedupe_key, contact_id, subscription_id, offer_id, event_id)
+    SELECT fresh.shop_id, lane.id, fresh.kind, fresh.channel, fresh.dedupe_key, fresh.contact_id,
+        fresh.subscription_id, fresh.offer_id, nullif(fresh.event_id, 0)
+    FROM unnest(
+        CAST(:shop_id AS bigint[]), CAST(:channel AS text[]), CAST(:kind AS text[]), CAST(:dedupe_key AS text[]),
+        CAST(:contact_id AS bigint[]), CAST(:subscription_id AS bigint[]), CAST(:offer_id AS bigint[]),
+        CAST(:event_id AS bigint[])
+    ) WITH ORDINALITY
+        AS fresh(shop_id, channel, kind, dedupe_key, contact_id, subscription_id, offer_id, event_id, place)
+    JOIN delivery_lanes lane USING (channel, shop_id, event_id)
+    ORDER BY fresh.place
+    ON CONFLICT (dedupe_key) DO NOTHING
+    RETURNING lane_id
+""")
+
+_COLUMNS = ("shop_id", "channel", "kind", "dedupe_key", "contact_id", "subscription_id", "offer_id", "event_id")
+
+
+def add(session: Session, messages: Sequence[NewDelivery]) -> int:
+    """Queue messages, due at once, in their order; return how many are new."""
+    if not messages:
+        return 0
+    ensure_lanes(session, sorted({(m.shop_id, m.channel, m.event_id) for m in messages}))
+    found = session.execute(_ADD, {column: [getattr(m, column) for m in messages] for column in _COLUMNS})
+    lane_ids = list(found.scalars())
+    advance(session, dict.fromkeys(lane_ids, 0.0))
+    return len(lane_ids)

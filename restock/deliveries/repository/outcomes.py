@@ -1,0 +1,148 @@
+"""Recording what became of a hand-over: the arrows out of `sending` and `unknown`.
+
+Fenced by the token of the claim. A delivery whose lease ended meanwhile is `unknown` and keeps its token, so a late
+answer still ends the doubt; one that was queued again has lost it, and the late answer changes nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+_HELD = "token = :token AND (state = 'sending' OR (state = 'unknown' AND finished_at IS NULL))"
+_DOUBTED = "state = 'unknown' AND finished_at IS NULL"
+
+_SENT = """
+    UPDATE deliveries SET state = 'sent', sent_at = now(), lease_until = NULL, token = NULL, reason = NULL,
+        provider_message_id = coalesce(told.message_id, provider_message_id)
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:message_ids AS text[])) AS told(id, message_id)
+    WHERE deliveries.id = told.id AND {condition}
+    RETURNING deliveries.id, offer_id, contact_id
+"""
+_REQUEUE = """
+    UPDATE deliveries SET state = 'queued', lease_until = NULL, token = NULL, reason = told.reason,
+        next_at = now() + make_interval(secs => told.seconds),
+        attempt = attempt - CASE WHEN told.counts THEN 0 ELSE 1 END
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS float8[]), CAST(:reasons AS text[]), CAST(:counts AS bool[]))
+        AS told(id, seconds, reason, counts)
+    WHERE deliveries.id = told.id AND {condition}
+    RETURNING deliveries.id, lane_id, told.seconds
+"""
+_SENT_BY_WORKER, _SENT_BY_LOOKUP = text(_SENT.format(condition=_HELD)), text(_SENT.format(condition=_DOUBTED))
+_REQUEUE_HELD, _REQUEUE_DOUBTED = text(_REQUEUE.format(condition=_HELD)), text(_REQUEUE.format(condition=_DOUBTED))
+
+_FAIL = text(f"""
+    UPDATE deliveries SET state = 'failed', finished_at = now(), lease_until = NULL, token = NULL, reason = told.reason
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:reasons AS text[])) AS told(id, reason)
+    WHERE deliveries.id = told.id AND {_HELD}
+    RETURNING deliveries.id, offer_id, contact_id
+""")  # noqa: S608 (the condition above)
+
+_DOUBT = text("""
+    UPDATE deliveries SET state = 'unknown', doubts = doubts + 1, lease_until = NULL, reason = told.reason,
+        next_at = now() + make_interval(secs => :wait_seconds)
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:reasons AS text[])) AS told(id, reason)
+    WHERE deliveries.id = told.id AND token = :token AND state = 'sending'
+    RETURNING deliveries.id
+""")
+
+_STAY_UNKNOWN = text("""
+    UPDATE deliveries SET finished_at = now(), token = NULL
+    WHERE id = ANY(:ids) AND state = 'unknown' AND finished_at IS NULL
+    RETURNING id, offer_id, contact_id
+""")
+
+_RENEW = text("""
+    UPDATE deliveries SET lease_until = now() + make_interval(secs => :lease_seconds)
+    WHERE id = ANY(:ids) AND token = :token AND state = 'sending'
+""")
+
+_EXPIRE = text("""
+    UPDATE deliveries SET state = 'unknown', doubts = doubts + 1, lease_until = NULL, reason = :reason, next_at = now()
+    WHERE id IN (
+        SELECT id FROM deliveries WHERE state = 'sending' AND lease_until < now()
+        ORDER BY lease_until LIMIT :limit FOR UPDATE SKIP LOCKED
+    ) AND state = 'sending'
+    RETURNING id
+""")
+
+
+class Ended(NamedTuple):
+    """A delivery whose state has just changed here, and who it concerns."""
+
+    id: int
+    offer_id: int | None
+    contact_id: int | None
+
+
+class Again(NamedTuple):
+    """A delivery to be queued again, `seconds` from now. `counts`: the attempt was a real one."""
+
+    id: int
+    seconds: float
+    reason: str
+    counts: bool
+
+
+def mark_sent(session: Session, message_ids: Mapping[int, str | None], token: uuid.UUID | None) -> list[Ended]:
+    """sending (or a doubt) -> sent. `token` None: the provider was asked, and has it."""
+    if not message_ids:
+        return []
+    values = {"ids": list(message_ids), "message_ids": list(message_ids.values())}
+    statement = _SENT_BY_LOOKUP if token is None else _SENT_BY_WORKER
+    return [Ended(*row) for row in session.execute(statement, values if token is None else {**values, "token": token})]
+
+
+def requeue(session: Session, again: Sequence[Again], token: uuid.UUID | None) -> dict[int, float]:
+    """sending (or a doubt) -> queued; return for each lane in how many seconds the first of them is due.
+
+    `token` None: the doubt was resolved without the worker that had it.
+    """
+    if not again:
+        return {}
+    values: dict[str, object] = {
+        "ids": [a.id for a in again],
+        "seconds": [a.seconds for a in again],
+        "reasons": [a.reason for a in again],
+        "counts": [a.counts for a in again],
+    }
+    statement = _REQUEUE_DOUBTED if token is None else _REQUEUE_HELD
+    seconds_by_lane: dict[int, float] = {}
+    for row in session.execute(statement, values if token is None else {**values, "token": token}):
+        seconds_by_lane[row.lane_id] = min(row.seconds, seconds_by_lane.get(row.lane_id, row.seconds))
+    return seconds_by_lane
+
+
+def mark_failed(session: Session, reasons: Mapping[int, str], token: uuid.UUID) -> list[Ended]:
+    """sending -> failed."""
+    if not reasons:
+        return []
+    values = {"ids": list(reasons), "reasons": list(reasons.values()), "token": token}
+    return [Ended(*row) for row in session.execute(_FAIL, values)]
+
+
+def mark_unknown(session: Session, reasons: Mapping[int, str], token: uuid.UUID, wait_seconds: float) -> int:
+    """sending -> unknown, to be looked into after `wait_seconds`; return how many."""
+    if not reasons:
+        return 0
+    values = {"ids": list(reasons), "reasons": list(reasons.values()), "token": token, "wait_seconds": wait_seconds}
+    return len(session.execute(_DOUBT, values).all())
+
+
+def stay_unknown(session: Session, ids: Sequence[int]) -> list[Ended]:
+    """End a doubt without an answer: the state stays, and nothing more is done."""
+    return [Ended(*row) for row in session.execute(_STAY_UNKNOWN, {"ids": list(ids)})] if ids else []
+
+
+def renew_lease(session: Session, ids: Sequence[int], token: uuid.UUID, lease_seconds: float) -> None:
+    """Prolong the lease of what is still in hand."""
+    session.execute(_RENEW, {"ids": list(ids), "token": token, "lease_seconds": lease_seconds})
+
+
+def expire_leases(session: Session, reason: str, limit: int) -> int:
+    """sending -> unknown where the lease is over, on any channel; return how many."""
+    return len(session.execute(_EXPIRE, {"reason": reason, "limit": limit}).all())

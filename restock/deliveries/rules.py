@@ -1,0 +1,180 @@
+"""The decisions of a delivery: may it leave, and what comes next. Pure: facts in, a decision out."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from restock.catalog.values import ReadingSource, StockReading
+from restock.channels.values import Blame, Doubt, NoticeKind, Outcome, Verdict
+from restock.deliveries.values import LaneFacts, PersonFacts, SkipReason
+from restock.subscriptions.values import SuppressionReason
+
+# A restock is a matter of minutes: what could not be said within three quarters of an hour is better not said.
+LADDER_SECONDS = (30, 120, 600, 1800)
+MAX_ATTEMPTS = len(LADDER_SECONDS) + 1
+JITTER = 0.2
+PROVIDER_PAUSE_SECONDS = (30, 300)  # shortest and longest wait for a provider that is down
+LONGEST_RETRY_AFTER_SECONDS = 1800
+STALE_WAIT_SECONDS = 15
+LEASE_OVER = "lease_over"  # the worker was lost: handed over or not, nobody knows
+
+_SUPPRESSES = {"gone": SuppressionReason.gone, "opted_out": SuppressionReason.stopped}
+# An own no is lifted by confirming, so such an address may be asked once more: but never by SMS after STOP.
+_MAY_BE_ASKED = frozenset({None, SuppressionReason.unsubscribed})
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """It may leave now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Not now: look again later, and find out meanwhile what is missing."""
+
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Not at all."""
+
+    reason: SkipReason
+
+
+def may_send(lane: LaneFacts, person: PersonFacts, now: datetime) -> Send | Hold | Skip:
+    """Decide whether a delivery may leave. Only offers look at stock."""
+    if not lane.shop_installed:
+        return Skip(SkipReason.shop_uninstalled)
+    if not lane.channel_on:
+        return Skip(SkipReason.channel_off)
+    if not person.address_known:
+        return Skip(SkipReason.unsubscribed)
+    match person.kind:
+        case NoticeKind.offer:
+            return _may_offer(lane, person, now)
+        case NoticeKind.confirmation:
+            return Send() if person.suppression in _MAY_BE_ASKED else Skip(SkipReason.suppressed)
+        case NoticeKind.test:
+            return Send() if person.suppression is None else Skip(SkipReason.suppressed)
+        case _:
+            assert_never(person.kind)
+
+
+def _may_offer(lane: LaneFacts, person: PersonFacts, now: datetime) -> Send | Hold | Skip:
+    if person.suppression is not None:
+        return Skip(SkipReason.suppressed)
+    if not person.holds_offer:
+        return Skip(SkipReason.unsubscribed)
+    if not lane.event_open:
+        return Skip(SkipReason.event_closed)
+    if lane.reading is None or _is_stale(lane.reading, lane.reading_max_age_seconds, now):
+        return Hold(STALE_WAIT_SECONDS, "stale")
+    if not lane.reading.sellable or (lane.reading.units is not None and lane.reading.units < person.units):
+        return Skip(SkipReason.sold_out)
+    return Send()
+
+
+def _is_stale(reading: StockReading, max_age_seconds: float, now: datetime) -> bool:
+    """A webhook's reading is computed from everything told so far, so it is as new as anything can be."""
+    return reading.source is ReadingSource.admin and (now - reading.read_at).total_seconds() > max_age_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The provider has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAt:
+    """Definitely not taken; try again after `seconds`. `counts`: this try uses up one of the attempts."""
+
+    seconds: float
+    reason: str
+    counts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Given up. `suppress` names why the address is never written to again, None when it is not to blame."""
+
+    reason: str
+    suppress: SuppressionReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Handed over and never answered."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StayUnknown:
+    """Nobody can say, and sending again would tell somebody twice: shown as it is."""
+
+
+def next_step(outcome: Outcome, attempt: int, age_seconds: float) -> Sent | RetryAt | Failed | Unknown:
+    """Decide what follows from one hand-over. `attempt` counts from 1; `age_seconds` is since it was queued."""
+    match outcome.verdict:
+        case Verdict.accepted:
+            return Sent()
+        case Verdict.refused:
+            return Failed(outcome.reason or "refused", _suppression(outcome))
+        case Verdict.unanswered:
+            return Unknown(outcome.reason or "unanswered")
+        case Verdict.deferred if outcome.blame is Blame.provider:
+            shortest, longest = PROVIDER_PAUSE_SECONDS
+            pause = max(outcome.retry_after_seconds or 0.0, min(max(age_seconds, shortest), longest))
+            return RetryAt(_spread(min(pause, LONGEST_RETRY_AFTER_SECONDS), outcome), outcome.reason, counts=False)
+        case Verdict.deferred:
+            return _climb(outcome, attempt)
+        case _:
+            assert_never(outcome.verdict)
+
+
+def _climb(outcome: Outcome, attempt: int) -> RetryAt | Failed:
+    """Take the next rung of the ladder; a provider's own wish counts where it is longer."""
+    if attempt >= MAX_ATTEMPTS:
+        return Failed(outcome.reason or "gave_up")
+    asked = min(outcome.retry_after_seconds or 0.0, LONGEST_RETRY_AFTER_SECONDS)
+    return RetryAt(max(asked, _spread(LADDER_SECONDS[attempt - 1], outcome)), outcome.reason or "deferred")
+
+
+def _spread(seconds: float, outcome: Outcome) -> float:
+    """Vary a wait by JITTER, the same way for the same delivery, so that those deferred together come back apart."""
+    share = int.from_bytes(hashlib.blake2b(str(outcome.delivery_id).encode(), digest_size=2).digest()) / 0xFFFF
+    return seconds * (1 + JITTER * (2 * share - 1))
+
+
+def _suppression(outcome: Outcome) -> SuppressionReason | None:
+    if outcome.blame is not Blame.address:
+        return None
+    return _SUPPRESSES.get(outcome.reason, SuppressionReason.bounced)
+
+
+def resolve_doubt(
+    provider_says: bool | None, policy: Doubt, reason: str, attempt: int, doubts: int
+) -> Sent | RetryAt | StayUnknown:
+    """Decide about a hand-over nobody answered. `provider_says` None: the provider cannot tell.
+
+    After a lost worker nobody knows which of its messages were handed over at all, so they are tried again up to
+    MAX_ATTEMPTS; one that was certainly handed over is repeated once.
+    """
+    if provider_says is not None:
+        return Sent() if provider_says else RetryAt(0, "not_accepted")
+    repeats_left = attempt < MAX_ATTEMPTS if reason == LEASE_OVER else doubts <= 1
+    return RetryAt(0, "resend") if policy is Doubt.resend_once and repeats_left else StayUnknown()
+
+
+def identity(delivery_id: int, dedupe_key: str, created_at: datetime) -> str:
+    """Name a delivery to its provider: the same for every attempt, and never another's of any other instance.
+
+    Letters, digits and `-`, at most 32 of them. It needs no secret and no stored column: it follows from the row.
+    """
+    seed = f"{dedupe_key}|{created_at.timestamp():.6f}".encode()
+    return f"r{delivery_id}-{hashlib.sha256(seed).hexdigest()[:10]}"

@@ -1,0 +1,143 @@
+"""The use cases of deliveries. Each may run twice, and several at once; the row is the truth.
+
+No method holds a database connection while a provider is asked, and none logs whom a message is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from sqlalchemy.orm import Session
+
+import restock.catalog.repository as catalog
+import restock.subscriptions.repository as subscriptions
+from restock.catalog.rules import product_url
+from restock.channels.port import Channel
+from restock.channels.values import ChannelName, NoticeKind
+from restock.clock import Clock, SystemClock
+from restock.database import Database
+from restock.deliveries.repository import lanes, notices
+from restock.deliveries.repository.clicks import count_click
+from restock.deliveries.service.claiming import Claiming, load_shop
+from restock.deliveries.service.doubts import Doubts
+from restock.deliveries.service.ports import Suppressions, Turns
+from restock.deliveries.service.recording import Recording
+from restock.deliveries.service.sending import Sending
+from restock.deliveries.values import Batch, Drained, NewDelivery
+from restock.links import Links
+from restock.restocks.values import OfferNotice
+
+DRAIN_SECONDS = 30.0
+_MOST_COUNTED_PER_LANE = 2000
+
+
+class DeliveryNotices:
+    """Queue the messages of new offers: the port the restocks room declares."""
+
+    def add(self, session: Session, offers: Sequence[OfferNotice]) -> None:
+        """Queue one message for each offer, in the caller's transaction; an offer is told once, ever."""
+        notices.add(session, [_of_offer(offer) for offer in offers])
+
+
+def _of_offer(offer: OfferNotice) -> NewDelivery:
+    return NewDelivery(
+        offer.shop_id,
+        offer.channel,
+        NoticeKind.offer,
+        f"offer:{offer.offer_id}:first",
+        offer.contact_id,
+        offer.subscription_id,
+        offer.offer_id,
+        offer.event_id,
+    )
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Deliveries:
+    """Claim, send, record, and resolve what is in doubt."""
+
+    database: Database
+    channels: Mapping[ChannelName, Channel]  # those this instance has a provider for
+    turns: Turns
+    suppressions: Suppressions
+    links: Links
+    lease_seconds: float = 60.0
+    reading_max_age_seconds: float = 120.0
+    clock: Clock = field(default_factory=SystemClock)
+
+    def claim(self, channel: ChannelName, limit: int) -> Batch | None:
+        """Claim up to `limit` deliveries of the lane served longest ago; None when nothing is due."""
+        return self._claiming.claim(channel, limit, self.lease_seconds)
+
+    def drain(
+        self, channel: ChannelName, seconds: float = DRAIN_SECONDS, give_way: Callable[[], bool] = _never
+    ) -> Drained:
+        """Send what is due on one channel for up to `seconds`.
+
+        From the first second on `give_way` is asked after every batch whether someone else waits for this worker.
+        """
+        return self._sending.drain(channel, seconds, give_way)
+
+    def due(self) -> dict[ChannelName, int]:
+        """Count the due deliveries of each channel that has any; large numbers are cut off."""
+        with self.database.transaction() as session:
+            return lanes.due_by_channel(session, _MOST_COUNTED_PER_LANE)
+
+    def expire_leases(self, limit: int = 1000) -> int:
+        """Take deliveries from workers that were lost; return how many."""
+        return self._doubts.expire_leases(limit)
+
+    def resolve_unknown(self, limit: int = 200) -> int:
+        """Decide about deliveries nobody knows the end of; return how many were looked into."""
+        return self._doubts.resolve(limit, self.lease_seconds)
+
+    def open_confirmations(self, limit: int = 500) -> int:
+        """Queue the confirmation messages that were asked for, one a day for each contact; return how many."""
+        with self.database.transaction() as session:
+            due = subscriptions.take_confirmations_due(session, limit)
+            today = self.clock.now().date().isoformat()
+            kind = NoticeKind.confirmation
+            fresh = [
+                NewDelivery(d.shop_id, d.channel, kind, f"confirm:{d.contact_id}:{today}", d.contact_id) for d in due
+            ]
+            return notices.add(session, fresh)
+
+    def queue_test(self, shop_id: int, contact_id: int, channel: ChannelName) -> bool:
+        """Queue a sample message to a contact, at most one a minute; False when this minute has had its one."""
+        minute = self.clock.now().strftime("%Y%m%d%H%M")
+        sample = NewDelivery(shop_id, channel.value, NoticeKind.test, f"test:{contact_id}:{minute}", contact_id)
+        with self.database.transaction() as session:
+            return notices.add(session, [sample]) == 1
+
+    def follow(self, delivery_id: int) -> str | None:
+        """Count a click and return where the goods can be bought; None when the delivery is not known (any more)."""
+        with self.database.transaction() as session:
+            clicked = count_click(session, delivery_id)
+            if clicked is None:
+                return None
+            shop = load_shop(session, clicked.shop_id)
+            if clicked.variant_id is None:
+                return f"https://{shop.domain}"
+            goods = catalog.product_facts(session, shop, [clicked.variant_id]).get(clicked.variant_id)
+            handle = goods.handle if goods else None
+            template = shop.settings.product_url_template
+            return product_url(template, shop.domain, handle, clicked.variant_id, clicked.product_id)
+
+    @cached_property
+    def _claiming(self) -> Claiming:
+        return Claiming(self.database, self.channels, self.turns, self.links, self.reading_max_age_seconds)
+
+    @cached_property
+    def _sending(self) -> Sending:
+        recording = Recording(self.database, self.turns, self.suppressions)
+        return Sending(self.database, self.channels, self._claiming, recording, self.lease_seconds, self.clock)
+
+    @cached_property
+    def _doubts(self) -> Doubts:
+        return Doubts(self.database, self.channels, self.turns, self.links)

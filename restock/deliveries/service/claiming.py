@@ -1,0 +1,109 @@
+"""Claiming a batch: pick a lane, decide about each due delivery, take those that may leave.
+
+No provider is asked here, and nothing of the network.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from sqlalchemy.orm import Session
+
+import restock.catalog.repository as catalog
+from restock.channels.values import ChannelName
+from restock.database import Database
+from restock.deliveries import rules
+from restock.deliveries.repository import claims, lanes
+from restock.deliveries.service.envelopes import seal_envelopes
+from restock.deliveries.service.ports import Turns
+from restock.deliveries.values import Batch, ClaimedRow, Lane, LaneFacts, MessageFacts, PersonFacts, SkipReason
+from restock.ids import new_token
+from restock.links import Links
+from restock.shops.repository import by_id
+from restock.shops.service import to_shop
+from restock.shops.values import Shop
+
+
+@dataclass(frozen=True)
+class Claiming:
+    """Take due deliveries out of the queue, one lane at a time."""
+
+    database: Database
+    channels: Container[ChannelName]  # those this instance has a provider for
+    turns: Turns
+    links: Links
+    reading_max_age_seconds: float
+
+    def claim(self, channel: ChannelName, limit: int, lease_seconds: float) -> Batch | None:
+        """Claim up to `limit` deliveries of the lane served longest ago; None when no lane is due.
+
+        Two transactions: the lane moves to the end of the line, then its deliveries are decided about and marked, so
+        that nobody waits at the lane's row meanwhile. When this returns no connection is held.
+        """
+        with self.database.transaction() as session:
+            lane = lanes.pick(session, channel)
+        if lane is None:
+            return None
+        token = new_token()
+        with self.database.transaction() as session:
+            shop = load_shop(session, lane.shop_id)
+            rows = claims.take_due(session, lane, limit)
+            facts, now = self._lane_facts(session, lane, shop)
+            sending = self._decide(session, lane, rows, facts, now)
+            claims.mark_sending(session, [row.id for row in sending], token, lease_seconds)
+            goods = catalog.product_facts(session, shop, {row.variant_id for row in sending if row.variant_id})
+            if len(rows) < limit:
+                lanes.settle(session, lane.id)
+        envelopes = seal_envelopes(sending, MessageFacts(shop, goods), self.links)
+        return Batch(token, lane, shop, {row.id: row for row in sending}, envelopes)
+
+    def _lane_facts(self, session: Session, lane: Lane, shop: Shop) -> tuple[LaneFacts, datetime]:
+        variant_id, event_open, now = claims.event_state(session, lane.shop_id, lane.event_id)
+        reading = catalog.current_reading(session, lane.shop_id, variant_id) if variant_id is not None else None
+        channel_on = lane.channel in self.channels and lane.channel in shop.settings.channels
+        return LaneFacts(shop.is_installed, channel_on, event_open, reading, self.reading_max_age_seconds), now
+
+    def _decide(
+        self, session: Session, lane: Lane, rows: Sequence[ClaimedRow], facts: LaneFacts, now: datetime
+    ) -> list[ClaimedRow]:
+        """Skip and postpone what may not leave; return the rest."""
+        sending: list[ClaimedRow] = []
+        skipped: dict[SkipReason, list[ClaimedRow]] = defaultdict(list)
+        held: dict[tuple[float, str], list[ClaimedRow]] = defaultdict(list)
+        for row in rows:
+            decision = rules.may_send(facts, _person(row), now)
+            match decision:
+                case rules.Send():
+                    sending.append(row)
+                case rules.Skip(reason):
+                    skipped[reason].append(row)
+                case rules.Hold(seconds, why):
+                    held[seconds, why].append(row)
+                case _:
+                    assert_never(decision)
+        for (seconds, why), group in held.items():
+            claims.postpone(session, [row.id for row in group], seconds, why)
+        if held:
+            variants = {row.variant_id for group in held.values() for row in group if row.variant_id}
+            catalog.request_checks(session, lane.shop_id, variants, 0)
+        for reason, group in skipped.items():
+            claims.mark_skipped(session, [row.id for row in group], reason)
+            offer_ids = [row.offer_id for row in group if row.offer_id is not None]
+            self.turns.offers_returned(session, lane.shop_id, offer_ids, reason.value)
+        return sending
+
+
+def load_shop(session: Session, shop_id: int) -> Shop:
+    """Read the shop of a lane; it exists as long as its lanes do."""
+    row = by_id(session, shop_id)
+    if row is None:
+        raise LookupError("a lane outlived its shop")
+    return to_shop(row)
+
+
+def _person(row: ClaimedRow) -> PersonFacts:
+    return PersonFacts(row.kind, row.holds_offer, row.units, row.suppression, row.address is not None)

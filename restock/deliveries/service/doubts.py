@@ -1,0 +1,75 @@
+"""Deliveries nobody knows the end of: asked about where the provider can be asked, else by the channel's policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import assert_never
+
+import restock.catalog.repository as catalog
+from restock.channels.port import Channel
+from restock.channels.values import ChannelName
+from restock.database import Database
+from restock.deliveries import rules
+from restock.deliveries.repository import claims, lanes, outcomes
+from restock.deliveries.repository.outcomes import Again
+from restock.deliveries.service.claiming import load_shop
+from restock.deliveries.service.envelopes import seal_envelopes
+from restock.deliveries.service.ports import Turns
+from restock.deliveries.service.recording import offers_of
+from restock.deliveries.values import Doubtful, MessageFacts
+from restock.links import Links
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """Resolve `unknown` deliveries."""
+
+    database: Database
+    channels: Mapping[ChannelName, Channel]
+    turns: Turns
+    links: Links
+
+    def expire_leases(self, limit: int) -> int:
+        """Take deliveries from workers that were lost; return how many."""
+        with self.database.transaction() as session:
+            return outcomes.expire_leases(session, rules.LEASE_OVER, limit)
+
+    def resolve(self, limit: int, lease_seconds: float) -> int:
+        """Decide about up to `limit` doubtful deliveries of each channel; return how many."""
+        done = 0
+        for name, channel in self.channels.items():
+            with self.database.transaction() as session:
+                rows = claims.take_doubtful(session, name, limit, lease_seconds)
+            rows.sort(key=lambda row: row.shop_id)
+            for shop_id, group in groupby(rows, key=lambda row: row.shop_id):
+                self._resolve_shop(shop_id, list(group), channel)
+            done += len(rows)
+        return done
+
+    def _resolve_shop(self, shop_id: int, rows: Sequence[Doubtful], channel: Channel) -> None:
+        with self.database.transaction() as session:
+            shop = load_shop(session, shop_id)
+            goods = catalog.product_facts(session, shop, {row.variant_id for row in rows if row.variant_id})
+        known = channel.lookup(seal_envelopes(rows, MessageFacts(shop, goods), self.links))
+        sent: dict[int, str | None] = {}
+        again: list[Again] = []
+        open_ended: list[int] = []
+        for row in rows:
+            decision = rules.resolve_doubt(known.get(row.id), channel.doubt, row.reason, row.attempt, row.doubts)
+            match decision:
+                case rules.Sent():
+                    sent[row.id] = None
+                case rules.RetryAt(seconds, reason, counts):
+                    again.append(Again(row.id, seconds, reason, counts))
+                case rules.StayUnknown():
+                    open_ended.append(row.id)
+                case _:
+                    assert_never(decision)
+        with self.database.transaction() as session:
+            ended = [*outcomes.mark_sent(session, sent, None), *outcomes.stay_unknown(session, open_ended)]
+            seconds_by_lane = outcomes.requeue(session, again, None)
+            # One that stays unknown may well have arrived: the turn runs, and nobody is told twice.
+            self.turns.offers_accepted(session, shop, offers_of(ended))
+            lanes.advance(session, seconds_by_lane)

@@ -1,0 +1,78 @@
+"""From a claimed row to what a channel is handed: recipient, links, goods. Reads nothing and writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from functools import lru_cache
+
+from babel import Locale, UnknownLocaleError
+from babel.numbers import format_currency
+
+from restock.catalog.values import GoodsFacts
+from restock.channels.values import (
+    Envelope,
+    MessageLinks,
+    Notice,
+    NoticeKind,
+    ProductFacts,
+    PushKeys,
+    Recipient,
+    ShopFacts,
+)
+from restock.deliveries.rules import identity
+from restock.deliveries.values import ClaimedRow, MessageFacts
+from restock.links import Links
+
+
+def seal_envelopes(rows: Sequence[ClaimedRow], facts: MessageFacts, links: Links) -> list[Envelope]:
+    """Write an envelope for each row whose contact still exists; `attempt` is the one now beginning."""
+    shop = ShopFacts(facts.shop.domain, facts.shop.name, f"https://{facts.shop.domain}")
+    return [_envelope(row, facts, shop, links) for row in rows if row.address is not None]
+
+
+def _envelope(row: ClaimedRow, facts: MessageFacts, shop: ShopFacts, links: Links) -> Envelope:
+    locale = row.locale or facts.shop.locale
+    goods = facts.goods.get(row.variant_id) if row.variant_id is not None else None
+    notice = Notice(
+        kind=row.kind,
+        shop=shop,
+        links=_links(row, links),
+        locale=locale,
+        product=_product(goods, row.quantity, locale) if goods else None,
+    )
+    return Envelope(
+        delivery_id=row.id,
+        identity=identity(row.id, row.dedupe_key, row.created_at),
+        recipient=Recipient(row.address or "", _keys(row.push_keys)),
+        notice=notice,
+        attempt=row.attempt + 1,
+        queued_at=row.created_at.timestamp(),
+    )
+
+
+def _links(row: ClaimedRow, links: Links) -> MessageLinks:
+    contact_id = row.contact_id or 0
+    action = links.confirm(contact_id) if row.kind is NoticeKind.confirmation else links.click(row.id)
+    return MessageLinks(action, links.unsubscribe(contact_id))
+
+
+def _product(goods: GoodsFacts, quantity: int, locale: str) -> ProductFacts:
+    price = None
+    if goods.price_cents is not None and goods.currency:
+        price = price_text(goods.price_cents, goods.currency, locale)
+    return ProductFacts(goods.title, goods.variant_title, price, goods.image_url, quantity)
+
+
+@lru_cache(maxsize=1024)
+def price_text(cents: int, currency: str, locale: str) -> str:
+    """Write a price as people of that locale do; in English where the locale is not known."""
+    try:
+        known = Locale.parse(locale.replace("-", "_"))
+    except (ValueError, UnknownLocaleError):
+        known = Locale("en")
+    return str(format_currency(Decimal(cents) / 100, currency, locale=known))
+
+
+def _keys(stored: Mapping[str, str] | None) -> PushKeys | None:
+    return PushKeys(stored.get("p256dh", ""), stored.get("auth", "")) if stored else None

@@ -1,0 +1,25 @@
+"""What the deliveries need of the rooms below, so that tests can hand in their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from sqlalchemy.orm import Session
+
+from restock.shops.values import Shop
+from restock.subscriptions.values import SuppressionReason
+
+
+class Turns(Protocol):
+    """Tell the restocks what became of an offer's message, in the transaction that records it."""
+
+    def offers_accepted(self, session: Session, shop: Shop, offer_ids: Sequence[int]) -> None: ...
+
+    def offers_returned(self, session: Session, shop_id: int, offer_ids: Sequence[int], reason: str) -> None: ...
+
+
+class Suppressions(Protocol):
+    """Never write to an address again, in the transaction that learns it."""
+
+    def suppress(self, session: Session, shop_id: int, contact_id: int, reason: SuppressionReason) -> None: ...

@@ -1,0 +1,164 @@
+"""The drain: claim, send, record, until nothing is due or the time is up. No connection is held while sending."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from dataclasses import dataclass, field
+
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from restock.channels.port import Channel
+from restock.channels.values import Blame, ChannelName, Outcome, Verdict
+from restock.clock import Clock, SystemClock
+from restock.database import Database
+from restock.deliveries.repository import lanes, outcomes
+from restock.deliveries.rules import PROVIDER_PAUSE_SECONDS
+from restock.deliveries.service.claiming import Claiming
+from restock.deliveries.service.recording import Recording
+from restock.deliveries.values import Batch, Drained
+
+log = structlog.get_logger(__name__)
+
+# All that is claimed is in doubt when the worker is killed, so a claim is no larger than speed asks for.
+CLAIM_SIZES: Mapping[ChannelName, int] = {ChannelName.email: 200, ChannelName.push: 200, ChannelName.sms: 50}
+GROUP_SIZE = 100
+GROUP_SECONDS = 0.2
+
+
+@dataclass
+class _Lease:
+    """How long a batch is ours, on this machine's monotonic clock, counted from before it was asked for."""
+
+    seconds: float
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def left(self) -> float:
+        return self.since + self.seconds - time.monotonic()
+
+    @property
+    def wants_renewal(self) -> bool:
+        return self.left < self.seconds * 2 / 3
+
+
+@dataclass(frozen=True)
+class Sending:
+    """Hand the due deliveries of one channel to its provider."""
+
+    database: Database
+    channels: Mapping[ChannelName, Channel]
+    claiming: Claiming
+    recording: Recording
+    lease_seconds: float
+    clock: Clock = field(default_factory=SystemClock)
+
+    def drain(self, channel: ChannelName, seconds: float, give_way: Callable[[], bool]) -> Drained:
+        """Send what is due for up to `seconds`; `give_way` is asked after each batch, from the first second on.
+
+        Raises whatever the channel or the database raised after everything known was recorded.
+        """
+        began, sent_count = time.monotonic(), 0
+        while (spent := time.monotonic() - began) < seconds:
+            if spent >= 1 and give_way():
+                return Drained(sent_count, left=True)
+            lease = _Lease(self.lease_seconds)
+            batch = self.claiming.claim(channel, CLAIM_SIZES[channel], self.lease_seconds)
+            if batch is None:
+                return Drained(sent_count, left=False)
+            if batch.envelopes:
+                told = self._send(batch, lease)
+                sent_count += told.accepted_count
+                if told.provider_down:
+                    self._pause(channel)
+                    return Drained(sent_count, left=False, provider_down=True)
+        return Drained(sent_count, left=True)
+
+    def _send(self, batch: Batch, lease: _Lease) -> _Told:
+        """Send one batch, recording as the outcomes come; stop when it is no longer ours."""
+        told, group = _Told(), _Group()
+        stream = self.channels[batch.lane.channel].send(batch.envelopes)
+        try:
+            with _ending(stream) as answers:
+                for outcome in answers:
+                    told.count(outcome)
+                    group.waiting.append(outcome)
+                    if group.is_ripe:
+                        self._record(batch, group.take(), lease)
+                        self._keep(batch, told, lease)
+                    if lease.left <= 0:  # others may have taken the rest over: sending it would tell people twice
+                        log.warning("lease_lost", channel=batch.lane.channel.value)
+                        break
+        finally:
+            if group.waiting:
+                self._record(batch, group.take(), lease)
+        return told
+
+    def _record(self, batch: Batch, told: Sequence[Outcome], lease: _Lease) -> None:
+        """Record a group, again and again while the database is away and the lease lasts."""
+        pause = 0.05
+        while True:
+            try:
+                return self.recording.record(batch, told, self.clock.now().timestamp())
+            except (OperationalError, InterfaceError):
+                if lease.left <= pause:
+                    raise
+                time.sleep(pause)
+                pause = min(pause * 2, 1.0)
+
+    def _keep(self, batch: Batch, told: _Told, lease: _Lease) -> None:
+        """Prolong the lease of a batch that takes long."""
+        if not lease.wants_renewal:
+            return
+        asked = time.monotonic()
+        with suppress(OperationalError, InterfaceError):  # the next group asks again, while the lease lasts
+            with self.database.transaction() as session:
+                outcomes.renew_lease(session, list(batch.rows.keys() - told.ids), batch.token, self.lease_seconds)
+            lease.since = asked
+
+    def _pause(self, channel: ChannelName) -> None:
+        log.warning("provider_down", channel=channel.value, pause_seconds=PROVIDER_PAUSE_SECONDS[0])
+        with self.database.transaction() as session:
+            lanes.pause(session, channel, PROVIDER_PAUSE_SECONDS[0])
+
+
+@dataclass
+class _Told:
+    """What a batch has come to so far."""
+
+    ids: set[int] = field(default_factory=set)
+    accepted_count: int = 0
+    blamed_provider: bool = False
+
+    def count(self, outcome: Outcome) -> None:
+        self.ids.add(outcome.delivery_id)
+        self.accepted_count += outcome.verdict is Verdict.accepted
+        self.blamed_provider |= outcome.verdict is Verdict.deferred and outcome.blame is Blame.provider
+
+    @property
+    def provider_down(self) -> bool:
+        return self.blamed_provider and not self.accepted_count
+
+
+@dataclass
+class _Group:
+    """Outcomes not recorded yet: as many, or as old, as may be lost in doubt."""
+
+    waiting: list[Outcome] = field(default_factory=list)
+    recorded_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_ripe(self) -> bool:
+        return len(self.waiting) >= GROUP_SIZE or time.monotonic() - self.recorded_at >= GROUP_SECONDS
+
+    def take(self) -> list[Outcome]:
+        taken, self.waiting = self.waiting, []
+        self.recorded_at = time.monotonic()
+        return taken
+
+
+def _ending(stream: Iterator[Outcome]) -> AbstractContextManager[Iterator[Outcome]]:
+    """End a generator that is left early at once, so that a channel hands over nothing more."""
+    return closing(stream) if isinstance(stream, Generator) else nullcontext(stream)
