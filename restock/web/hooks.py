@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
-from restock.errors import UnauthorizedError, UnsupportedMediaTypeError
+from restock.errors import PayloadTooLargeError, UnauthorizedError, UnsupportedMediaTypeError
 from restock.inbox.rules.envelope import received_message
 from restock.inbox.values import Received
 from restock.shopify.signatures import WebhookSignature
@@ -50,8 +50,11 @@ def _raw_body() -> bytes:
     """Read the body as it was sent, chunked or not; the signature covers these bytes and no decoding of them."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMediaTypeError("Send the body as it was signed, without Content-Encoding.")
-    request.max_content_length = MAX_BODY_BYTES
-    return request.get_data(cache=False)
+    request.max_content_length = MAX_BODY_BYTES + 1  # one more, since a chunked body is cut there without a word
+    body = request.get_data(cache=False)
+    if len(body) > MAX_BODY_BYTES:
+        raise PayloadTooLargeError(f"The body is larger than {MAX_BODY_BYTES} bytes.")
+    return body
 
 
 def _header(name: str) -> str | None:
