@@ -7,12 +7,15 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import sqlalchemy.exc
 
-from restock.bootstrap import Services, build_services
 from restock.commands.surroundings import surroundings
 from restock.config import Settings, has_password
+
+if TYPE_CHECKING:
+    from restock.bootstrap import Services
 
 
 class State(StrEnum):
@@ -34,6 +37,8 @@ class Finding:
 
 def examine(_options: argparse.Namespace) -> int:
     """Print one line for each part; 1 when something is amiss."""
+    from restock.bootstrap import build_services
+
     with surroundings() as settings:
         services = build_services(settings)
         findings = list(diagnose(settings, services))

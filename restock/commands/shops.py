@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from restock.bootstrap import Services, build_services
 from restock.commands.surroundings import surroundings
 from restock.errors import Fault, ValidationError
+
+if TYPE_CHECKING:
+    from restock.bootstrap import Services
 
 
 def add(options: argparse.Namespace) -> int:
@@ -57,6 +60,8 @@ def read_changes(words: Sequence[str]) -> Mapping[str, str]:
 @contextmanager
 def migrated_services() -> Iterator[Services]:
     """Build the services on a database that is at the newest migration."""
+    from restock.bootstrap import build_services
+
     with surroundings() as found:
         services = build_services(found)
         try:

@@ -21,14 +21,16 @@ def surroundings() -> Iterator[Settings]:
     What was found or started is put into this process's environment, for the processes it makes.
     """
     settings = load_settings()
-    if settings.is_production or (settings.database_url and settings.redis_url):
+    if settings.is_production:
         yield settings
         return
     instance = Instance(settings)
     with ExitStack() as stack:
-        found = instance.published()
-        if found is None:
-            stack.enter_context(instance.claimed())
-            found = {**stack.enter_context(instance.servers()), **instance.keys()}
-        os.environ.update(found)
+        if not (settings.database_url and settings.redis_url):
+            found = instance.published()
+            if found is None:
+                stack.enter_context(instance.claimed())
+                found = stack.enter_context(instance.servers())
+            os.environ.update(found)
+        os.environ.update(Instance(load_settings()).keys())
         yield load_settings()

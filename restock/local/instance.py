@@ -20,6 +20,8 @@ from restock.local.postgres import start_postgres
 from restock.local.valkey import start_valkey
 
 _STARTING_SECONDS = 10.0
+_OWN_SECRETS = ("SECRET_KEY", "SHOPIFY_API_SECRET", "VAPID_PRIVATE_KEY")
+_LOCAL_SUBJECT = "mailto:restock@example.com"  # push services want a contact; development has none
 
 
 class Instance:
@@ -36,12 +38,14 @@ class Instance:
         """Hold the data directory for ourselves, until the end of this process at the latest. Raises StartError."""
         handle = self._open_lock()
         try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StartError(self._taken()) from None
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise StartError(self._taken()) from None
+        try:
             os.truncate(handle, 0)
             os.write(handle, str(os.getpid()).encode())
+            self._card.unlink(missing_ok=True)  # a killed instance's
             yield
         finally:
             self._card.unlink(missing_ok=True)
@@ -67,9 +71,19 @@ class Instance:
             yield urls
 
     def keys(self) -> dict[str, str]:
-        """Return the keys that development makes for itself and the settings do not bring."""
-        made = {} if self.settings.is_production else development_keys(self.folder)
-        return {name: value for name, value in made.items() if not getattr(self.settings, name.lower())}
+        """Return the secrets that development makes for itself and the settings do not bring. Raises StartError."""
+        if self.settings.is_production:
+            return {}
+        made = self.made_keys()
+        found = {name: made[name] for name in _OWN_SECRETS if not getattr(self.settings, name.lower())}
+        if "VAPID_PRIVATE_KEY" in found and not self.settings.vapid_subject:
+            found["VAPID_SUBJECT"] = _LOCAL_SUBJECT
+        return found
+
+    def made_keys(self) -> dict[str, str]:
+        """Return every key of this data directory, made if absent. Raises StartError."""
+        self._make_folder()
+        return development_keys(self.folder)
 
     def publish(self, environment: Mapping[str, str]) -> None:
         """Leave a card that tells commands run by hand where everything is."""
@@ -102,14 +116,23 @@ class Instance:
         return False
 
     def _open_lock(self) -> int:
+        self._make_folder()
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             return os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise StartError(
-                f"The data directory {self.folder} cannot be used ({error.strerror}): "
-                "make it yours, or set RESTOCK_DATA_DIR to another folder."
-            ) from None
+            raise self._unusable(error) from None
+
+    def _make_folder(self) -> None:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: OSError) -> StartError:
+        return StartError(
+            f"The data directory {self.folder} cannot be used ({error.strerror}): "
+            "make it yours, or set RESTOCK_DATA_DIR to another folder."
+        )
 
     def _taken(self) -> str:
         with contextlib.suppress(OSError):

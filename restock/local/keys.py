@@ -6,10 +6,12 @@ Production brings its own. They must never be printed, logged or readable by oth
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -35,19 +37,34 @@ _MAKERS: dict[str, Callable[[], str]] = {
 
 
 def development_keys(folder: Path) -> dict[str, str]:
-    """Return every key by the name of its setting; what is missing is made and kept. Raises StartError."""
+    """Return every key by the name of its setting; what is missing is made and kept. Raises StartError.
+
+    Several processes may call it at once: all get the same keys.
+    """
     path = folder / _FILE
-    try:
-        kept = json.loads(path.read_text())
-    except FileNotFoundError:
-        kept = {}
-    except (OSError, ValueError) as error:
-        cause = type(error).__name__
-        raise StartError(f"{path} cannot be read ({cause}): mend it, or remove it to get new keys.") from None
-    missing = {name: make() for name, make in _MAKERS.items() if name not in kept}
-    if missing:
-        write_private(path, json.dumps(kept | missing, indent=2))
+    with _locked(folder):
+        try:
+            kept = json.loads(path.read_text())
+        except FileNotFoundError:
+            kept = {}
+        except (OSError, ValueError) as error:
+            cause = type(error).__name__
+            raise StartError(f"{path} cannot be read ({cause}): mend it, or remove it to get new keys.") from None
+        missing = {name: make() for name, make in _MAKERS.items() if name not in kept}
+        if missing:
+            write_private(path, json.dumps(kept | missing, indent=2))
     return {name: str((kept | missing)[name]) for name in _MAKERS}
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other makers out; the lock is on the folder itself."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -87,7 +87,7 @@ class Supervisor:
                 with ExitStack() as stack:
                     self._run(stack)
             except Stopped:
-                self.console.say(f"\nStopped. The data stays in {self.instance.settings.restock_data_dir}.")
+                self.console.say(f"\nStopped. The data stays in {self.settings.restock_data_dir}.")
             except PartEndedError as error:
                 self.console.say(f"\n{error}")
                 return error.code
@@ -97,6 +97,7 @@ class Supervisor:
         started = time.monotonic()
         stack.enter_context(self.instance.claimed())
         self._choose_port()
+        self.console.say(self.console.dim("Starting …"))
         urls = stack.enter_context(self.instance.servers())
         environment = {**urls, **self._environment()}
         if LINUX:
@@ -126,7 +127,7 @@ class Supervisor:
         found = {"PORT": str(self.port), "RESTOCK_DATA_DIR": str(self.instance.folder), **self.instance.keys()}
         if needs_peers(self.settings):
             self.peers = Peers(free_port(), free_port(), self.instance.folder / "outbox")
-            found |= peer_settings(self.settings, self.peers)
+            found |= peer_settings(self.settings, self.peers, self.instance.made_keys())
         return found
 
     def _migrate(self, environment: dict[str, str]) -> None:
@@ -156,8 +157,8 @@ class Supervisor:
             rows.insert(0, ("Playground store", self.console.bold(f"{base}/playground")))
             rows.insert(1, ("Merchant admin", f"{base}/"))
         if self.peers:
-            rows.append(("Messages sent", f"{self.peers.outbox}  (they never leave this machine)"))
-        rows.append(("Data", str(self.instance.folder)))
+            rows.append(("Messages sent", f"{self.settings.restock_data_dir / 'outbox'}  (they stay on this machine)"))
+        rows.append(("Data", str(self.settings.restock_data_dir)))
         self.console.welcome(f"Restock is running, after {seconds:.1f} s.", rows, "Ctrl-C stops everything.")
 
 

@@ -5,12 +5,12 @@ It starts nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from restock.config import Settings
 
-LOCAL_SUBJECT = "mailto:restock@example.com"  # only ever seen by the local push service
 LOCAL_NUMBER = "+15005550006"  # a test number of Twilio's, for the local peer
 
 
@@ -43,17 +43,17 @@ def needs_peers(settings: Settings) -> bool:
     return not settings.is_production and not (_has_smtp(settings) and _has_twilio(settings) and _has_push(settings))
 
 
-def peer_settings(settings: Settings, peers: Peers) -> dict[str, str]:
-    """Point every channel that has no real provider at its local peer."""
+def peer_settings(settings: Settings, peers: Peers, keys: Mapping[str, str]) -> dict[str, str]:
+    """Point every channel that has no real provider at its local peer; `keys` are those development made."""
     here = f"127.0.0.1:{peers.http_port}"
     found: dict[str, str] = {}
     if not _has_smtp(settings):
         found["SMTP_URL"] = f"smtp://127.0.0.1:{peers.smtp_port}"
     if not _has_twilio(settings):
+        found |= {name: keys[name] for name in ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN")}
         found |= {"TWILIO_FROM": LOCAL_NUMBER, "TWILIO_API_URL": f"http://{here}"}
     if not _has_push(settings):
-        found |= {"PUSH_EXTRA_HOSTS": ",".join((*settings.push_extra_hosts, here))}
-        found |= {"VAPID_SUBJECT": settings.vapid_subject or LOCAL_SUBJECT}
+        found["PUSH_EXTRA_HOSTS"] = ",".join((*settings.push_extra_hosts, here))
     return found
 
 
