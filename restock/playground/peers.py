@@ -7,30 +7,75 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from restock.playground.fake_http import Answer, Request
+from restock.playground.fake_push import FakePush, PushMessage
+from restock.playground.fake_twilio import FakeTwilio, TextMessage
 from restock.playground.mail_sink import open_mail_sink
 from restock.playground.outbox import OutboxWriter
+
+_TWILIO_PATHS = "/2010-04-01/"
+
+
+class LocalProviders(FakePush):
+    """Twilio and a push service on one port; what they take goes to the outbox."""
+
+    def __init__(self, port: int, outbox: OutboxWriter, account_sid: str, auth_token: str) -> None:
+        super().__init__(port, self._keep_push)
+        self._outbox = outbox
+        self._twilio = FakeTwilio(account_sid, auth_token, on_message=self._keep_text)
+
+    def respond(self, request: Request) -> Answer:
+        """Answer as the provider whose path it is."""
+        self.requests.clear()  # a record for tests; this one runs for days
+        return self._twilio.respond(request) if request.path.startswith(_TWILIO_PATHS) else super().respond(request)
+
+    def close(self) -> None:
+        """Stop both."""
+        super().close()
+        self._twilio.close()
+
+    def _keep_text(self, message: TextMessage) -> None:
+        self._outbox.append("sms", message.to, {"from": message.sender or message.service, "body": message.body})
+
+    def _keep_push(self, message: PushMessage) -> None:
+        payload = json.loads(message.payload)
+        self._outbox.append("push", message.subscription_id, {"payload": payload, "topic": message.topic})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code."""
     options = _parser().parse_args(argv)
     outbox = OutboxWriter(options.outbox)
+    credentials = os.environ.get("TWILIO_ACCOUNT_SID", ""), os.environ.get("TWILIO_AUTH_TOKEN", "")
+    port = options.http_port
     try:
-        asyncio.run(_serve(options.smtp_port, outbox))
+        providers = LocalProviders(port, outbox, *credentials)
+        try:
+            providers.start()
+            port = options.smtp_port
+            asyncio.run(_serve(port, outbox))
+        finally:
+            providers.close()
     except OSError as error:
-        print(f"The local stand-ins cannot start: {error.strerror or error}.", file=sys.stderr)
+        print(
+            f"The local stand-ins cannot listen on 127.0.0.1:{port}: {os.strerror(error.errno or 0)}.", file=sys.stderr
+        )
         return 1
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="restock peers", description="Stand-ins for the mail server, Twilio and the push service (development)."
+        prog="restock peers",
+        description="Stand-ins for the mail server, Twilio and the push service (development).",
+        epilog="TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN are the credentials the stand-in for Twilio asks for.",
     )
     parser.add_argument("--smtp-port", type=int, required=True, metavar="PORT", help="where e-mail is received")
     parser.add_argument("--http-port", type=int, required=True, metavar="PORT", help="where SMS and push are received")

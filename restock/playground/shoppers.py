@@ -24,6 +24,7 @@ NAMES = (
 # Prefix, and how many free digits follow: NANPA 555-01xx, Bundesnetzagentur 0171 39200xx and 0176 040690xx.
 FICTIONAL_NUMBERS = (("121255501", 2), ("4917139200", 2), ("141655501", 2), ("49176040690", 2), ("130355501", 2))
 QUANTITIES = (1, 2, 1, 1, 3)
+FIELDS = {ChannelName.email: "email", ChannelName.sms: "phone", ChannelName.push: "push"}
 CHANNELS = (ChannelName.email, ChannelName.sms, ChannelName.email, ChannelName.push, ChannelName.sms)
 
 
@@ -64,7 +65,7 @@ class Crowd:
         if channel is ChannelName.push and self._push_host is None:
             channel = ChannelName.email
         quantity = QUANTITIES[index % len(QUANTITIES)]
-        return Shopper(channel, quantity, {"name": name, channel.value: self._address(channel, name, turn)})
+        return Shopper(channel, quantity, {"name": name, FIELDS[channel]: self._address(channel, name, turn)})
 
     def _address(self, channel: ChannelName, name: str, turn: int) -> object:
         if channel is ChannelName.email:

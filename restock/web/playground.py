@@ -6,6 +6,7 @@ Production never registers it. Every change asks for `application/json`, which n
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -44,10 +45,8 @@ def playground_blueprint(services: Services) -> Blueprint:
 
     @blueprint.get("")
     def page() -> Response:
-        try:
+        with suppress(UnavailableError):  # the page still opens, and says that the shelves are empty
             counter.open()
-        except UnavailableError:  # the page still opens, and says that the shelves are empty
-            pass
         html = render_template("playground/page.html", **_page_facts(_chosen_variant()))
         return Response(html, headers={"Content-Security-Policy": _PAGE_POLICY, "Cache-Control": "no-store"})
 
@@ -73,6 +72,11 @@ def playground_blueprint(services: Services) -> Blueprint:
     def shoppers() -> Response:
         (count,) = _numbers("count")
         return _json({"shoppers": [asdict(shopper) for shopper in counter.shoppers(count)]})
+
+    @blueprint.post("/browser")
+    def browser() -> Response:
+        _body()
+        return _json(counter.crowd.browser())
 
     @blueprint.post("/policy")
     def policy() -> Response:
