@@ -37,9 +37,9 @@ class Finding:
 
 def examine(_options: argparse.Namespace) -> int:
     """Print one line for each part; 1 when something is amiss."""
-    from restock.bootstrap import build_services
-
     with surroundings() as settings:
+        from restock.bootstrap import build_services
+
         services = build_services(settings)
         findings = list(diagnose(settings, services))
         services.database.dispose()

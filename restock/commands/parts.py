@@ -62,27 +62,27 @@ def load_web() -> Callable[..., Any]:
 
 def worker(options: argparse.Namespace) -> int:
     """Work on one queue."""
-    from restock.worker.main import run_worker
-
     _tie()
     with surroundings() as settings:
+        from restock.worker.main import run_worker
+
         return run_worker(options.queue, settings) or 0
 
 
 def sweep(_options: argparse.Namespace) -> int:
     """Keep time for everything that is due."""
-    from restock.worker.sweeper import run_sweeper
-
     _tie()
     with surroundings() as settings:
+        from restock.worker.sweeper import run_sweeper
+
         return run_sweeper(settings) or 0
 
 
 def migrate(options: argparse.Namespace) -> int:
     """Bring the database to the newest migration."""
-    from restock.bootstrap import build_services
-
     with surroundings() as settings:
+        from restock.bootstrap import build_services
+
         services = build_services(settings)
         if not services.database.at_head():
             services.database.upgrade()

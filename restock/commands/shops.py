@@ -60,9 +60,9 @@ def read_changes(words: Sequence[str]) -> Mapping[str, str]:
 @contextmanager
 def migrated_services() -> Iterator[Services]:
     """Build the services on a database that is at the newest migration."""
-    from restock.bootstrap import build_services
-
     with surroundings() as found:
+        from restock.bootstrap import build_services
+
         services = build_services(found)
         try:
             if not services.database.at_head():

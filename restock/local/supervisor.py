@@ -159,6 +159,8 @@ class Supervisor:
         if self.peers:
             rows.append(("Messages sent", f"{self.settings.restock_data_dir / 'outbox'}  (they stay on this machine)"))
         rows.append(("Data", str(self.settings.restock_data_dir)))
+        if (moved := self.instance.folder / "postgres").is_symlink():
+            rows.append(("Its database", f"{moved.resolve()}  (where PostgreSQL's own user can reach it)"))
         self.console.welcome(f"Restock is running, after {seconds:.1f} s.", rows, "Ctrl-C stops everything.")
 
 
