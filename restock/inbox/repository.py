@@ -65,6 +65,13 @@ def claim_due(session: Session, limit: int) -> list[DueMessage]:
     return [DueMessage(*found) for found in session.execute(query)]
 
 
+def any_due(session: Session) -> bool:
+    """Say whether a message of any shop is due."""
+    row = InboxMessageRow
+    due = select(row.id).where(row.state == InboxState.received, row.next_at <= func.now())
+    return bool(session.scalar(select(due.exists())))
+
+
 def finish(session: Session, message_ids: Sequence[int], state: InboxState, reason: str | None = None) -> None:
     """Settle messages held by this transaction."""
     if not message_ids:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from restock.restocks.values import CloseReason, OpenEvent, Turn
+from restock.restocks.values import CloseReason, OpenEvent, StockDue, Turn
 
 _COLUMNS = "id, shop_id, variant_id, opened_at, wave_count, cursor_queued_at, cursor_id"
 
@@ -110,7 +110,10 @@ _END = text("""
     RETURNING event_id
 """)
 
-_ANY_DUE = text("SELECT EXISTS (SELECT 1 FROM restock_events WHERE closed_at IS NULL AND plan_at <= now())")
+_DUE = text("""
+    SELECT EXISTS (SELECT 1 FROM stock_checks WHERE due_at <= now()) AS checks,
+        EXISTS (SELECT 1 FROM restock_events WHERE closed_at IS NULL AND plan_at <= now()) AS plans
+""")
 
 # A check that already waits will be done anyway.
 _STALE = text("""
@@ -227,9 +230,9 @@ def end_offers(session: Session, limit: int) -> list[int]:
     return list(session.execute(_END, {"limit": limit}).scalars())
 
 
-def any_due(session: Session) -> bool:
-    """Say whether an event is due to be planned."""
-    return bool(session.execute(_ANY_DUE).scalar_one())
+def due(session: Session) -> StockDue:
+    """Say whether a check or a plan is due, in any shop."""
+    return StockDue(*session.execute(_DUE).one())
 
 
 def stale_variants(session: Session, variants: Sequence[tuple[int, int]], seconds: float) -> list[tuple[int, int]]:

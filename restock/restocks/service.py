@@ -19,7 +19,7 @@ import restock.subscriptions.repository as subscriptions
 from restock.catalog.values import Check, StockReading
 from restock.database import Database
 from restock.restocks import repository, rules
-from restock.restocks.values import CloseReason, OfferNotice, OpenEvent, Turn, WavePlan
+from restock.restocks.values import CloseReason, OfferNotice, OpenEvent, StockDue, Turn, WavePlan
 from restock.shops.repository import by_id
 from restock.shops.service import to_shop
 from restock.shops.values import NotificationPolicy, Shop
@@ -93,10 +93,10 @@ class RestockService:
                 return asked
             after = page[-1]
 
-    def has_due(self) -> bool:
-        """Say whether a queue is due to be planned."""
+    def due(self) -> StockDue:
+        """Say what is waiting to be done."""
         with self.database.transaction() as session:
-            return repository.any_due(session)
+            return repository.due(session)
 
     def offers_accepted(self, session: Session, shop: Shop, offer_ids: Sequence[int]) -> None:
         """Start the turns of people a provider now has the message for; their waiting is over.

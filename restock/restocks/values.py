@@ -72,3 +72,11 @@ class OfferNotice:
     subscription_id: int
     contact_id: int
     channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class StockDue:
+    """What is waiting to be done about stock."""
+
+    checks: bool
+    plans: bool

@@ -1,0 +1,103 @@
+"""From one piece of work to the next: what a webhook leads to is done in one go, without waiting for the sweeper.
+
+Each link is a service call that may run twice. A chain broken in the middle is taken up again by the sweeper, because
+every link finds its work in the tables.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from restock.channels.values import ChannelName
+from restock.deliveries.values import Drained
+from restock.jobs import JobName, Queue, bell
+
+INBOX_BATCH = 100
+PAGES_BETWEEN_RINGS = 5
+ROWS_PER_DRAIN = 500  # below that, a second worker would only be in the way
+DRAIN_SECONDS = 30.0
+
+
+class Inbox(Protocol):
+    """What the chain needs of the inbox."""
+
+    def apply_due(self, limit: int = ...) -> int: ...
+
+
+class Restocks(Protocol):
+    """What the chain needs of the restocks."""
+
+    def check_due(self, limit: int = ...) -> int: ...
+
+    def plan_due(self, limit: int = ...) -> int: ...
+
+
+class Deliveries(Protocol):
+    """What the chain needs of the deliveries."""
+
+    def due(self) -> dict[ChannelName, int]: ...
+
+    def drain(self, channel: ChannelName, seconds: float = ..., give_way: Callable[[], bool] = ...) -> Drained: ...
+
+
+class Bells(Protocol):
+    """What the chain needs of the doorbell."""
+
+    def ring(self, job: JobName, **ids: int | str) -> bool: ...
+
+    def waiting(self, queue: Queue) -> list[str] | None: ...
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Do one link and what follows from it. `delivery_workers` is how many drains can run at once."""
+
+    inbox: Inbox
+    restocks: Restocks
+    deliveries: Deliveries
+    doorbell: Bells
+    delivery_workers: int
+    stopping: Callable[[], bool]
+
+    def apply_inbox(self) -> None:
+        """Give webhooks their effects, then look at the stock they told of."""
+        while not self.stopping() and self.inbox.apply_due(INBOX_BATCH) == INBOX_BATCH:
+            pass
+        self.check_stock()
+
+    def check_stock(self) -> None:
+        """Look at the stock whose check is due, then plan what it leads to."""
+        self.restocks.check_due()
+        self.plan_waves()
+
+    def plan_waves(self) -> None:
+        """Plan due queues page by page; messages leave while the rest is still being planned."""
+        while not self.stopping() and self.restocks.plan_due(PAGES_BETWEEN_RINGS):
+            self.ring_drains()
+
+    def ring_drains(self) -> bool:
+        """Ring for as many drains as there is work for, and no more than wait already; False when Valkey is away."""
+        due = self.deliveries.due()
+        waiting = self.doorbell.waiting(Queue.deliveries) if due else []
+        if waiting is None:
+            return False
+        for channel, rows in due.items():
+            wanted = min(self.delivery_workers, math.ceil(rows / ROWS_PER_DRAIN))
+            for _ in range(wanted - waiting.count(bell(JobName.drain, channel=channel.value))):
+                self.doorbell.ring(JobName.drain, channel=channel.value)
+        return True
+
+    def drain(self, channel: ChannelName, seconds: float = DRAIN_SECONDS) -> Drained:
+        """Send what is due on one channel; ring again for what is left."""
+        own = bell(JobName.drain, channel=channel.value)
+
+        def give_way() -> bool:
+            return self.stopping() or any(other != own for other in self.doorbell.waiting(Queue.deliveries) or ())
+
+        drained = self.deliveries.drain(channel, seconds, give_way)
+        if drained.left:
+            self.doorbell.ring(JobName.drain, channel=channel.value)
+        return drained

@@ -1,0 +1,86 @@
+"""Everything that happens by the clock: one table of steps, each a claim, so that several sweepers may run at once.
+
+A step must be short: what is large is rung for and done by a worker, unless Valkey is away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from restock.jobs import JobName, Queue, bell
+from restock.worker.chain import Chain
+
+if TYPE_CHECKING:
+    from restock.bootstrap import Services
+
+EVERY_TICK = 0.0
+ROUNDS = 10  # of a batch, before the other steps get their turn
+INLINE_DRAIN_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to be done again and again. EVERY_TICK: whenever the sweeper wakes."""
+
+    name: str
+    every_seconds: float
+    run: Callable[[], object]
+
+
+def steps_of(services: Services, chain: Chain) -> tuple[Step, ...]:
+    """Build the table for given services."""
+    settings, deliveries, subscriptions = services.settings, services.deliveries, services.subscriptions
+    reconcile_seconds = settings.reconcile_minutes * 60
+    return (
+        Step("stock", EVERY_TICK, lambda: ring_stock(services, chain)),
+        Step("confirmations", EVERY_TICK, deliveries.open_confirmations),
+        Step("drains", EVERY_TICK, lambda: ring_drains(services, chain)),
+        Step("turns", 1, lambda: _in_rounds(services.restocks.end_turns)),
+        Step("leases", min(5.0, settings.delivery_lease_seconds / 4), lambda: _in_rounds(deliveries.expire_leases)),
+        Step("unknown", 1, deliveries.resolve_unknown),
+        Step("reconcile", min(60.0, reconcile_seconds / 4), services.restocks.reconcile),
+        Step("expiry", 60, lambda: _in_rounds(subscriptions.expire_due)),
+        Step("orphans", 600, lambda: _in_rounds(subscriptions.sweep_orphans)),
+        Step("retention", 600, lambda: _in_rounds(services.inbox.purge)),
+    )
+
+
+def ring_stock(services: Services, chain: Chain) -> None:
+    """Ring for the first link of the chain that has work; the worker goes on from there. Without Valkey, do it here."""
+    job = _due_job(services)
+    if job is None:
+        return
+    waiting = services.doorbell.waiting(Queue.stock)
+    if waiting is not None and bell(job) in waiting:
+        return
+    if waiting is None or not services.doorbell.ring(job):
+        {
+            JobName.apply_inbox: chain.apply_inbox,
+            JobName.check_stock: chain.check_stock,
+            JobName.plan_waves: chain.plan_waves,
+        }[job]()
+
+
+def ring_drains(services: Services, chain: Chain) -> None:
+    """Ring for the deliveries that are due. Without Valkey, send a little of each channel here."""
+    if chain.ring_drains():
+        return
+    for channel in services.deliveries.due():
+        chain.drain(channel, INLINE_DRAIN_SECONDS)
+
+
+def _due_job(services: Services) -> JobName | None:
+    if services.inbox.has_due():
+        return JobName.apply_inbox
+    due = services.restocks.due()
+    if due.checks:
+        return JobName.check_stock
+    return JobName.plan_waves if due.plans else None
+
+
+def _in_rounds(batch: Callable[[], int]) -> None:
+    for _ in range(ROUNDS):
+        if not batch():
+            return
