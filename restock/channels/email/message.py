@@ -1,0 +1,184 @@
+"""Say a notice as an e-mail: the same words as text and as HTML.
+
+Pure: the template is compiled once, when this module is loaded. The same delivery always becomes the same bytes, so a
+doubtful repeat is the same message with the same Message-ID.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass, field
+from email.utils import formatdate, parseaddr
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from restock.channels.email.mime import assemble, mailbox, unstructured
+from restock.channels.port import ChannelError
+from restock.channels.values import Blame, Envelope, Notice, NoticeKind
+from restock.channels.wording import Phrases, isolate, one_line, phrases_for, product_name
+
+_ADDRESS = re.compile(
+    r"(?P<local>[^\s@<>\x00-\x1f\x7f\"(),:;\[\]\\]{1,64})@(?P<domain>[^\s@<>\x00-\x1f\x7f\"(),:;\[\]\\]{1,253})"
+)
+_NOT_IN_IDENTITY = re.compile(r"[^A-Za-z0-9-]")
+_templates = Environment(
+    loader=PackageLoader("restock.channels.email"),
+    autoescape=True,
+    auto_reload=False,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=StrictUndefined,
+)
+_html = _templates.get_template("notice.html")
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who the mail is from: an address and the name shown where the shop has none."""
+
+    address: str
+    name: str = ""
+
+    @property
+    def domain(self) -> str:
+        return self.address.rpartition("@")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One message ready for SMTP. `needs_utf8` asks the server for SMTPUTF8 (RFC 6531)."""
+
+    recipient: str = field(repr=False)
+    content: bytes = field(repr=False)
+    needs_utf8: bool = False
+
+
+def parse_sender(text: str) -> Sender:
+    """Read EMAIL_FROM, such as `Restock <alerts@example.com>`; raise ValueError when it holds no plain address."""
+    name, address = parseaddr(text)
+    match = _ADDRESS.fullmatch(address)
+    if match is None or not address.isascii():
+        raise ValueError("must be an address such as Restock <alerts@example.com>")
+    return Sender(address, one_line(name, 60))
+
+
+def compose(envelope: Envelope, sender: Sender) -> Mail:
+    """Write the mail for one recipient; raise ChannelError for an address no mail can be sent to."""
+    recipient, needs_utf8 = _recipient(envelope.recipient.address)
+    notice = envelope.notice
+    phrases = phrases_for(notice.locale)
+    words = _words(notice, phrases)
+    identity = _NOT_IN_IDENTITY.sub("-", envelope.identity)
+    headers = (
+        ("From", mailbox(one_line(notice.shop.name, 60) or sender.name, sender.address)),
+        ("To", recipient),
+        ("Subject", unstructured(words["subject"])),
+        ("Date", formatdate(envelope.queued_at, usegmt=True)),
+        ("Message-ID", f"<{identity}@{sender.domain}>"),
+        ("Auto-Submitted", "auto-generated"),  # RFC 3834: no holiday answers, please
+        ("List-Unsubscribe", f"<{notice.links.unsubscribe}>"),
+        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),  # RFC 8058
+    )
+    html = _html.render(words, **_facts(notice, phrases))
+    try:
+        content = assemble(headers, _text(notice, phrases, words), html, f"=_{identity}")
+    except ValueError:
+        raise ChannelError("invalid_header", permanent=True) from None
+    return Mail(recipient, content, needs_utf8)
+
+
+def _recipient(address: str) -> tuple[str, bool]:
+    """Return the address as SMTP takes it, a foreign domain in its ASCII form, and whether it still needs SMTPUTF8."""
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
+        raise ChannelError("invalid_address", permanent=True, blame=Blame.address)
+    local, domain = match["local"], match["domain"]
+    if not domain.isascii():
+        try:
+            domain = domain.encode("idna").decode()
+        except UnicodeError:
+            raise ChannelError("invalid_address", permanent=True, blame=Blame.address) from None
+    return f"{local}@{domain}", not local.isascii()
+
+
+def _words(notice: Notice, phrases: Phrases) -> dict[str, str]:
+    """Make every phrase of the mail, unescaped: the template escapes, the text part needs none."""
+    slots = {
+        "product": isolate(product_name(notice, phrases), phrases),
+        "shop": isolate(one_line(notice.shop.name, 60), phrases),
+    }
+    parts = ("subject", "preheader", "heading", "lead", "note", "button", "why")
+    words = {part: phrases.kind("email", notice, part, **slots) for part in parts}
+    if notice.kind is NoticeKind.test:
+        words["subject"] = phrases.say("email.test.subject", subject=words["subject"])
+    quantity = notice.product.quantity if notice.product else 1
+    return {
+        **words,
+        "quantity": phrases.say("email.quantity", count=quantity) if quantity > 1 else "",
+        "unsubscribe": phrases.say("email.unsubscribe"),
+        "banner": phrases.say("email.test.banner") if notice.kind is NoticeKind.test else "",
+    }
+
+
+def _facts(notice: Notice, phrases: Phrases) -> dict[str, object]:
+    product = notice.product
+    return {
+        "language": phrases.language,
+        "direction": phrases.direction,
+        "start": "right" if phrases.direction == "rtl" else "left",
+        "end": "left" if phrases.direction == "rtl" else "right",
+        "shop_name": one_line(notice.shop.name, 60),
+        "shop_url": notice.shop.url,
+        "action": notice.links.action,
+        "unsubscribe_url": notice.links.unsubscribe,
+        "title": one_line(product.title) if product else "",
+        "variant": one_line(product.variant_title or "") if product else "",
+        "price": _price(notice),
+        "image": _image(product.image_url) if product and product.image_url else "",
+    }
+
+
+def _price(notice: Notice) -> str:
+    """A request to confirm shows no price: it must not advertise."""
+    if notice.product is None or notice.kind is NoticeKind.confirmation:
+        return ""
+    return one_line(notice.product.price or "", 40)
+
+
+def _image(url: str) -> str:
+    """Show only a web address, and ask Shopify's image server for no more pixels than a dense screen shows."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    if parts.scheme not in ("http", "https") or len(url) > 1000:
+        return ""
+    if parts.hostname == "cdn.shopify.com" and "width=" not in parts.query:
+        return f"{url}{'&' if parts.query else '?'}width=1008"
+    return url
+
+
+def _text(notice: Notice, phrases: Phrases, words: dict[str, str]) -> str:
+    goods = [product_name(notice, phrases)] if notice.product else []
+    goods += [line for line in (_price(notice), words["quantity"]) if line]
+    blocks = [
+        words["banner"],
+        words["heading"],
+        "\n".join(goods),
+        words["lead"],
+        f"{words['button']}:\n{notice.links.action}",
+        words["note"],
+        f"-- \n{words['why']}\n{words['unsubscribe']}:\n{notice.links.unsubscribe}",
+    ]
+    return "\n\n".join(_wrapped(block) for block in blocks if block) + "\n"
+
+
+def _wrapped(block: str) -> str:
+    """Keep lines within 78 characters (RFC 5322 section 2.1.1); only a link may be longer."""
+    lines = (
+        textwrap.wrap(line, 76, break_long_words=False, break_on_hyphens=False) if len(line) > 76 else [line]
+        for line in block.split("\n")
+    )
+    return "\n".join(text for wrapped in lines for text in wrapped)

@@ -1,0 +1,175 @@
+"""Open the channels this instance has, from its settings; the only place that names a concrete channel.
+
+The channels' libraries are imported when a channel is opened, so that a web process does not load them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from urllib.parse import urlsplit
+
+from restock.channels.email.message import parse_sender
+from restock.channels.email.smtp_session import parse_smtp_url
+from restock.channels.port import Channel
+from restock.channels.values import ChannelName
+from restock.config import Settings
+from restock.links import Links
+
+_OFFICIAL_TWILIO = "https://api.twilio.com"
+
+
+def open_channels(settings: Settings) -> dict[ChannelName, Channel]:
+    """Make every channel whose provider is configured; a missing one is absent, and `channel_gaps` says why.
+
+    Nothing is connected until the first message. The timeouts stay well below the delivery lease.
+    """
+    gaps = channel_gaps(settings)
+    return {name: build(settings) for name, build in _BUILDERS.items() if name not in gaps}
+
+
+def channel_gaps(settings: Settings) -> dict[ChannelName, str]:
+    """Say for each channel that cannot be opened what is missing or wrong, in a sentence for the operator."""
+    found = {name: "; ".join(check(settings)) for name, check in _CHECKS.items()}
+    return {name: sentence for name, sentence in found.items() if sentence}
+
+
+def offered_channels(allowed: Collection[ChannelName], gaps: Mapping[ChannelName, str]) -> frozenset[ChannelName]:
+    """Choose what a shop's customers can pick: what the merchant allows and the instance has."""
+    return frozenset(allowed) - frozenset(gaps)
+
+
+def vapid_public_key(settings: Settings) -> str | None:
+    """Return the key browsers subscribe with (`applicationServerKey`); None when web push is off."""
+    from restock.channels.push.vapid import public_key_of
+
+    secret = settings.vapid_private_key
+    if secret is None or ChannelName.push in channel_gaps(settings):
+        return None
+    return public_key_of(secret.get_secret_value())
+
+
+def _open_email(settings: Settings) -> Channel:
+    from restock.channels.email.channel import EmailChannel
+    from restock.channels.email.smtp_session import SmtpSession
+
+    sender = parse_sender(settings.email_from)
+    url = settings.smtp_url.get_secret_value() if settings.smtp_url else ""
+    read_seconds = min(20.0, settings.delivery_lease_seconds / 3)
+    session = SmtpSession(
+        parse_smtp_url(url), sender.domain, connect_seconds=min(5.0, read_seconds), read_seconds=read_seconds
+    )
+    return EmailChannel(session, sender, batch_seconds=_batch_seconds(settings))
+
+
+def _open_sms(settings: Settings) -> Channel:
+    from restock.channels.sms.channel import SmsChannel, TwilioAccount
+
+    account = TwilioAccount(
+        account_sid=settings.twilio_account_sid,
+        auth_token=settings.twilio_auth_token.get_secret_value() if settings.twilio_auth_token else "",
+        messaging_service_sid=settings.twilio_messaging_service_sid,
+        sender=settings.twilio_from,
+        api_url=settings.twilio_api_url,
+    )
+    read_seconds = min(10.0, settings.delivery_lease_seconds / 3)
+    return SmsChannel(
+        account,
+        callback=_twilio_callback(settings),
+        connect_seconds=min(3.0, read_seconds),
+        read_seconds=read_seconds,
+        batch_seconds=_batch_seconds(settings),
+    )
+
+
+def _open_push(settings: Settings) -> Channel:
+    from restock.channels.push.channel import PushChannel
+    from restock.channels.push.vapid import VapidSigner
+
+    key = settings.vapid_private_key.get_secret_value() if settings.vapid_private_key else ""
+    read_seconds = min(10.0, settings.delivery_lease_seconds / 3)
+    return PushChannel(
+        VapidSigner(key, _vapid_subject(settings)),
+        extra_hosts=settings.push_extra_hosts,
+        connect_seconds=min(3.0, read_seconds),
+        read_seconds=read_seconds,
+        batch_seconds=_batch_seconds(settings),
+    )
+
+
+def _batch_seconds(settings: Settings) -> float:
+    """Begin no call later than this in a batch: with one call's timeout on top it ends before the lease."""
+    return settings.delivery_lease_seconds * 0.45
+
+
+def _twilio_callback(settings: Settings) -> Callable[[int], str] | None:
+    """Ask for reports only where Twilio can reach us: it rejects messages whose callback is not public."""
+    is_public = urlsplit(settings.public_url).scheme == "https"
+    if not settings.secret_keys or not (is_public or settings.twilio_api_url != _OFFICIAL_TWILIO):
+        return None
+    links = Links(settings.secret_keys, settings.public_url)
+    return lambda delivery_id: f"{settings.public_url}/webhooks/twilio/status?d={links.receipt_token(delivery_id)}"
+
+
+def _vapid_subject(settings: Settings) -> str:
+    """Say whom a push service may write to; in development the sender of our e-mails will do."""
+    if settings.vapid_subject or settings.is_production:
+        return settings.vapid_subject
+    return f"mailto:{parse_sender(settings.email_from).address}"
+
+
+def _email_faults(settings: Settings) -> list[str]:
+    if settings.smtp_url is None:
+        return ["SMTP_URL is not set: e-mail is off; set it to smtp://user:password@host:587"]
+    faults = []
+    for name, check, value in (
+        ("SMTP_URL", parse_smtp_url, settings.smtp_url.get_secret_value()),
+        ("EMAIL_FROM", parse_sender, settings.email_from),
+    ):
+        try:
+            check(value)
+        except ValueError as error:
+            faults.append(f"{name} {error}")
+    return faults
+
+
+def _sms_faults(settings: Settings) -> list[str]:
+    needed = {
+        "TWILIO_ACCOUNT_SID": bool(settings.twilio_account_sid),
+        "TWILIO_AUTH_TOKEN": settings.twilio_auth_token is not None,
+        "TWILIO_MESSAGING_SERVICE_SID or TWILIO_FROM": bool(
+            settings.twilio_messaging_service_sid or settings.twilio_from
+        ),
+    }
+    missing = [name for name, is_set in needed.items() if not is_set]
+    return (
+        [f"{', '.join(missing)} not set: text messages are off; Twilio's console shows the values"] if missing else []
+    )
+
+
+def _push_faults(settings: Settings) -> list[str]:
+    if settings.vapid_private_key is None:
+        return ["VAPID_PRIVATE_KEY is not set: web push is off; make a key once and keep it for good"]
+    from restock.channels.push.vapid import check_subject, public_key_of
+
+    faults = []
+    try:
+        public_key_of(settings.vapid_private_key.get_secret_value())
+    except ValueError as error:
+        faults.append(f"VAPID_PRIVATE_KEY {error}")
+    try:
+        check_subject(_vapid_subject(settings))
+    except ValueError as error:
+        faults.append(f"VAPID_SUBJECT {error}")
+    return faults
+
+
+_BUILDERS: Mapping[ChannelName, Callable[[Settings], Channel]] = {
+    ChannelName.email: _open_email,
+    ChannelName.sms: _open_sms,
+    ChannelName.push: _open_push,
+}
+_CHECKS: Mapping[ChannelName, Callable[[Settings], list[str]]] = {
+    ChannelName.email: _email_faults,
+    ChannelName.sms: _sms_faults,
+    ChannelName.push: _push_faults,
+}
