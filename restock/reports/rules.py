@@ -103,15 +103,18 @@ def _passed_over(facts: PlaceFacts, now: StockNow) -> str:
     if now.free_units is None or facts.quantity <= now.free_units:
         return "Next in line: being planned now."
     if now.free_units == 0:
-        return "Every unit is offered to people ahead: comes up when a turn ends or more arrives."
-    left = f"{now.free_units} still free"
-    return f"Wants {_units(facts.quantity)}, {left}: the rest is offered to people ahead."
+        return f"{_in_stock(now.units)} offered to others; looked at again when a turn ends."
+    return f"Wants {_units(facts.quantity)}, {now.free_units} still free: the rest is offered to others."
 
 
 def _behind(people_ahead: int, units_ahead: int) -> str:
     if people_ahead == 0:
         return "First in line: told as soon as it is back."
     return f"Waits: {people_ahead} ahead, wanting {_units(units_ahead)}."
+
+
+def _in_stock(units: int | None) -> str:
+    return "The one unit in stock is" if units == 1 else f"All {units} units in stock are"
 
 
 def _units(count: int) -> str:

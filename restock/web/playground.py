@@ -128,4 +128,5 @@ def _json(body: dict[str, Any]) -> Response:
     """Answer with a tag, so that a poll that brings nothing new costs a line."""
     response = Response(json.dumps(body), mimetype="application/json", headers={"Cache-Control": "no-cache"})
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response

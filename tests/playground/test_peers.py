@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 import urllib3
@@ -87,10 +88,9 @@ def test_an_sms_is_taken_with_the_right_credentials_only(peers: Peers) -> None:
     url = f"http://127.0.0.1:{peers.http_port}/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
     for token, status in ((TOKEN, 201), ("wrong", 401)):
         key = base64.b64encode(f"{ACCOUNT}:{token}".encode()).decode()
-        fields = {"To": "+12125550108", "From": "+15005550006", "Body": "It is back"}
-        answer = urllib3.request(
-            "POST", url, fields=fields, encode_multipart=False, headers={"Authorization": f"Basic {key}"}, timeout=5
-        )
+        headers = {"Authorization": f"Basic {key}", "Content-Type": "application/x-www-form-urlencoded"}
+        body = urlencode({"To": "+12125550108", "From": "+15005550006", "Body": "It is back"})
+        answer = urllib3.request("POST", url, body=body, headers=headers, timeout=5)
         assert answer.status == status
     (kept,) = OutboxReader(peers.outbox).after(0)
     assert (kept.channel, kept.to, kept.content["body"]) == ("sms", "+12125550108", "It is back")

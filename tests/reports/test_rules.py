@@ -43,7 +43,7 @@ def test_a_sold_out_queue_counts_people_and_units_ahead() -> None:
         ({"offer_state": "open"}, StockNow(True, 3, True, 0), "on its way"),
         ({"offer_state": "open", "delivery_state": "unknown"}, StockNow(True, 3, True, 0), "nobody answered"),
         ({"quantity": 5}, StockNow(True, 3, True, 3), "Wants 5 units, 3 in stock: waits for a larger restock."),
-        ({}, StockNow(True, 3, True, 0), "offered to people ahead"),
+        ({}, StockNow(True, 3, True, 0), "All 3 units in stock are offered to others"),
         ({}, StockNow(True, 3, True, 1), "Wants 2 units, 1 still free"),
         ({}, StockNow(True, None, True, None), "Next in line"),
         ({"delivery_state": "skipped", "delivery_reason": "sold_out"}, SOLD_OUT, "sold out again"),

@@ -77,7 +77,7 @@ def test_the_waitlist_gives_everyone_one_reason(database: Database, shop: Shop) 
     assert (answer.now.event_is_open, answer.now.free_units) == (True, 0)
     assert [(p.position, p.reason) for p in answer.waiting] == [
         (1, "Wants 3 units, 2 in stock: waits for a larger restock."),
-        (2, "Every unit is offered to people ahead: comes up when a turn ends or more arrives."),
+        (2, "All 2 units in stock are offered to others; looked at again when a turn ends."),
     ]
     assert [p.reason for p in answer.left] == ["Told 2.0 s after the restock."]
     assert "ada@" not in repr(answer)

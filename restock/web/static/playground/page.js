@@ -3,6 +3,7 @@
 const POLL_MS = 1000;
 const OVERRIDE_MS = 4000; // how long a number just set is shown before the server's is believed
 const MOST_MESSAGES = 40;
+const MOST_LEFT = 5;
 const FOLDED_PX = 320;
 const RESTOCK_UNITS = 3;
 const CHANNEL_FIELDS = { email: "email", sms: "phone", push: "push" };
@@ -22,7 +23,6 @@ const find = (selector, root = document) => root.querySelector(selector);
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const say = (name, text, root = document) => { find(`[data-text="${name}"]`, root).textContent = text; };
 const units = (count) => (count === 1 ? "1 unit" : `${count} units`);
-const people = (count) => (count === 1 ? "1 person" : `${count} people`);
 const clone = (id) => document.getElementById(id).content.firstElementChild.cloneNode(true);
 
 let chosen = document.body.dataset.variant;
@@ -293,9 +293,9 @@ async function addShoppers() {
 function renderQueue() {
   const { waiting, left } = state.queue;
   const wanted = waiting.reduce((sum, place) => sum + place.quantity, 0);
-  say("queue", waiting.length ? `${people(waiting.length)} want ${units(wanted)} of ${nameOf(chosen)}`.replace(/^1 person want /, "1 person wants ") : `Waiting for ${nameOf(chosen)}`);
+  say("queue", waiting.length ? `${waiting.length} waiting, ${units(wanted)}` : `Queue for ${nameOf(chosen)}`);
   const list = find('[data-list="queue"]');
-  const items = [...waiting, ...left].map(placeItem);
+  const items = [...left.slice(0, MOST_LEFT).reverse(), ...waiting].map(placeItem); // as they stood in line
   list.replaceChildren(...(items.length ? items : [empty("li", "Nobody waits yet. Leave an address in the store, or add five shoppers.")]));
 }
 
@@ -348,7 +348,7 @@ function showMessages(messages) {
     time.dateTime = message.received_at;
     time.textContent = message.latency_seconds === null
       ? new Date(message.received_at).toLocaleTimeString([], { timeStyle: "short" })
-      : `${message.latency_seconds.toFixed(1)} s after the restock`;
+      : `${message.latency_seconds.toFixed(1)} s after restock`;
     item.append(CHANNEL_VIEWS[message.channel](message));
     list.prepend(item);
     lastMessage = Math.max(lastMessage, message.id);
