@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import traceback
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import assert_never
 
 import psycopg
 import structlog
@@ -33,17 +32,18 @@ from restock.shops.values import ShopState
 log = structlog.get_logger(__name__)
 
 RETENTION_DAYS = 30
+_Told = tuple[DueMessage, CatalogFact]
 
 
 @dataclass
 class _Batch:
-    """What one transaction's messages came to, written at its end in a few statements."""
+    """What one transaction's messages come to, written at its end in a few statements."""
 
+    shop_ids: dict[str, int | None] = field(default_factory=dict)
+    told: dict[int, list[_Told]] = field(default_factory=lambda: defaultdict(list))
     applied: list[int] = field(default_factory=list)
     kept: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    checks: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
     removed_shops: list[str] = field(default_factory=list)
-    shop_ids: dict[str, int | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,16 +78,15 @@ class InboxService:
         with self.database.transaction() as session:
             due = repository.claim_due(session, limit)
             for message in due:
-                self._apply_alone(session, message, batch)
-            self._settle(session, batch)
+                _read(session, message, batch)
+            for shop_id in sorted(batch.told):
+                self._record(session, shop_id, batch)
+            repository.finish(session, batch.applied, InboxState.applied)
+            for reason, message_ids in batch.kept.items():
+                repository.finish(session, message_ids, InboxState.kept, reason)
         for domain in batch.removed_shops:
             self.shops.memory.forget(domain)
         return len(due)
-
-    def has_due(self) -> bool:
-        """Say whether a message waits for its effects."""
-        with self.database.transaction() as session:
-            return repository.any_due(session)
 
     def purge(self, older_than_days: int = RETENTION_DAYS, limit: int = 1000) -> int:
         """Delete settled messages older than that, and say how many were deleted."""
@@ -98,60 +97,78 @@ class InboxService:
         stored = repository.insert_message(self.database.hot(), message)
         return Received.new if stored else Received.duplicate
 
-    def _apply_alone(self, session: Session, message: DueMessage, batch: _Batch) -> None:
-        try:
-            with session.begin_nested():
-                self._apply(session, message, batch)
-        except UnreadableBodyError as unreadable:
-            _fail(session, message, unreadable.reason)
-        except OperationalError:
-            raise  # the database, not the message: everything is rolled back and taken again
-        except Exception as error:  # noqa: BLE001 (the inbox's outer door: one message must not hold up the others)
-            _log_failure(message, error)
-            _fail(session, message, "internal_error")
+    def _record(self, session: Session, shop_id: int, batch: _Batch) -> None:
+        touched: set[int] = set()
+        for group in _groups(batch.told[shop_id]):
+            touched |= _record_group(session, shop_id, group, batch)
+        catalog.request_checks(session, shop_id, touched, self.settle_seconds)
 
-    def _apply(self, session: Session, message: DueMessage, batch: _Batch) -> None:
-        shop_id = _installed_shop(session, message.shop_domain, batch)
-        if shop_id is None:
-            batch.kept["no_shop"].append(message.id)
-            return
+
+def _read(session: Session, message: DueMessage, batch: _Batch) -> None:
+    """Sort one message into the batch: what it tells, nothing for us, or not understood."""
+    shop_id = _installed_shop(session, message.shop_domain, batch)
+    if shop_id is None:
+        batch.kept["no_shop"].append(message.id)
+        return
+    try:
         fact = read_fact(message.topic, message.body, message.triggered_at)
-        if fact is None:
-            batch.kept["no_handler"].append(message.id)
-            return
-        if isinstance(fact, AppRemoved):
-            shop_rows.uninstall(session, message.shop_domain, fact.triggered_at)
-            batch.removed_shops.append(message.shop_domain)
-            batch.shop_ids.pop(message.shop_domain, None)
-        else:
-            batch.checks[shop_id].update(_record(session, shop_id, fact))
+    except UnreadableBodyError as unreadable:
+        _fail(session, message, unreadable.reason)
+        return
+    if fact is None:
+        batch.kept["no_handler"].append(message.id)
+    elif isinstance(fact, AppRemoved):
+        shop_rows.uninstall(session, message.shop_domain, fact.triggered_at)
+        batch.removed_shops.append(message.shop_domain)
+        batch.shop_ids.pop(message.shop_domain)  # what came after it finds the shop gone
         batch.applied.append(message.id)
-
-    def _settle(self, session: Session, batch: _Batch) -> None:
-        for shop_id in sorted(batch.checks):
-            catalog.request_checks(session, shop_id, batch.checks[shop_id], self.settle_seconds)
-        repository.finish(session, batch.applied, InboxState.applied)
-        for reason, message_ids in batch.kept.items():
-            repository.finish(session, message_ids, InboxState.kept, reason)
+    else:
+        batch.told[shop_id].append((message, fact))
 
 
-def _record(session: Session, shop_id: int, fact: CatalogFact) -> Sequence[int]:
-    """Write one fact down and return the variants it concerns."""
-    match fact:
-        case ProductSaid():
-            return catalog.record_product(session, shop_id, fact)
-        case ProductGone():
-            return catalog.record_product_gone(session, shop_id, fact)
+def _groups(told: Sequence[_Told]) -> Iterator[Sequence[_Told]]:
+    """Put together what is written by one statement: single pictures of variants, items and levels.
+
+    News carries its own time, so the order of writing does not matter.
+    """
+    yield from ([one] for one in told if isinstance(one[1], ProductSaid | ProductGone | ItemGone))
+    for kind in (VariantSaid, ItemSaid, LevelSaid):
+        if together := [one for one in told if isinstance(one[1], kind)]:
+            yield together
+
+
+def _record_group(session: Session, shop_id: int, group: Sequence[_Told], batch: _Batch) -> set[int]:
+    """Write a group down and return the variants it concerns; one that is refused is taken apart."""
+    try:
+        with session.begin_nested():
+            touched = _write(session, shop_id, [fact for _, fact in group])
+    except OperationalError:
+        raise  # the database, not a message: everything is rolled back and taken again
+    except Exception as error:  # noqa: BLE001 (the inbox's outer door: one message must not hold up the others)
+        if len(group) > 1:
+            return {one for alone in group for one in _record_group(session, shop_id, [alone], batch)}
+        _log_failure(group[0][0], error)
+        _fail(session, group[0][0], "internal_error")
+        return set()
+    batch.applied.extend(message.id for message, _ in group)
+    return set(touched)
+
+
+def _write(session: Session, shop_id: int, facts: Sequence[CatalogFact]) -> Sequence[int]:
+    """Write facts of one kind down, and return the variants they concern."""
+    match facts[0]:
+        case ProductSaid() as said:
+            return catalog.record_product(session, shop_id, said)
+        case ProductGone() as gone:
+            return catalog.record_product_gone(session, shop_id, gone)
+        case ItemGone() as gone:
+            return catalog.record_item_gone(session, shop_id, gone)
         case VariantSaid():
-            return catalog.record_variant(session, shop_id, fact)
-        case LevelSaid():
-            return catalog.record_level(session, shop_id, fact)
+            return catalog.record_variants(session, shop_id, [f for f in facts if isinstance(f, VariantSaid)])
         case ItemSaid():
-            return catalog.record_item(session, shop_id, fact)
-        case ItemGone():
-            return catalog.record_item_gone(session, shop_id, fact)
-        case _:
-            assert_never(fact)
+            return catalog.record_items(session, shop_id, [f for f in facts if isinstance(f, ItemSaid)])
+        case LevelSaid():
+            return catalog.record_levels(session, shop_id, [f for f in facts if isinstance(f, LevelSaid)])
 
 
 def _installed_shop(session: Session, domain: str, batch: _Batch) -> int | None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from restock.catalog.repository.checks import claim_checks, finish_check, request_checks
 from restock.catalog.repository.readings import current_reading, product_facts, take_reading, variant_facts
 from restock.catalog.repository.recording import (
-    record_item,
     record_item_gone,
-    record_level,
+    record_items,
+    record_levels,
     record_product,
     record_product_gone,
-    record_variant,
+    record_variants,
 )
 
 __all__ = [
@@ -21,12 +21,12 @@ __all__ = [
     "current_reading",
     "finish_check",
     "product_facts",
-    "record_item",
     "record_item_gone",
-    "record_level",
+    "record_items",
+    "record_levels",
     "record_product",
     "record_product_gone",
-    "record_variant",
+    "record_variants",
     "request_checks",
     "take_reading",
     "variant_facts",

@@ -6,8 +6,8 @@ order products, items, variants, levels, and by id within one statement.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import Insert, insert
@@ -17,6 +17,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from restock.catalog.models import InventoryItemRow, InventoryLevelRow, ProductRow, VariantRow
 from restock.catalog.values import ItemGone, ItemSaid, LevelSaid, ProductGone, ProductSaid, SourceTime, VariantSaid
 
+_Said = TypeVar("_Said", VariantSaid, LevelSaid, ItemSaid)
 _Row = type[ProductRow] | type[VariantRow] | type[InventoryItemRow] | type[InventoryLevelRow]
 
 _KEPT_UNTOLD = ("handle", "status", "published")  # a body without them says nothing about them
@@ -46,9 +47,9 @@ def record_product(session: Session, shop_id: int, said: ProductSaid) -> list[in
     return sorted(touched)
 
 
-def record_variant(session: Session, shop_id: int, said: VariantSaid) -> list[int]:
-    """Record one variant told of by itself."""
-    return sorted(_record_variants(session, shop_id, [said]))
+def record_variants(session: Session, shop_id: int, said: Sequence[VariantSaid]) -> list[int]:
+    """Record variants told of by themselves."""
+    return sorted(_record_variants(session, shop_id, said))
 
 
 def record_product_gone(session: Session, shop_id: int, gone: ProductGone) -> list[int]:
@@ -64,27 +65,31 @@ def record_product_gone(session: Session, shop_id: int, gone: ProductGone) -> li
     return _variants_of_product(session, shop_id, gone.product_id)
 
 
-def record_level(session: Session, shop_id: int, said: LevelSaid) -> list[int]:
-    """Record one location's level. One of an unknown item is kept until a variant is told to have it."""
-    statement = insert(InventoryLevelRow).values(
-        shop_id=shop_id,
-        inventory_item_id=said.inventory_item_id,
-        location_id=said.location_id,
-        available=said.available,
-        **_time(said.at),
-    )
+def record_levels(session: Session, shop_id: int, said: Sequence[LevelSaid]) -> list[int]:
+    """Record levels. Those of an unknown item are kept until a variant is told to have it."""
+    if not said:
+        return []
+    newest = {(one.inventory_item_id, one.location_id): one for one in _oldest_first(said)}
+    rows = [
+        {
+            "shop_id": shop_id,
+            "inventory_item_id": key[0],
+            "location_id": key[1],
+            "available": newest[key].available,
+            **_time(newest[key].at),
+        }
+        for key in sorted(newest)
+    ]
     keys = [InventoryLevelRow.inventory_item_id, InventoryLevelRow.location_id]
-    statement = _newest_wins(InventoryLevelRow, statement, keys, ["available"])
-    if session.execute(statement.returning(InventoryLevelRow.location_id)).one_or_none() is None:
-        return []
-    return _variants_of_item(session, shop_id, said.inventory_item_id)
+    statement = _newest_wins(InventoryLevelRow, insert(InventoryLevelRow).values(rows), keys, ["available"])
+    items = session.scalars(statement.returning(InventoryLevelRow.inventory_item_id)).all()
+    return _variants_of_items(session, shop_id, items)
 
 
-def record_item(session: Session, shop_id: int, said: ItemSaid) -> list[int]:
-    """Record whether an item's stock is counted."""
-    if said.tracked is None or not _record_items(session, shop_id, [said]):
-        return []
-    return _variants_of_item(session, shop_id, said.inventory_item_id)
+def record_items(session: Session, shop_id: int, said: Sequence[ItemSaid]) -> list[int]:
+    """Record whether the stock of items is counted."""
+    told = [one for one in said if one.tracked is not None]
+    return _variants_of_items(session, shop_id, _record_items(session, shop_id, told))
 
 
 def record_item_gone(session: Session, shop_id: int, gone: ItemGone) -> list[int]:
@@ -97,7 +102,7 @@ def record_item_gone(session: Session, shop_id: int, gone: ItemGone) -> list[int
         set_={"deleted_at": func.coalesce(InventoryItemRow.deleted_at, func.now()), "updated_at": func.now()},
     )
     session.execute(statement)
-    return _variants_of_item(session, shop_id, gone.inventory_item_id)
+    return _variants_of_items(session, shop_id, [gone.inventory_item_id])
 
 
 def _record_variants(session: Session, shop_id: int, said: Sequence[VariantSaid]) -> Sequence[int]:
@@ -122,7 +127,7 @@ def _record_variants(session: Session, shop_id: int, said: Sequence[VariantSaid]
             "image_url": one.image_url,
             **_time(one.at),
         }
-        for one in sorted(said, key=lambda v: v.variant_id)
+        for _, one in sorted({one.variant_id: one for one in _oldest_first(said)}.items())
     ]
     statement = insert(VariantRow).values(rows)
     told = [
@@ -133,17 +138,17 @@ def _record_variants(session: Session, shop_id: int, said: Sequence[VariantSaid]
     return session.scalars(statement.returning(VariantRow.variant_id)).all()
 
 
-def _record_items(session: Session, shop_id: int, said: Sequence[ItemSaid]) -> bool:
-    newest = {one.inventory_item_id: one for one in sorted(said, key=lambda i: i.at)}  # two variants may share one
+def _record_items(session: Session, shop_id: int, said: Sequence[ItemSaid]) -> Sequence[int]:
+    newest = {one.inventory_item_id: one for one in _oldest_first(said)}  # two variants may share one
     rows = [
         {"shop_id": shop_id, "inventory_item_id": key, "tracked": newest[key].tracked, **_time(newest[key].at)}
         for key in sorted(newest)
     ]
     if not rows:
-        return False
+        return []
     statement = insert(InventoryItemRow).values(rows)
     statement = _newest_wins(InventoryItemRow, statement, [InventoryItemRow.inventory_item_id], ["tracked"])
-    return bool(session.scalars(statement.returning(InventoryItemRow.inventory_item_id)).all())
+    return session.scalars(statement.returning(InventoryItemRow.inventory_item_id)).all()
 
 
 def _mark_missing(session: Session, shop_id: int, said: ProductSaid, present: frozenset[int]) -> set[int]:
@@ -168,13 +173,20 @@ def _variants_of_product(session: Session, shop_id: int, product_id: int) -> lis
     return _variants(session, shop_id, VariantRow.product_id == product_id)
 
 
-def _variants_of_item(session: Session, shop_id: int, inventory_item_id: int) -> list[int]:
-    return _variants(session, shop_id, VariantRow.inventory_item_id == inventory_item_id)
+def _variants_of_items(session: Session, shop_id: int, inventory_item_ids: Collection[int]) -> list[int]:
+    if not inventory_item_ids:
+        return []
+    return _variants(session, shop_id, VariantRow.inventory_item_id.in_(set(inventory_item_ids)))
 
 
 def _variants(session: Session, shop_id: int, condition: ColumnElement[bool]) -> list[int]:
     query = select(VariantRow.variant_id).where(VariantRow.shop_id == shop_id, condition)
     return list(session.scalars(query.where(VariantRow.deleted_at.is_(None)).order_by(VariantRow.variant_id)))
+
+
+def _oldest_first(said: Sequence[_Said]) -> list[_Said]:
+    """Sort news by its time, equals as they came, so that the last one about a thing is the one that counts."""
+    return sorted(said, key=lambda one: one.at)
 
 
 def _time(at: SourceTime) -> dict[str, Any]:
