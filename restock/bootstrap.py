@@ -1,0 +1,102 @@
+"""The wiring: the only file that names concrete classes and hands each service its ports.
+
+Building connects to nothing: databases, Valkey and providers are reached at first use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask
+
+from restock.channels.registry import open_channels, vapid_public_key
+from restock.channels.values import ChannelName
+from restock.clock import SystemClock
+from restock.config import Settings
+from restock.database import Database, init_database
+from restock.deliveries.service import Deliveries, DeliveryNotices
+from restock.errors import ConfigurationError
+from restock.inbox.service import InboxService
+from restock.jobs import Doorbell, Waker
+from restock.links import Links, Vault
+from restock.reports.service import ReportService
+from restock.restocks.service import RestockService
+from restock.shops.service import ShopService
+from restock.subscriptions.service import SubscriptionService
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything a door may call."""
+
+    settings: Settings
+    database: Database
+    links: Links
+    vault: Vault
+    shops: ShopService
+    subscriptions: SubscriptionService
+    restocks: RestockService
+    deliveries: Deliveries
+    reports: ReportService
+    inbox: InboxService
+    doorbell: Doorbell
+    waker: Waker
+    channels_on: frozenset[ChannelName]  # those this instance has a provider for
+    vapid_public_key: str | None  # None: web push is off
+
+
+def build_services(settings: Settings, app: Flask | None = None) -> Services:
+    """Wire the program for these settings; `app` is the Flask application the tables are bound to, one of its own else.
+
+    Raises ConfigurationError when a database, a Valkey or a signing secret is missing.
+    """
+    app = app or Flask("restock")
+    database = _open_database(settings, app)
+    links = Links(settings.secret_keys, settings.public_url)
+    vault = Vault(settings.secret_keys)
+    shops = ShopService(database, vault)
+    subscriptions = SubscriptionService(database, settings.settle_seconds)
+    channels = open_channels(settings)
+    restocks = RestockService(database, DeliveryNotices(), settings.reconcile_minutes * 60)
+    deliveries = Deliveries(
+        database=database,
+        channels=channels,
+        turns=restocks,
+        suppressions=subscriptions,
+        links=links,
+        lease_seconds=settings.delivery_lease_seconds,
+        reading_max_age_seconds=settings.reading_max_age_seconds,
+        clock=SystemClock(),
+    )
+    return Services(
+        settings=settings,
+        database=database,
+        links=links,
+        vault=vault,
+        shops=shops,
+        subscriptions=subscriptions,
+        restocks=restocks,
+        deliveries=deliveries,
+        reports=ReportService(database),
+        inbox=InboxService(database, shops, settings.settle_seconds),
+        doorbell=Doorbell(_required_redis(settings)),
+        waker=Waker(database),
+        channels_on=frozenset(channels),
+        vapid_public_key=vapid_public_key(settings),
+    )
+
+
+def _open_database(settings: Settings, app: Flask) -> Database:
+    if settings.database_url is None:
+        raise ConfigurationError("DATABASE_URL is not set: start with `python3 app.py`, or set it to your PostgreSQL server")
+    if not settings.secret_keys:
+        raise ConfigurationError("SECRET_KEY is not set: start with `python3 app.py`, or set 32 or more random characters")
+    url = settings.database_url.get_secret_value()
+    init_database(app, url)
+    return Database(app, url)
+
+
+def _required_redis(settings: Settings) -> str:
+    if settings.redis_url is None:
+        raise ConfigurationError("REDIS_URL is not set: start with `python3 app.py`, or set it to your Valkey server")
+    return settings.redis_url.get_secret_value()
