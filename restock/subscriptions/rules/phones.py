@@ -1,0 +1,97 @@
+"""From what a person typed to the one number an SMS goes to (E.164), or the reason why not. Pure.
+
+Numbers are judged by Google's numbering data; nothing is ever repaired by adding or dropping a digit. Whether a line
+exists nobody can say.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import phonenumbers
+from phonenumbers import PhoneNumber, PhoneNumberType
+
+_LONGEST = 40
+_TYPED = re.compile(r"[+0-9 ().\-/\u2010-\u2015]+", re.ASCII)
+_REACHABLE = frozenset(
+    {
+        PhoneNumberType.MOBILE,
+        PhoneNumberType.FIXED_LINE_OR_MOBILE,
+        PhoneNumberType.VOIP,
+        PhoneNumberType.PERSONAL_NUMBER,
+    }
+)
+
+
+class PhoneFault(StrEnum):
+    """Why a number is refused."""
+
+    INVALID_PHONE = "INVALID_PHONE"  # no such number in any reading of it
+    PHONE_NOT_SMS_CAPABLE = "PHONE_NOT_SMS_CAPABLE"  # a real number, but of a kind that gets no SMS
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneHints:
+    """What else was said about a number. `calling_code` is digits, a region two letters; None: not said."""
+
+    calling_code: str | None = None
+    region: str | None = None
+    shop_region: str | None = None
+
+
+def normalise_phone(typed: str, hints: PhoneHints) -> str | PhoneFault:
+    """Return the number in E.164, or why it is refused; the first reading that is a real number decides.
+
+    Only where neither country nor calling code was given may a later reading win over one that gets no SMS: there the
+    reading is a guess.
+    """
+    text = unicodedata.normalize("NFKC", typed).strip().removeprefix("tel:")
+    if len(text) > _LONGEST or not _TYPED.fullmatch(text):
+        return PhoneFault.INVALID_PHONE
+    guessing = "+" not in text and not (hints.calling_code or hints.region)
+    verdict: str | PhoneFault = PhoneFault.INVALID_PHONE
+    for number in _readings(text, hints):
+        if phonenumbers.is_valid_number(number):
+            if phonenumbers.number_type(number) in _REACHABLE:
+                return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+            verdict = PhoneFault.PHONE_NOT_SMS_CAPABLE
+            if not guessing:
+                break
+    return verdict
+
+
+def warm_up(region: str) -> None:
+    """Load a region's numbering data, so that no shopper waits the milliseconds it takes."""
+    phonenumbers.is_possible_number_string("1", region)
+    phonenumbers.example_number(region)
+
+
+def _readings(text: str, hints: PhoneHints) -> Iterator[PhoneNumber]:
+    """Yield what the text can mean, the most certain reading first."""
+    if "+" in text:
+        yield from _parse(text, None)
+        return
+    digits = re.sub(r"[^0-9]", "", text)
+    region, calling_code = hints.region, hints.calling_code
+    if calling_code is None and region is not None:
+        calling_code = str(phonenumbers.country_code_for_region(region)) if region else None
+    if calling_code and digits.startswith(calling_code):
+        yield from _parse(f"+{digits}", None)
+    if region is None and calling_code:
+        region = phonenumbers.region_code_for_country_code(int(calling_code))
+    if region:
+        yield from _parse(text, region)
+    yield from _parse("+" + digits.removeprefix("00"), None)
+    if hints.shop_region and not (hints.region or hints.calling_code):
+        yield from _parse(text, hints.shop_region)
+
+
+def _parse(text: str, region: str | None) -> Iterator[PhoneNumber]:
+    try:
+        yield phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return

@@ -1,0 +1,61 @@
+"""Hands out the storefront's scripts and what they need to know of a shop; never a stock count.
+
+A script asked for by its version (`?v=`) never changes; without it, it is checked again each time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+
+from flask import Response, request
+
+from restock.channels.values import ChannelName
+from restock.shops.values import Shop
+
+_FOLDER = Path(__file__).resolve().parents[2] / "storefront"
+_CONFIG_SECONDS = 60
+
+
+@cache
+def script(name: str) -> tuple[bytes, str]:
+    """Read one of our scripts once; return it and its version, which is made from it."""
+    source = (_FOLDER / name).read_bytes()
+    return source, hashlib.sha256(source).hexdigest()[:12]
+
+
+def script_response(name: str) -> Response:
+    """Answer with a script, or 304 where the browser has it already."""
+    source, version = script(name)
+    lasting = request.args.get("v") == version
+    return _cached(
+        source,
+        "text/javascript; charset=utf-8",
+        version,
+        "public, max-age=31536000, immutable" if lasting else "no-cache",
+    )
+
+
+def config_response(shop: Shop, vapid_public_key: str | None) -> Response:
+    """Answer with the channels a shopper can choose, and the key a browser subscribes with (None: push is off)."""
+    channels = sorted(shop.settings.channels - (set() if vapid_public_key else {ChannelName.push}))
+    facts = {
+        "shop": shop.domain,
+        "channels": [name.value for name in channels],
+        "vapid_public_key": vapid_public_key,
+        "sdk_version": script("restock.js")[1],
+    }
+    body = json.dumps(facts).encode()
+    version = hashlib.sha256(body).hexdigest()[:12]
+    return _cached(body, "application/json", version, f"public, max-age={_CONFIG_SECONDS}")
+
+
+def _cached(body: bytes, content_type: str, version: str, how_long: str) -> Response:
+    response = Response(body, content_type=content_type)
+    response.headers["Cache-Control"] = how_long
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    response.set_etag(version)
+    return response.make_conditional(request)  # type: ignore[return-value]

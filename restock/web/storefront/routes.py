@@ -1,0 +1,107 @@
+"""Takes a shopper's intent, and hands out what a storefront needs to ask for one (http.md, "Storefront API").
+
+The answer to a post is the same whatever is known of its address. The shop header selects the tenant and proves
+nothing. On the hottest path of the program, hence the WSGI environment read directly and the answer written by hand.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, request
+
+from restock.errors import ChannelDisabledError, MalformedJsonError, RateLimitedError, ValidationError
+from restock.links import Vault
+from restock.shops.values import Shop
+from restock.subscriptions.values import Signup
+from restock.web.storefront import assets, cors, posting
+from restock.web.storefront.intent_body import IntentReader
+from restock.web.storefront.limits import Allowance, IntentLimits, RateLimiter, ValkeyTally
+from restock.web.storefront.strict_json import read_object
+
+if TYPE_CHECKING:
+    from restock.bootstrap import Services
+
+_INTENT_PATHS = ("/api/v1/intents.json", "/api/v1/intents")
+
+
+def storefront_blueprint(services: Services) -> Blueprint:
+    """Build the routes that any page on the web may call."""
+    blueprint = Blueprint("storefront", __name__)
+    door = _door(services)
+    for path in _INTENT_PATHS:
+        blueprint.add_url_rule(path, "intents", door.post, methods=["POST"], provide_automatic_options=False)
+        blueprint.add_url_rule(path, "preflight", cors.preflight, methods=["OPTIONS"])
+
+    @blueprint.get("/storefront/config.json")
+    def config() -> Response:
+        shop = posting.require_shop(services.shops, request.args.get("shop"), "shop")
+        return assets.config_response(shop, services.vapid_public_key)
+
+    @blueprint.get("/storefront/restock.js")
+    def sdk() -> Response:
+        return assets.script_response("restock.js")
+
+    @blueprint.get("/storefront/sw.js")
+    def service_worker() -> Response:
+        return assets.script_response("sw.js")
+
+    blueprint.after_request(cors.open_answer)
+    return blueprint
+
+
+def _door(services: Services) -> IntentDoor:
+    settings = services.settings
+    vault = Vault(settings.secret_keys)
+    redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
+    limiter = RateLimiter(ValkeyTally(redis_url, vault.keyed_hash) if redis_url else None)
+    limits = IntentLimits(
+        limiter, settings.intent_limit_client, settings.intent_limit_address, settings.intent_limit_shop
+    )
+    return IntentDoor(services, vault, limits, IntentReader(settings.push_extra_hosts))
+
+
+@dataclass(frozen=True)
+class IntentDoor:
+    """Takes posts of intents."""
+
+    services: Services
+    vault: Vault
+    limits: IntentLimits
+    reader: IntentReader
+
+    def post(self) -> Response:
+        """Take one post: how often, for whom, and what it says."""
+        environ = request.environ
+        domain = environ.get("HTTP_X_SHOPIFY_SHOP_DOMAIN")
+        _admit(self.limits.count_post(environ.get("REMOTE_ADDR") or "", domain))
+        shop = posting.require_shop(self.services.shops, domain, "X-Shopify-Shop-Domain")
+        cors.remember_origins(shop.settings.origins)
+        body = posting.raw_body()
+        try:
+            signup = self.reader.read(read_object(body), shop.settings.country)
+        except (ValidationError, MalformedJsonError) as error:
+            if shop.settings.legacy_errors:
+                return posting.legacy_refusal(error)
+            raise
+        return self._take(shop, signup)
+
+    def _take(self, shop: Shop, signup: Signup) -> Response:
+        """Take one faultless post: a single statement, whatever is known of its address."""
+        if signup.contact.channel not in shop.settings.channels:
+            raise ChannelDisabledError(f"This shop does not send alerts by {signup.contact.channel.value}.")
+        _admit(self.limits.count_address(signup.contact.address_hash))
+        provenance = posting.provenance_of(request.environ, self.vault)
+        intent = self.services.subscriptions.register(shop, signup, provenance)
+        if not intent.duplicate:
+            self.services.waker.wake()
+        return posting.intent_response(signup, intent)
+
+
+def _admit(allowance: Allowance) -> None:
+    cors.remember_allowance(allowance)
+    if not allowance.allowed:
+        wait = allowance.retry_after_seconds(time.time())
+        raise RateLimitedError("Too many posts in this minute; please try again in the next.", retry_after_seconds=wait)

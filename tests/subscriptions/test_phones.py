@@ -1,0 +1,68 @@
+"""What people type as a phone number, and what becomes of it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from restock.subscriptions.rules.phones import PhoneFault, PhoneHints, normalise_phone
+
+TABLE = list(csv.DictReader((Path(__file__).parent / "phones.tsv").read_text().splitlines(), delimiter="\t"))
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row['phone']}-{row['country']}-{row['note']}")
+def test_every_agreed_number_is_read_as_agreed(row: dict[str, str]) -> None:
+    hints = PhoneHints(row["country_code"].lstrip("+") or None, row["country"].upper() or None)
+    found = normalise_phone(row["phone"], hints)
+    if row["expected_e164"]:
+        assert found == row["expected_e164"]
+    else:
+        assert isinstance(found, PhoneFault)
+
+
+@pytest.mark.parametrize(
+    ("typed", "hints", "expected"),
+    [
+        ("0812 3676393", PhoneHints(region="IN"), "+918123676393"),
+        ("8123676393", PhoneHints(shop_region="IN"), "+918123676393"),
+        ("4155552671", PhoneHints(shop_region="US"), "+14155552671"),
+        ("918123676393", PhoneHints(shop_region="US"), "+918123676393"),
+        ("tel:+918123676393", PhoneHints(), "+918123676393"),
+        ("(+91) 8123-676393", PhoneHints(), "+918123676393"),
+        ("+918123676393", PhoneHints(), "+918123676393"),
+        ("00918123676393", PhoneHints(), "+918123676393"),
+        ("00918123676393", PhoneHints(shop_region="US"), "+918123676393"),
+        ("+918123676393", PhoneHints("44", "GB", "US"), "+918123676393"),
+    ],
+)
+def test_a_number_is_read_by_the_most_certain_hint(typed: str, hints: PhoneHints, expected: str) -> None:
+    assert normalise_phone(typed, hints) == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "hints"),
+    [
+        ("+442079460018", PhoneHints()),
+        ("02079460018", PhoneHints("44", "GB", "US")),
+        ("+18005550199", PhoneHints()),
+    ],
+)
+def test_a_line_that_gets_no_sms_is_called_that(typed: str, hints: PhoneHints) -> None:
+    assert normalise_phone(typed, hints) is PhoneFault.PHONE_NOT_SMS_CAPABLE
+
+
+@pytest.mark.parametrize(
+    "typed", ["", " ", "+", "12", "1-800-FLOWERS", "+1 415 555 2671 ext 5", "a@b.c", "9" * 41, "٠"]
+)
+def test_what_is_no_number_is_refused(typed: str) -> None:
+    assert normalise_phone(typed, PhoneHints(shop_region="US")) is PhoneFault.INVALID_PHONE
+
+
+@given(st.text(max_size=60), st.sampled_from([None, "1", "91", "999"]), st.sampled_from([None, "IN", "US", "ZZ"]))
+def test_anything_typed_gets_an_answer(typed: str, calling_code: str | None, region: str | None) -> None:
+    found = normalise_phone(typed, PhoneHints(calling_code, region, "DE"))
+    assert isinstance(found, PhoneFault) or found.startswith("+")
