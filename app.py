@@ -4,6 +4,6 @@ if __name__ == "__main__":
     from restock.local.firstrun import main
 
     raise SystemExit(main())
-from restock.bootstrap import create_wsgi_app
+from restock.web.app import create_wsgi_app
 
 app = create_wsgi_app()

@@ -30,6 +30,7 @@ def web(_options: argparse.Namespace) -> int:
     """Serve HTTP."""
     from granian import Granian
     from granian.constants import Interfaces
+    from granian.log import LogLevels
 
     _tie()
     with surroundings() as settings:
@@ -37,7 +38,7 @@ def web(_options: argparse.Namespace) -> int:
         if port_is_taken(settings.host, port):
             raise StartError(f"Port {port} on {settings.host} is taken: choose another, for example PORT={port + 1}.")
         server = Granian(
-            "restock.bootstrap:create_wsgi_app",
+            "restock.web.app:create_wsgi_app",
             address=settings.host,
             port=port,
             interface=Interfaces.WSGI,
@@ -45,7 +46,7 @@ def web(_options: argparse.Namespace) -> int:
             blocking_threads=BLOCKING_THREADS,
             websockets=False,
             log_access=False,
-            log_dictconfig={"loggers": {"_granian": {"level": "WARNING"}}},
+            log_level=LogLevels.warning,
         )
         server.serve(target_loader=load_web, wrap_loader=False)
     return 0
@@ -53,7 +54,7 @@ def web(_options: argparse.Namespace) -> int:
 
 def load_web() -> Callable[..., Any]:
     """Make the WSGI object inside granian's own worker process."""
-    from restock.bootstrap import create_wsgi_app
+    from restock.web.app import create_wsgi_app
 
     if TIED in os.environ:
         tie_this_process()
@@ -64,8 +65,10 @@ def worker(options: argparse.Namespace) -> int:
     """Work on one queue."""
     _tie()
     with surroundings() as settings:
+        from restock.bootstrap import build_services
         from restock.worker.main import run_worker
 
+        build_services(settings)  # loads what is loaded at first use, here instead of in every work-horse
         return run_worker(options.queue, settings) or 0
 
 

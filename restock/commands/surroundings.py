@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 from restock.config import Settings, load_settings
 from restock.local.instance import Instance
+from restock.logs import configure_logging
 
 
 @contextmanager
@@ -21,6 +22,7 @@ def surroundings() -> Iterator[Settings]:
     What was found or started is put into this process's environment, for the processes it makes.
     """
     settings = load_settings()
+    configure_logging(settings)
     if settings.is_production:
         yield settings
         return

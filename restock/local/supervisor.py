@@ -10,11 +10,11 @@ import http.client
 import importlib
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from types import FrameType
 
-from restock.config import Settings
+from restock.config import Settings, load_settings
 from restock.local.crew.console import Console
 from restock.local.crew.parts import MIGRATE, Peers, needs_peers, peer_settings, working_parts
 from restock.local.crew.processes import Crew, Ended, RunCommand
@@ -24,7 +24,13 @@ from restock.local.sockets import free_port, port_is_taken
 
 _READY_SECONDS = 60.0
 _PAUSE_SECONDS = 0.05
-_LOADED_ONCE = ("restock.bootstrap", "restock.worker.main", "restock.worker.sweeper", "granian")
+_LOADED_ONCE = (
+    "restock.web.app",
+    "restock.worker.main",
+    "restock.worker.sweeper",
+    "restock.playground.peers",
+    "granian",
+)
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - how to reach a server that listens everywhere
 
 
@@ -69,7 +75,11 @@ class Supervisor:
     """One run of one instance."""
 
     def __init__(
-        self, settings: Settings, console: Console, run_command: RunCommand, load_program: Callable[[], None]
+        self,
+        settings: Settings,
+        console: Console,
+        run_command: RunCommand,
+        load_program: Callable[[Mapping[str, str]], None],
     ) -> None:
         self.settings = settings
         self.load_program = load_program
@@ -101,7 +111,7 @@ class Supervisor:
         urls = stack.enter_context(self.instance.servers())
         environment = {**urls, **self._environment()}
         if LINUX:
-            self.load_program()
+            self.load_program(environment)
         stack.callback(self._end_parts)
         parts = ([self.peers.part()] if self.peers else []) + working_parts(self.settings)
         self.console.introduce([part.name for part in (*parts, MIGRATE)])
@@ -169,10 +179,15 @@ def run_everything(settings: Settings, run_command: RunCommand) -> int:
     return Supervisor(settings, Console(), run_command, load_program).run()
 
 
-def load_program() -> None:
-    """Import the program once, before the parts fork off: six processes then start in the time of one."""
+def load_program(environment: Mapping[str, str]) -> None:
+    """Import the program once, before the parts fork off: six processes then start in the time of one.
+
+    Wiring it imports what is imported at first use only; that connects to nothing, and what it makes is dropped.
+    """
     for name in _LOADED_ONCE:
         importlib.import_module(name)
+    settings = load_settings(**{name.lower(): value for name, value in environment.items()})
+    importlib.import_module("restock.bootstrap").build_services(settings)
 
 
 def _answers(host: str, port: int) -> bool:

@@ -52,6 +52,6 @@ def run(words: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     try:
-        sys.exit(Supervisor(load_settings(), Console(), run, lambda: None).run())
+        sys.exit(Supervisor(load_settings(), Console(), run, lambda _: None).run())
     except StartError as error:
         sys.exit(str(error))

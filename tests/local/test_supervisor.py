@@ -2,63 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import signal
 import socket
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from restock.config import Settings
 from tests.local.processes import descendants, is_alive, wait_until
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-class Start:
-    """One start of the pretended program, with what it printed so far."""
-
-    def __init__(self, data: Path, **environment: str) -> None:
-        command = [sys.executable, "-m", "tests.local.pretend"]
-        clean = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
-        settings = {"RESTOCK_DATA_DIR": str(data), "PORT": "0", **environment}
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, env=clean | settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        self.data = data
-        self.printed = ""
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.printed += line
-
-    def until_running(self) -> Start:
-        card = self.data / "runtime.json"
-        wait_until(lambda: card.exists() or self.process.poll() is not None, what="the start")
-        assert self.process.poll() is None, self.printed
-        wait_until(lambda: self.printed.count("up: ") == 6, what="the start of every part")
-        return self
-
-    def ended(self) -> int:
-        code = self.process.wait(30)
-        self._reader.join(10)
-        assert self.process.stdout
-        self.process.stdout.close()
-        return code
-
-    def card(self) -> dict[str, str]:
-        return dict(json.loads((self.data / "runtime.json").read_text()))
+from tests.local.starts import Start
 
 
 @pytest.fixture
@@ -66,7 +22,7 @@ def start(open_folder: Path) -> Iterator[Callable[..., Start]]:
     started: list[Start] = []
 
     def begin(**environment: str) -> Start:
-        started.append(Start(open_folder / "data", **environment))
+        started.append(Start("tests.local.pretend", open_folder / "data", **environment))
         return started[-1]
 
     yield begin
@@ -76,8 +32,13 @@ def start(open_folder: Path) -> Iterator[Callable[..., Start]]:
         one.ended()
 
 
+def running(begun: Start) -> Start:
+    """Wait for every part, and for the card that the supervisor leaves."""
+    return begun.until("up: ", times=6).until("Ctrl-C stops everything.")
+
+
 def test_everything_starts_is_published_privately_and_ends_on_ctrl_c(start: Callable[..., Start]) -> None:
-    begun = start().until_running()
+    begun = running(start())
     family = descendants(begun.process.pid)
     card = begun.card()
     assert (begun.data / "runtime.json").stat().st_mode & 0o077 == 0
@@ -92,7 +53,7 @@ def test_everything_starts_is_published_privately_and_ends_on_ctrl_c(start: Call
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_it_ends_in_good_order_on_other_signals_too(start: Callable[..., Start], number: signal.Signals) -> None:
-    begun = start().until_running()
+    begun = running(start())
     family = descendants(begun.process.pid)
     begun.process.send_signal(number)
     assert begun.ended() == 0
@@ -100,14 +61,14 @@ def test_it_ends_in_good_order_on_other_signals_too(start: Callable[..., Start],
 
 
 def test_kill_9_leaves_no_process_and_loses_no_row(start: Callable[..., Start]) -> None:
-    begun = start().until_running()
+    begun = running(start())
     with psycopg.connect(begun.card()["DATABASE_URL"].replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS id")
     family = descendants(begun.process.pid)
     begun.process.kill()
     begun.ended()
     wait_until(lambda: not any(is_alive(pid) for pid in family), what="the end of every process")
-    again = start().until_running()
+    again = running(start())
     with psycopg.connect(again.card()["DATABASE_URL"].replace("+psycopg", ""), autocommit=True) as connection:
         assert connection.execute("SELECT id FROM kept").fetchone() == (1,)
 
@@ -128,7 +89,7 @@ def test_one_part_that_ends_takes_all_with_it(
 
 
 def test_a_part_that_is_killed_is_named_with_its_signal(start: Callable[..., Start]) -> None:
-    begun = start().until_running()
+    begun = running(start())
     family = descendants(begun.process.pid)
     victim = next(pid for pid in family if Path(f"/proc/{pid}/cmdline").read_bytes() == _command_of(begun.process.pid))
     os.kill(victim, signal.SIGKILL)
@@ -138,7 +99,7 @@ def test_a_part_that_is_killed_is_named_with_its_signal(start: Callable[..., Sta
 
 
 def test_a_second_ctrl_c_does_not_wait_for_a_stubborn_part(start: Callable[..., Start]) -> None:
-    begun = start(PRETEND="web:stubborn").until_running()
+    begun = running(start(PRETEND="web:stubborn"))
     family = descendants(begun.process.pid)
     begun.process.send_signal(signal.SIGINT)
     wait_until(lambda: sum(is_alive(pid) for pid in family) < len(family), what="the stop")
@@ -149,7 +110,7 @@ def test_a_second_ctrl_c_does_not_wait_for_a_stubborn_part(start: Callable[..., 
 
 
 def test_a_second_start_on_the_same_data_says_so_and_harms_nothing(start: Callable[..., Start]) -> None:
-    begun = start().until_running()
+    begun = running(start())
     second = start()
     assert second.ended() == 1
     assert f"already runs on {begun.data} (process {begun.process.pid})" in second.printed
@@ -171,7 +132,7 @@ def test_a_taken_port_is_named_before_any_database_starts(start: Callable[..., S
 def test_the_keys_made_at_the_first_start_are_kept(start: Callable[..., Start]) -> None:
     kept = []
     for _ in range(2):
-        begun = start().until_running()
+        begun = running(start())
         card = begun.card()
         kept.append([card[name] for name in ("SECRET_KEY", "SHOPIFY_API_SECRET", "VAPID_PRIVATE_KEY")])
         begun.process.terminate()
@@ -183,7 +144,7 @@ def test_the_keys_made_at_the_first_start_are_kept(start: Callable[..., Start]) 
 def test_real_providers_are_left_alone(start: Callable[..., Start]) -> None:
     """A channel with settings of its own gets no local stand-in."""
     begun = start(SMTP_URL="smtp://mail.example.com:25")
-    wait_until((begun.data / "runtime.json").exists, what="the start")
+    running(begun)
     card = begun.card()
     assert "SMTP_URL" not in card
     assert card["TWILIO_API_URL"].startswith("http://127.0.0.1:")

@@ -1,0 +1,115 @@
+"""The whole program, started as a person starts it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from restock.config import Settings
+from tests.local.processes import descendants, is_alive, wait_until
+from tests.local.starts import ROOT, Start
+
+pytestmark = pytest.mark.whole_app
+WELCOME = "Ctrl-C stops everything."
+
+
+@pytest.fixture
+def app(open_folder: Path) -> Iterator[Start]:
+    begun = Start("restock.cli", open_folder / "data")
+    yield begun.until(WELCOME)
+    if begun.process.poll() is None:
+        begun.process.kill()
+    begun.ended()
+
+
+def command(data: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
+    return subprocess.run(
+        [sys.executable, "-m", "restock.cli", *words],
+        cwd=ROOT,
+        env=clean | {"RESTOCK_DATA_DIR": str(data), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def get(begun: Start, path: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", int(begun.card()["PORT"]), timeout=10)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    found = answer.status, answer.read()
+    connection.close()
+    return found
+
+
+def test_it_starts_answers_takes_commands_and_stops_on_ctrl_c(app: Start) -> None:
+    """What the welcome names can be opened, and a command run by hand works on the same database."""
+    status, body = get(app, "/readyz")
+    assert (status, json.loads(body)["status"]) == (200, "ready")
+    [playground] = re.findall(r"http://\S+/playground", app.printed)
+    assert str(app.card()["PORT"]) in playground
+    assert get(app, "/playground")[0] == 200
+
+    added = command(app.data, "shop", "add", "by-hand.myshopify.com")
+    assert added.returncode == 0, added.stderr
+    assert "by-hand.myshopify.com" in command(app.data, "shop", "list").stdout
+    doctor = command(app.data, "doctor")
+    assert doctor.returncode == 0, doctor.stdout + doctor.stderr
+    assert "✗" not in doctor.stdout
+
+    family = descendants(app.process.pid)
+    app.process.send_signal(signal.SIGINT)
+    assert app.ended() == 0
+    assert not any(is_alive(pid) for pid in family)
+    assert "Traceback" not in app.printed
+
+
+def test_kill_9_leaves_no_process_and_the_next_start_finds_every_row_within_seconds(app: Start) -> None:
+    assert command(app.data, "shop", "add", "kept.myshopify.com").returncode == 0
+    family = descendants(app.process.pid)
+    app.process.kill()
+    app.ended()
+    wait_until(lambda: not any(is_alive(pid) for pid in family), what="the end of every process")
+    started = time.monotonic()
+    again = Start("restock.cli", app.data).until(WELCOME)
+    try:
+        assert time.monotonic() - started < 20, "a busy machine gets five times the budget of 4 s"
+        assert "kept.myshopify.com" in command(app.data, "shop", "list").stdout
+    finally:
+        again.process.terminate()
+        assert again.ended() == 0
+
+
+def test_commands_work_while_nothing_runs_and_leave_nothing_running(open_folder: Path) -> None:
+    data = open_folder / "data"
+    assert command(data, "shop", "add", "alone.myshopify.com").returncode == 0
+    changed = command(data, "shop", "settings", "alone.myshopify.com", "expire_days=30")
+    assert changed.returncode == 0, changed.stderr
+    assert "30" in changed.stdout
+    unknown = command(data, "shop", "settings", "nobody.myshopify.com")
+    assert unknown.returncode == 1
+    assert "Traceback" not in unknown.stderr
+    assert not (data / "runtime.json").exists()
+    assert not list((data / "postgres").resolve().glob("postmaster.pid"))
+
+
+def test_a_database_that_is_away_is_a_sentence(open_folder: Path) -> None:
+    away = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
+    failed = command(open_folder / "data", "shop", "list", **away)
+    assert failed.returncode == 1
+    assert failed.stderr.strip() == "The database does not answer: check DATABASE_URL and that PostgreSQL runs."
+    doctor = command(open_folder / "data", "doctor", **away)
+    assert doctor.returncode == 1
+    assert "database" in doctor.stdout
