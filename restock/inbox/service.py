@@ -127,12 +127,12 @@ def _read(session: Session, message: DueMessage, batch: _Batch) -> None:
 
 
 def _groups(told: Sequence[_Told]) -> Iterator[Sequence[_Told]]:
-    """Put together what is written by one statement: single pictures of variants, items and levels.
+    """Put together what is written by one statement: pictures of products, variants, items, levels.
 
     News carries its own time, so the order of writing does not matter.
     """
-    yield from ([one] for one in told if isinstance(one[1], ProductSaid | ProductGone | ItemGone))
-    for kind in (VariantSaid, ItemSaid, LevelSaid):
+    yield from ([one] for one in told if isinstance(one[1], ProductGone | ItemGone))
+    for kind in (ProductSaid, VariantSaid, ItemSaid, LevelSaid):
         if together := [one for one in told if isinstance(one[1], kind)]:
             yield together
 
@@ -157,12 +157,12 @@ def _record_group(session: Session, shop_id: int, group: Sequence[_Told], batch:
 def _write(session: Session, shop_id: int, facts: Sequence[CatalogFact]) -> Sequence[int]:
     """Write facts of one kind down, and return the variants they concern."""
     match facts[0]:
-        case ProductSaid() as said:
-            return catalog.record_product(session, shop_id, said)
         case ProductGone() as gone:
             return catalog.record_product_gone(session, shop_id, gone)
         case ItemGone() as gone:
             return catalog.record_item_gone(session, shop_id, gone)
+        case ProductSaid():
+            return catalog.record_products(session, shop_id, [f for f in facts if isinstance(f, ProductSaid)])
         case VariantSaid():
             return catalog.record_variants(session, shop_id, [f for f in facts if isinstance(f, VariantSaid)])
         case ItemSaid():

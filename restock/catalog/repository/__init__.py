@@ -1,6 +1,7 @@
 """Every query on the catalog, each scoped by shop.
 
-`recording` writes what webhooks tell, `readings` says what it amounts to, `checks` is the queue of variants to read.
+`recording` writes what webhooks tell, by the statements of `upserts`; `readings` says what it amounts to; `checks` is
+the queue of variants to read.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from restock.catalog.repository.recording import (
     record_item_gone,
     record_items,
     record_levels,
-    record_product,
     record_product_gone,
+    record_products,
     record_variants,
 )
 
@@ -24,8 +25,8 @@ __all__ = [
     "record_item_gone",
     "record_items",
     "record_levels",
-    "record_product",
     "record_product_gone",
+    "record_products",
     "record_variants",
     "request_checks",
     "take_reading",

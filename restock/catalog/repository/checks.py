@@ -4,32 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import timedelta
+from typing import cast
 
-from sqlalchemy import delete, func, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Interval, Table, bindparam, delete, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session
 
 from restock.catalog.models import StockCheckRow
 from restock.catalog.values import Check
+
+_TABLE = cast("Table", StockCheckRow.__table__)
+
+
+def _request() -> Insert:
+    """Build the statement once: a burst of news asks for thousands of checks."""
+    statement = insert(_TABLE).values(due_at=func.now() + bindparam("settle", type_=Interval()))
+    return statement.on_conflict_do_update(
+        index_elements=list(_TABLE.primary_key),
+        set_={
+            "version": _TABLE.c.version + 1,
+            "due_at": func.least(_TABLE.c.due_at, statement.excluded.due_at),
+            "attempts": 0,
+        },
+    )
+
+
+_REQUEST = _request()
 
 
 def request_checks(session: Session, shop_id: int, variant_ids: Collection[int], settle_seconds: float) -> None:
     """Ask for variants to be read `settle_seconds` from now; a check already waiting keeps its earlier time."""
     if not variant_ids:
         return
-    due_at = func.now() + timedelta(seconds=settle_seconds)
     # Ordered, so that two transactions asking for the same variants never wait for each other in a ring.
-    rows = [{"shop_id": shop_id, "variant_id": variant_id, "due_at": due_at} for variant_id in sorted(set(variant_ids))]
-    statement = insert(StockCheckRow).values(rows)
-    statement = statement.on_conflict_do_update(
-        index_elements=[StockCheckRow.shop_id, StockCheckRow.variant_id],
-        set_={
-            "version": StockCheckRow.version + 1,
-            "due_at": func.least(StockCheckRow.due_at, statement.excluded.due_at),
-            "attempts": 0,
-        },
-    )
-    session.execute(statement)
+    rows = [
+        {"shop_id": shop_id, "variant_id": variant_id, "settle": timedelta(seconds=settle_seconds)}
+        for variant_id in sorted(set(variant_ids))
+    ]
+    session.connection().execute(_REQUEST, rows)
 
 
 def claim_checks(session: Session, limit: int, lease_seconds: float = 30) -> list[Check]:
