@@ -111,7 +111,7 @@ def _write(session: Session, upsert: upserts.Upsert, shop_id: int, rows: Sequenc
     if not rows:
         return []
     written = session.connection().execute(upsert, [row | {"shop_id": shop_id} for row in rows])
-    return [key for (key,) in written]
+    return written.scalars().all()
 
 
 def _mark_missing(session: Session, shop_id: int, said: ProductSaid) -> set[int]:

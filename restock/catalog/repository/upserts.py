@@ -16,7 +16,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from restock.catalog.models import InventoryItemRow, InventoryLevelRow, ProductRow, VariantRow
 from restock.database import Base
 
-Upsert = ReturningInsert[tuple[int]]
+Upsert = ReturningInsert[int]
 
 _TIMES = ("source_updated_at", "source_triggered_at")
 
