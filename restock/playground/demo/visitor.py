@@ -1,0 +1,123 @@
+"""Everything the demo does, over public HTTP: shoppers' posts, Shopify's webhooks, the page's own questions."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import urllib3
+
+from restock.playground.store import LOCATIONS, SHOP_DOMAIN, VARIANTS, level_body
+from restock.playground.webhooks import WebhookAnswer, WebhookSender
+
+TIMEOUT_SECONDS = 10.0
+
+
+class VisitError(Exception):
+    """An answer was not the one expected; the message names the request and the status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One shopper of the story. `address` is how the outbox names them."""
+
+    name: str
+    channel: str
+    quantity: int
+    customer: Mapping[str, Any]
+
+    @property
+    def address(self) -> str:
+        """Give the e-mail address, the number in E.164, or the last part of the push endpoint."""
+        if self.channel == "sms":
+            return f"+{self.customer['phone']}"
+        if self.channel == "push":
+            return str(self.customer["push"]["endpoint"]).rpartition("/")[2]
+        return str(self.customer["email"])
+
+
+class Visitor:
+    """Talk to one instance."""
+
+    def __init__(self, url: str, secret: str) -> None:
+        self._url = url
+        self._webhooks = WebhookSender(url, secret, SHOP_DOMAIN)
+        self._pool = urllib3.PoolManager(timeout=TIMEOUT_SECONDS, retries=False)
+
+    def open_store(self) -> None:
+        """Visit the page, which stocks the shelves; wait until they are."""
+        self._request("GET", "/playground")
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while len(self._request("GET", "/playground/state")["variants"]) < len(VARIANTS):
+            if time.monotonic() > deadline:
+                raise VisitError("the products did not reach the catalog")
+            time.sleep(0.1)
+
+    def people(self, quantities: list[int]) -> list[Person]:
+        """Meet sample shoppers who want so many units each."""
+        found = self._request("POST", "/playground/shoppers", {"count": len(quantities)})["shoppers"]
+        return [
+            Person(one["customer"]["name"], one["channel"], quantity, one["customer"])
+            for one, quantity in zip(found, quantities, strict=True)
+        ]
+
+    def join(self, person: Person, variant_id: int) -> float:
+        """Leave one person's intent; return the milliseconds to the 201."""
+        product, _ = VARIANTS[variant_id]
+        intent = {
+            "shopify_variant_id": variant_id,
+            "shopify_product_id": product.id,
+            "channel": person.channel,
+            "quantity": person.quantity,
+            "source": "api",
+        }
+        started = time.perf_counter()
+        body = {"intent": intent, "customer": dict(person.customer)}
+        self._request("POST", "/api/v1/intents.json", body, {"X-Shopify-Shop-Domain": SHOP_DOMAIN}, expected=201)
+        return (time.perf_counter() - started) * 1000
+
+    def restock(self, variant_id: int, available: int) -> WebhookAnswer:
+        """Say by a signed webhook how many units the first location has now."""
+        _, variant = VARIANTS[variant_id]
+        body = level_body(variant, LOCATIONS[0].id, available, datetime.now(UTC))
+        answer = self._webhooks.send("inventory_levels/update", body)
+        if answer.status != 200:
+            raise VisitError(f"the webhook was answered {answer.status}")
+        return answer
+
+    def received(self, after: int) -> list[dict[str, Any]]:
+        """List the messages that arrived after one, oldest first."""
+        messages: list[dict[str, Any]] = self._request("GET", f"/playground/outbox?after={after}")["messages"]
+        return messages
+
+    def waiting(self, variant_id: int) -> list[dict[str, Any]]:
+        """List the places of a variant's queue, in order, each with its reason."""
+        places: list[dict[str, Any]] = self._request("GET", f"/playground/state?variant={variant_id}")["queue"][
+            "waiting"
+        ]
+        return places
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        expected: int = 200,
+    ) -> Any:
+        raw = None if body is None else json.dumps(body).encode()
+        try:
+            answer = self._pool.request(
+                method, self._url + path, body=raw, headers={"Content-Type": "application/json", **(headers or {})}
+            )
+        except urllib3.exceptions.HTTPError:
+            raise VisitError(f"{method} {path} got no answer") from None
+        if answer.status != expected:
+            raise VisitError(
+                f"{method} {path} was answered {answer.status}: {answer.data[:300].decode(errors='replace')}"
+            )
+        return json.loads(answer.data) if "json" in answer.headers.get("Content-Type", "") else None
