@@ -16,6 +16,7 @@ from restock.local.lifeline import StartError, tie_forks, tie_this_process
 from restock.local.sockets import free_port, port_is_taken
 
 BLOCKING_THREADS = 4
+STOP_SECONDS = 5
 
 
 def run(_options: argparse.Namespace) -> int:
@@ -46,6 +47,7 @@ def web(_options: argparse.Namespace) -> int:
             blocking_threads=BLOCKING_THREADS,
             websockets=False,
             log_access=False,
+            workers_kill_timeout=STOP_SECONDS,  # asked to stop while still starting, its worker would never hear
             log_level=LogLevels.warning,
         )
         server.serve(target_loader=load_web, wrap_loader=False)

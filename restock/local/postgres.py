@@ -19,7 +19,7 @@ from psycopg import sql
 
 from restock.local.account import REFUGE, Account, Lodging, find_lodging
 from restock.local.lifeline import StartError, start_tied, stop
-from restock.local.sockets import socket_folder
+from restock.local.sockets import leave_socket_folder, socket_folder
 
 DATABASE = "restock"
 SUPERUSER = "postgres"
@@ -51,6 +51,7 @@ class Postgres:
     def stop(self) -> None:
         """End the server: running statements are cut off, committed rows are safe."""
         stop(self.process, signal.SIGINT, signal.SIGQUIT)
+        leave_socket_folder(self.sockets)
 
 
 def start_postgres(folder: Path, *, durable: bool = True, refuge: Path = REFUGE) -> Postgres:

@@ -6,6 +6,7 @@ other users: the embedded servers ask for no password.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import socket
@@ -18,13 +19,15 @@ LONGEST_PATH = 100  # 108 bytes on Linux, 104 on macOS, both with the ending zer
 _SHORT_ROOT = Path("/tmp")  # noqa: S108 - the folder below it is private, and checked
 
 
-def socket_folder(wanted: Path, name: str, uid: int | None = None) -> Path:
+def socket_folder(wanted: Path, name: str, uid: int | None = None, *, plain: bool = False) -> Path:
     """Return `wanted` if a socket `name` fits in there, else a private folder with a short path, always the same one.
 
-    The folder belongs to `uid` (None: the user running us) and nobody else can enter it.
+    The folder belongs to `uid` (None: the user running us) and nobody else can enter it. `plain`: the path must have
+    no space either.
     """
     owner = os.geteuid() if uid is None else uid
-    if len(os.fsencode(wanted / name)) <= LONGEST_PATH:
+    fits = len(os.fsencode(wanted / name)) <= LONGEST_PATH and not (plain and " " in str(wanted))
+    if fits:
         return wanted
     digest = hashlib.sha256(os.fsencode(wanted)).hexdigest()[:12]
     folder = _SHORT_ROOT / f"restock-{owner}-{digest}"
@@ -33,6 +36,13 @@ def socket_folder(wanted: Path, name: str, uid: int | None = None) -> Path:
         os.chown(folder, owner, -1)
     _check_private(folder, owner)
     return folder
+
+
+def leave_socket_folder(folder: Path) -> None:
+    """Remove a short folder that no server uses any more."""
+    if folder.parent == _SHORT_ROOT and folder.name.startswith("restock-"):
+        with contextlib.suppress(OSError):  # not empty, or not ours to remove: the next start uses it again
+            folder.rmdir()
 
 
 def private_folder(folder: Path) -> Path:

@@ -21,7 +21,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from restock.local.lifeline import StartError, start_tied, stop
-from restock.local.sockets import private_folder, socket_folder
+from restock.local.sockets import leave_socket_folder, private_folder, socket_folder
 
 _SOCKET = "valkey.sock"
 _READY_SECONDS = 30.0
@@ -43,6 +43,7 @@ class Valkey:
     def stop(self) -> None:
         """End the server; what it keeps is written first."""
         stop(self.process, signal.SIGTERM)
+        leave_socket_folder(self.socket.parent)
 
 
 def start_valkey(folder: Path, *, durable: bool = True) -> Valkey:
@@ -51,7 +52,7 @@ def start_valkey(folder: Path, *, durable: bool = True) -> Valkey:
     Not `durable`: it keeps nothing on disk.
     """
     home = private_folder(folder.absolute())
-    path = socket_folder(home, _SOCKET) / _SOCKET
+    path = socket_folder(home, _SOCKET, plain=True) / _SOCKET  # redis-py stumbles over spaces in CLIENT INFO
     log = home.with_name(f"{home.name}.log")
     command: list[str | Path] = [
         _program(),

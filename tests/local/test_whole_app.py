@@ -26,10 +26,11 @@ WELCOME = "Ctrl-C stops everything."
 @pytest.fixture
 def app(open_folder: Path) -> Iterator[Start]:
     begun = Start("restock.cli", open_folder / "data")
-    yield begun.until(WELCOME)
-    if begun.process.poll() is None:
+    try:
+        yield begun.until(WELCOME)
+    finally:
         begun.process.kill()
-    begun.ended()
+        begun.ended()
 
 
 def command(data: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
