@@ -12,12 +12,10 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
-
-from restock.config import Settings
 
 REDACTED = "[redacted]"
 _LONGEST_TEXT = 8_192
@@ -66,7 +64,17 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _CONTROL_BUT_BREAKS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
+class LogSettings(Protocol):
+    """What the log needs to know; `restock.config.Settings` is one."""
+
+    @property
+    def log_format(self) -> str | None: ...
+
+    @property
+    def is_production(self) -> bool: ...
+
+
+def configure_logging(settings: LogSettings, stream: TextIO | None = None) -> None:
     """Route structlog and the standard library's loggers through one redacting handler on `stream` (stderr).
 
     May be called again; the last call counts.

@@ -11,14 +11,18 @@ from restock.channels.wording import one_line, phrases_for, product_name
 
 MOST_SEGMENTS = 2
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-_NAME_LENGTHS = (80, 60, 45, 32, 24, 16, 10)
+# What is tried in turn until the text fits: shorter names, then fewer words.
+_WAYS = (
+    *(("text", longest) for longest in (80, 60, 45, 32, 24)),
+    *(("short", longest) for longest in (32, 24, 16, 10, 6)),
+)
 
 
 def compose(envelope: Envelope) -> str:
-    """Return the text, shortened to MOST_SEGMENTS where a shorter product name can do it."""
+    """Return the text, shortened to MOST_SEGMENTS where fewer words and shorter names can do it."""
     text = ""
-    for longest in _NAME_LENGTHS:
-        text = _text(envelope, longest)
+    for part, longest in _WAYS:
+        text = _text(envelope, part, longest)
         if cost_of(text).segment_count <= MOST_SEGMENTS:
             break
     return text
@@ -32,12 +36,12 @@ def number_of(envelope: Envelope) -> str:
     return number
 
 
-def _text(envelope: Envelope, longest: int) -> str:
+def _text(envelope: Envelope, part: str, longest: int) -> str:
     notice = envelope.notice
     phrases = phrases_for(notice.locale)
     shop = one_line(notice.shop.name, min(longest, 30))
     text = phrases.kind(
-        "sms", notice, "text", shop=shop, product=product_name(notice, phrases, longest), link=notice.links.action
+        "sms", notice, part, shop=shop, product=product_name(notice, phrases, longest), link=notice.links.action
     )
     if notice.kind is NoticeKind.test:
         text = phrases.say("sms.test", text=text)

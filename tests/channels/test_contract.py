@@ -1,0 +1,167 @@
+"""What the delivery engine may rely on, the same for every channel, over real sockets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+
+from restock.channels.values import Blame, Doubt, Envelope, NoticeKind, Outcome, ProductFacts, ShopFacts, Verdict
+from restock.channels.wording import LANGUAGES
+from tests.channels.benches import BENCHES, PRODUCT, Bench, notice_for
+
+
+@pytest.fixture(params=BENCHES)
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    opened = BENCHES[request.param]()
+    yield opened
+    opened.close()
+
+
+def send(bench: Bench, envelopes: Sequence[Envelope]) -> dict[int, Outcome]:
+    """Send a batch and check what always holds: one outcome for each envelope, and only for those."""
+    outcomes = list(bench.channel.send(envelopes))
+    assert Counter(o.delivery_id for o in outcomes) == Counter(e.delivery_id for e in envelopes)
+    return {outcome.delivery_id: outcome for outcome in outcomes}
+
+
+def test_a_batch_is_accepted_and_arrives_once(bench: Bench) -> None:
+    envelopes = [bench.envelope(number) for number in range(1, 21)]
+    outcomes = send(bench, envelopes)
+    assert {outcome.verdict for outcome in outcomes.values()} == {Verdict.accepted}
+    assert len(set(bench.received())) == len(bench.received()) == 20
+
+
+def test_an_empty_batch_is_no_trouble(bench: Bench) -> None:
+    assert send(bench, []) == {}
+
+
+def test_a_dead_address_is_refused_and_the_others_go_on(bench: Bench) -> None:
+    first, dead, last = (bench.envelope(number) for number in (1, 2, 3))
+    bench.kill(dead)
+    outcomes = send(bench, [first, dead, last])
+    assert (outcomes[2].verdict, outcomes[2].blame) == (Verdict.refused, Blame.address)
+    assert outcomes[2].reason
+    assert outcomes[1].verdict is outcomes[3].verdict is Verdict.accepted
+    assert len(bench.received()) == 2
+
+
+def test_not_now_is_deferred_and_condemns_nobody(bench: Bench) -> None:
+    first, busy, last = (bench.envelope(number) for number in (1, 2, 3))
+    bench.postpone(busy)
+    outcomes = send(bench, [first, busy, last])
+    assert (outcomes[2].verdict, outcomes[2].blame) == (Verdict.deferred, Blame.message)
+    assert outcomes[2].retry_after_seconds == (7.0 if bench.says_when else None)
+    assert outcomes[1].verdict is outcomes[3].verdict is Verdict.accepted
+
+
+def test_a_provider_that_is_away_defers_everything_and_condemns_nobody(bench: Bench) -> None:
+    envelopes = [bench.envelope(number) for number in range(1, 6)]
+    bench.stop()
+    outcomes = send(bench, envelopes)
+    assert {(o.verdict, o.blame) for o in outcomes.values()} == {(Verdict.deferred, bench.down_blame)}
+
+
+def test_a_message_taken_without_an_answer_is_in_doubt_and_the_others_go_on(bench: Bench) -> None:
+    first, doubtful, last = (bench.envelope(number) for number in (1, 2, 3))
+    bench.swallow(doubtful)
+    outcomes = send(bench, [first, doubtful, last])
+    assert outcomes[2].verdict is Verdict.unanswered
+    assert outcomes[1].verdict is outcomes[3].verdict is Verdict.accepted
+    assert len(bench.received()) == 3
+
+
+def test_a_silent_provider_is_given_up_in_time_and_the_message_is_in_doubt(bench: Bench) -> None:
+    silent, last = bench.envelope(1), bench.envelope(2)
+    bench.hang(silent)
+    outcomes = send(bench, [silent, last])
+    assert outcomes[1].verdict is Verdict.unanswered
+    assert outcomes[2].verdict is Verdict.accepted
+
+
+def test_a_doubtful_message_can_be_looked_up_or_says_it_cannot(bench: Bench) -> None:
+    taken, never = bench.envelope(1), bench.envelope(2)
+    bench.swallow(taken)
+    send(bench, [taken])
+    assert bench.channel.lookup([taken, never]) == ({1: True, 2: False} if bench.can_look_up else {})
+    assert (bench.channel.doubt is Doubt.at_most_once) == bench.can_look_up
+
+
+def test_a_lookup_while_the_provider_is_away_claims_nothing(bench: Bench) -> None:
+    envelope = bench.envelope(1)
+    bench.stop()
+    assert bench.channel.lookup([envelope]) == {}
+
+
+def test_a_repeat_carries_the_same_mark_so_that_it_replaces_the_first(bench: Bench) -> None:
+    envelope = bench.envelope(1)
+    send(bench, [envelope])
+    send(bench, [replace(envelope, attempt=2)])
+    first, second = bench.received()
+    assert first == second
+
+
+def test_a_recipient_that_should_never_have_come_this_far_is_refused_alone(bench: Bench) -> None:
+    hostile = [replace(bench.envelope(n), recipient=who) for n, who in enumerate(bench.hostile(), start=10)]
+    outcomes = send(bench, [bench.envelope(1), *hostile, bench.envelope(2)])
+    assert {outcomes.pop(number).verdict for number in (1, 2)} == {Verdict.accepted}
+    assert {outcome.verdict for outcome in outcomes.values()} == {Verdict.refused}
+    assert len(bench.received()) == 2
+
+
+HOSTILE_TEXTS = [
+    "x\r\nBcc: eve@evil.example\r\n\r\ninjected",
+    "\r\n.\r\nMAIL FROM:<eve@evil.example>",
+    "<script>alert(1)</script>\u202e\x00\x1b[2J",
+    "{{ 7*7 }}{shop}{0}%s",
+    "\ud800 lone surrogate",
+    "🛒" * 3000,
+    "",
+    " ",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE_TEXTS)
+def test_a_hostile_text_stays_one_message(bench: Bench, text: str) -> None:
+    base = notice_for(1)
+    shop = ShopFacts(base.shop.domain, text, base.shop.url)
+    notice = replace(base, shop=shop, product=ProductFacts(text, text, text, text, 3), locale=text[:10])
+    outcomes = send(bench, [bench.envelope(1, notice), bench.envelope(2)])
+    assert {outcome.verdict for outcome in outcomes.values()} == {Verdict.accepted}
+    assert len(bench.received()) == 2
+
+
+def test_every_kind_speaks_every_language_with_and_without_the_goods(bench: Bench) -> None:
+    notices = [
+        replace(notice_for(1, kind, locale), product=product)
+        for kind in NoticeKind
+        for locale in (*LANGUAGES, "fr-CA", "xx")
+        for product in (None, PRODUCT)
+    ]
+    outcomes = send(bench, [bench.envelope(number, notice) for number, notice in enumerate(notices, start=1)])
+    assert {outcome.verdict for outcome in outcomes.values()} == {Verdict.accepted}
+
+
+def test_a_batch_that_has_run_out_of_time_sends_nothing_more(bench: Bench) -> None:
+    channel = bench.without_time()
+    outcomes = list(channel.send([bench.envelope(1), bench.envelope(2)]))
+    channel.close()
+    assert {(o.verdict, o.reason) for o in outcomes} == {(Verdict.deferred, "batch_time_over")}
+    assert bench.received() == []
+
+
+def test_a_closed_channel_opens_again(bench: Bench) -> None:
+    send(bench, [bench.envelope(1)])
+    bench.channel.close()
+    bench.channel.close()
+    assert send(bench, [bench.envelope(2)])[2].verdict is Verdict.accepted
+
+
+def test_no_outcome_repeats_an_address(bench: Bench) -> None:
+    dead, fine = bench.envelope(1), bench.envelope(2)
+    bench.kill(dead)
+    shown = repr(send(bench, [dead, fine])) + repr([dead, fine])
+    assert dead.recipient.address not in shown
+    assert fine.recipient.address not in shown

@@ -1,0 +1,225 @@
+"""What a text message costs and says, what Twilio's codes mean, and which callbacks count."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twilio.request_validator import RequestValidator
+
+from restock.channels.sms.codes import AT_CREATE, at_create, in_receipt
+from restock.channels.sms.message import compose
+from restock.channels.sms.receipts import moves_forward, parse_receipt, signature_is_valid
+from restock.channels.sms.segments import cost_of, is_gsm, spell
+from restock.channels.values import (
+    Blame,
+    NoticeKind,
+    ProductFacts,
+    Receipt,
+    ReceiptStatus,
+    Recipient,
+    ShopFacts,
+    Verdict,
+)
+from restock.channels.wording import LANGUAGES
+from tests.channels.benches import envelope_for, notice_for
+
+NODE_MODULES = Path(__file__).parents[1] / "node_modules"
+CALCULATOR = NODE_MODULES / "sms-segments-calculator"
+
+SEGMENTS = [
+    ("", True, 0, 0),
+    ("a" * 160, True, 160, 1),
+    ("a" * 161, True, 161, 2),
+    ("a" * 306, True, 306, 2),
+    ("a" * 307, True, 307, 3),
+    ("€" * 80, True, 160, 1),
+    ("€" * 81, True, 162, 2),
+    ("a" * 152 + "€" + "a" * 152, True, 306, 3),  # the euro sign would straddle two parts
+    ("ç", False, 1, 1),
+    ("é", True, 1, 1),
+    ("₹99", False, 3, 1),
+    ("’", False, 1, 1),
+    ("я" * 70, False, 70, 1),
+    ("я" * 71, False, 71, 2),
+    ("я" * 134, False, 134, 2),
+    ("я" * 135, False, 135, 3),
+    ("🛒" * 35, False, 70, 1),
+    ("🛒" * 36, False, 72, 2),
+    ("я" * 66 + "🛒" + "я" * 66, False, 134, 3),  # the pair is not split
+]
+
+
+@pytest.mark.parametrize(("text", "gsm", "units", "segment_count"), SEGMENTS)
+def test_segments_are_counted_as_carriers_bill_them(text: str, gsm: bool, units: int, segment_count: int) -> None:
+    cost = cost_of(text)
+    assert (cost.gsm, cost.units, cost.segment_count) == (gsm, units, segment_count)
+
+
+@pytest.mark.skipif(
+    not (CALCULATOR.exists() and shutil.which("node")), reason="npm sms-segments-calculator is not there"
+)
+def test_an_independent_calculator_agrees() -> None:
+    texts = [text for text, *_ in SEGMENTS if text]
+    texts += [
+        compose(envelope_for(1, Recipient("+14155550000"), notice_for(1, NoticeKind.offer, la))) for la in LANGUAGES
+    ]
+    script = (
+        f"const {{SegmentedMessage}} = require({json.dumps(str(CALCULATOR))});"
+        f"console.log(JSON.stringify({json.dumps(texts)}.map(t => new SegmentedMessage(t).segmentsCount)))"
+    )
+    judged = subprocess.run(["node", "-e", script], capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(judged.stdout) == [cost_of(text).segment_count for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        ("“It’s” – back…", '"It\'s" - back...'),
+        ("a\u00a0b\u202fc\u2009d", "a b c d"),
+        ("Café à Genève", "Café à Genève"),
+        ("más información", "mas informacion"),
+        ("Łódź œuvre", "Lodz oeuvre"),
+        ("C’est ça", "C'est ca"),
+        ("Москва’", "Москва'"),
+        ("día 東京", "día 東京"),  # stays outside GSM-7 anyway, so it keeps its accents
+        ("Shirt™ × 2", "ShirtTM x 2"),
+    ],
+)
+def test_a_text_is_spelled_so_that_it_costs_little(typed: str, sent: str) -> None:
+    assert spell(typed) == sent
+
+
+@given(st.text(max_size=400))
+def test_spelling_never_makes_a_text_dearer_than_its_length_explains(text: str) -> None:
+    assert is_gsm(spell(text)) or not is_gsm(text)
+
+
+@pytest.mark.parametrize("kind", NoticeKind)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_text_message_names_shop_and_goods_has_the_link_whole_and_says_how_to_stop(
+    kind: NoticeKind, language: str
+) -> None:
+    envelope = envelope_for(7, Recipient("+14155550000"), notice_for(7, kind, language))
+    text = compose(envelope)
+    assert "North & Pine" in text
+    assert "Harbour Vase" in text
+    assert f"{envelope.notice.links.action} " in text
+    assert "STOP" in text
+    assert cost_of(text).segment_count <= 2
+
+
+@given(
+    title=st.text(max_size=300),
+    variant=st.none() | st.text(max_size=300),
+    shop=st.text(max_size=200),
+    language=st.sampled_from(LANGUAGES),
+)
+def test_long_names_are_shortened_to_two_segments_and_the_link_stays(
+    title: str, variant: str | None, shop: str, language: str
+) -> None:
+    notice = notice_for(7, NoticeKind.offer, language)
+    long = replace(notice, product=ProductFacts(title, variant), shop=ShopFacts("a", shop, "b"))
+    text = compose(envelope_for(7, Recipient("+14155550000"), long))
+    assert notice.links.action in text
+    assert cost_of(text).segment_count <= 2
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "verdict", "blame"),
+    [
+        (400, 21610, Verdict.refused, Blame.address),
+        (400, 21211, Verdict.refused, Blame.address),
+        (400, 21614, Verdict.refused, Blame.address),
+        (400, 21408, Verdict.refused, Blame.message),
+        (400, 21703, Verdict.refused, Blame.message),
+        (400, 21617, Verdict.refused, Blame.message),
+        (401, 20003, Verdict.deferred, Blame.provider),
+        (400, 21606, Verdict.deferred, Blame.provider),
+        (429, 20429, Verdict.deferred, Blame.message),
+        (429, None, Verdict.deferred, Blame.message),
+        (400, 21611, Verdict.deferred, Blame.message),
+        (500, 20500, Verdict.unanswered, Blame.message),
+        (502, 502, Verdict.unanswered, Blame.message),
+        (403, 403, Verdict.deferred, Blame.provider),
+        (404, 20404, Verdict.deferred, Blame.provider),
+        (400, 99999, Verdict.refused, Blame.message),  # unknown: ends this message, condemns no number
+        (307, 307, Verdict.refused, Blame.message),
+    ],
+)
+def test_an_error_of_twilio_means(status: int, code: int | None, verdict: Verdict, blame: Blame) -> None:
+    ruling = at_create(status, code)
+    assert (ruling.verdict, ruling.blame) == (verdict, blame)
+
+
+def test_every_ruling_has_a_stable_word_for_its_reason() -> None:
+    assert all(ruling.reason.replace("_", "").isalpha() for ruling in AT_CREATE.values())
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("queued", ReceiptStatus.underway), ("accepted", ReceiptStatus.underway), ("scheduled", ReceiptStatus.underway),
+        ("sending", ReceiptStatus.underway), ("sent", ReceiptStatus.underway), ("delivered", ReceiptStatus.delivered),
+        ("read", ReceiptStatus.delivered), ("undelivered", ReceiptStatus.bounced), ("failed", ReceiptStatus.bounced),
+        ("canceled", ReceiptStatus.bounced),
+    ],
+)  # fmt: skip
+def test_a_callback_says_how_far_a_message_has_come(status: str, expected: ReceiptStatus) -> None:
+    receipt = parse_receipt(7, {"MessageStatus": status, "MessageSid": "SM1", "SomethingNew": "x"})
+    assert receipt is not None
+    assert (receipt.delivery_id, receipt.status, receipt.provider_message_id) == (7, expected, "SM1")
+    assert receipt.final == (expected is not ReceiptStatus.underway)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "blame"),
+    [
+        ("30003", "handset_unreachable", Blame.message),
+        ("30004", "blocked", Blame.address),
+        ("30005", "unknown_handset", Blame.address),
+        ("30007", "filtered", Blame.message),
+        ("21610", "opted_out", Blame.address),
+        ("12345", "undelivered", Blame.message),
+        ("", "undelivered", Blame.message),
+        ("٣", "undelivered", Blame.message),
+        ("9" * 50, "undelivered", Blame.message),
+    ],
+)
+def test_a_failed_message_says_why_and_whether_the_number_is_to_blame(code: str, reason: str, blame: Blame) -> None:
+    expected = Receipt(7, ReceiptStatus.bounced, reason, blame)
+    assert parse_receipt(7, {"MessageStatus": "undelivered", "ErrorCode": code}) == expected
+    assert in_receipt(None).blame is Blame.message
+
+
+@pytest.mark.parametrize("form", [{}, {"MessageStatus": "receiving"}, {"MessageStatus": "DELIVERED"}])
+def test_an_unknown_status_is_no_news(form: dict[str, str]) -> None:
+    assert parse_receipt(7, form) is None
+
+
+def test_a_status_only_moves_forward() -> None:
+    underway, delivered, bounced = ReceiptStatus.underway, ReceiptStatus.delivered, ReceiptStatus.bounced
+    assert moves_forward(None, underway)
+    assert moves_forward(underway, delivered)
+    assert not moves_forward(underway, underway)
+    assert not moves_forward(delivered, underway)
+    assert not moves_forward(delivered, bounced)
+
+
+def test_only_twilio_can_sign_a_callback() -> None:
+    url = "https://alerts.example/webhooks/twilio/status?d=abc"
+    form = {"MessageSid": "SM1", "MessageStatus": "sent", "BrandNew": "1"}
+    signature = RequestValidator("token").compute_signature(url, form)
+    assert signature_is_valid("token", url, form, signature)
+    assert not signature_is_valid("other", url, form, signature)
+    assert not signature_is_valid("token", url + "x", form, signature)
+    assert not signature_is_valid("token", url, form | {"MessageStatus": "delivered"}, signature)
+    assert not signature_is_valid("token", url, form, None)
+    assert not signature_is_valid("token", url, form, "")
