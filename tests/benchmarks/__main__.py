@@ -1,0 +1,60 @@
+"""`restock bench [NAME]`: run benchmarks on this machine and print the ratios, each with its goal."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from restock.local.lifeline import StartError
+from tests.benchmarks import intents, webhooks
+from tests.benchmarks.load import MissingToolError, wrk_program
+from tests.benchmarks.report import Report, machine_facts
+from tests.benchmarks.stage import Stage, open_stage
+
+Benchmark = Callable[[Stage, int, int, Callable[[str], None]], Report]
+BENCHMARKS: Mapping[str, Benchmark] = {"intents": intents.run, "webhooks": webhooks.run}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run what the arguments name; 0 when every goal is met, 1 when one is missed or a tool is absent."""
+    options = _parser().parse_args(argv)
+    names = list(BENCHMARKS) if options.name == "all" else [options.name]
+    try:
+        wrk_program()
+        reports = {name: _run(name, options.rounds, options.seconds) for name in names}
+    except (MissingToolError, StartError) as missing:
+        print(missing, file=sys.stderr)
+        return 1
+    if options.json is not None:
+        result = {"machine": machine_facts(), "reports": {name: report.as_dict() for name, report in reports.items()}}
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    return 0 if all(goal.met for report in reports.values() for goal in report.goals) else 1
+
+
+def _run(name: str, rounds: int, seconds: int) -> Report:
+    with open_stage() as stage:
+        report = BENCHMARKS[name](stage, rounds, seconds, _say)
+    print("\n" + report.text())
+    print("\n  " + " · ".join(f"{fact} {value}" for fact, value in machine_facts().items()) + "\n", flush=True)
+    return report
+
+
+def _say(text: str) -> None:
+    """Tell how far it is, where it does not get in the way of the result."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="restock bench", description=__doc__)
+    parser.add_argument("name", nargs="?", default="all", choices=[*BENCHMARKS, "all"])
+    parser.add_argument("--rounds", type=int, default=5, help="samples of each contestant, taken in turns (5)")
+    parser.add_argument("--seconds", type=int, default=4, help="length of a sample (4)")
+    parser.add_argument("--json", type=Path, help="also write every sample to this file")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,124 @@
+"""Takes samples of several contestants in turns, so that whatever disturbs the machine disturbs all of them alike.
+
+A sample taken while others were busy is taken again, a bounded number of times, and says so if it stays disturbed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from time import sleep
+
+from tests.benchmarks.load import Outcome
+from tests.benchmarks.machine import Meter
+
+FOREIGN_LIMIT = 0.25  # cores
+_TRIES = 3
+_SETTLE_SECONDS = 0.1  # a database session that has ended is accounted for when its parent has collected it
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One stretch of load on one contestant. CPU in microseconds per request; `load_core`: busy share of that core."""
+
+    rate: float
+    p50_ms: float
+    p99_ms: float
+    app_us: float
+    postgres_us: float
+    load_core: float
+    foreign_cores: float
+    refused: int
+    broken: int
+
+    @property
+    def disturbed(self) -> bool:
+        return self.foreign_cores > FOREIGN_LIMIT
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One row of the table. `run` loads it for so many seconds; `app` None: no web server is in it."""
+
+    name: str
+    run: Callable[[int], Outcome]
+    postgres: int
+    app: int | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """The medians of one contestant, and the samples they come from."""
+
+    name: str
+    samples: tuple[Sample, ...]
+
+    def median(self, quantity: str) -> float:
+        """Take a median over the undisturbed samples; over all where none is."""
+        calm = [sample for sample in self.samples if not sample.disturbed]
+        return median(float(getattr(sample, quantity)) for sample in calm or self.samples)
+
+    @property
+    def rate(self) -> float:
+        return self.median("rate")
+
+    @property
+    def disturbed_count(self) -> int:
+        return sum(sample.disturbed for sample in self.samples)
+
+    def as_dict(self) -> dict[str, object]:
+        quantities = ("rate", "p50_ms", "p99_ms", "app_us", "postgres_us", "load_core", "foreign_cores")
+        medians = {quantity: round(self.median(quantity), 3) for quantity in quantities}
+        return {"name": self.name, "medians": medians, "samples": [asdict(sample) for sample in self.samples]}
+
+
+def take_turns(
+    contestants: Sequence[Contestant], rounds: int, seconds: int, say: Callable[[str], None]
+) -> dict[str, Score]:
+    """Sample each contestant once a round, after one short unmeasured warm-up of all."""
+    for contestant in contestants:
+        contestant.run(min(seconds, 2))
+    samples: dict[str, list[Sample]] = {contestant.name: [] for contestant in contestants}
+    for number in range(1, rounds + 1):
+        for contestant in contestants:
+            sample = _calm_sample(contestant, seconds)
+            samples[contestant.name].append(sample)
+            mark = f"  (disturbed: {sample.foreign_cores:.2f} foreign cores)" if sample.disturbed else ""
+            say(f"round {number}/{rounds}  {contestant.name:<40} {sample.rate:>9,.0f}/s{mark}")
+    return {name: Score(name, tuple(taken)) for name, taken in samples.items()}
+
+
+def _calm_sample(contestant: Contestant, seconds: int) -> Sample:
+    """Try a few times for an undisturbed sample; settle for the least disturbed."""
+    best = take_sample(contestant, seconds)
+    for _ in range(_TRIES - 1):
+        if not best.disturbed:
+            break
+        best = min(best, take_sample(contestant, seconds), key=lambda sample: sample.foreign_cores)
+    return best
+
+
+def take_sample(contestant: Contestant, seconds: int) -> Sample:
+    """Load a contestant once and account for it."""
+    roots = {"all": os.getpid(), "postgres": contestant.postgres}
+    if contestant.app is not None:
+        roots["app"] = contestant.app
+    meter = Meter(**roots)
+    seen = contestant.run(seconds)
+    sleep(_SETTLE_SECONDS)
+    usage = meter.stop()
+    app = usage.cpu.get("app", 0.0)
+    done = max(1, seen.requests)
+    return Sample(
+        rate=seen.rate,
+        p50_ms=seen.p50_ms,
+        p99_ms=seen.p99_ms,
+        app_us=app / done * 1e6,
+        postgres_us=usage.cpu["postgres"] / done * 1e6,
+        load_core=(usage.cpu["all"] - app) / usage.seconds,
+        foreign_cores=usage.foreign_cores,
+        refused=seen.refused,
+        broken=seen.broken,
+    )

@@ -1,0 +1,89 @@
+"""Benchmark `webhooks`: a signed webhook kept durably and once, beside the signature alone, the statement, and RQ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from restock.inbox.service import InboxService
+from restock.inbox.values import InboxMessage
+from tests.benchmarks import bodies, load, sampling
+from tests.benchmarks.pgbench import Script, run_pgbench
+from tests.benchmarks.recorded import RecordingDatabase
+from tests.benchmarks.report import Goal, Report
+from tests.benchmarks.sampling import Contestant, Score
+from tests.benchmarks.stage import NAIVE, OURS, THREADS, Server, Stage
+
+PATH, NAIVE_PATH = "/webhooks/shopify", "/webhooks"
+RESTOCK, SIGNATURE, STATEMENT, PLAIN = (
+    "restock",
+    "signature only",
+    "pgbench, same statement",
+    "naive: row + Queue.enqueue",
+)
+_SAMPLE_ID = "11111111-2222-3333-4444-555555555555"
+
+
+def run(stage: Stage, rounds: int, seconds: int, say: Callable[[str], None]) -> Report:
+    """Run it: rounds in turns, then half load."""
+    stage.add_shop(bodies.SHOP)
+    numbers = load.Numbers()
+    ours = stage.serve_restock()
+    naive = stage.serve("tests.benchmarks.naive:create_naive", NAIVE)
+    signature = stage.serve("tests.benchmarks.baselines:create_baselines", "none")
+    script = _script()
+
+    def contestant(name: str, server: Server, path: str) -> Contestant:
+        cycle = load.write_cycle(stage.folder / f"{server.port}.cycle", list(bodies.webhook_mix(path)))
+        return Contestant(
+            name,
+            lambda seconds: load.full_load(server.port, cycle, numbers.take(), seconds),
+            stage.postgres.process.pid,
+            server.process.pid,
+        )
+
+    statement = Contestant(
+        STATEMENT,
+        lambda seconds: run_pgbench(stage.postgres, OURS, [script], stage.folder, seconds=seconds, clients=THREADS),
+        stage.postgres.process.pid,
+    )
+    contestants = [
+        contestant(RESTOCK, ours, PATH),
+        contestant(SIGNATURE, signature, "/hmac"),
+        statement,
+        contestant(PLAIN, naive, NAIVE_PATH),
+    ]
+    scores = sampling.take_turns(contestants, rounds, seconds, say)
+    say("half load")
+    rate = scores[RESTOCK].rate / 2
+    half = load.steady_load(ours.port, list(bodies.webhook_mix(PATH)), numbers.take(), max(seconds, 4), rate)
+    remark = (
+        f"half load: {half.rate:,.0f} webhooks/s at random moments: p50 {half.p50_ms:.1f} ms, p99 {half.p99_ms:.1f} ms"
+    )
+    baselines = {SIGNATURE: "signature", STATEMENT: "pgbench", PLAIN: "naive"}
+    goals = [*_goals(scores), Goal("p99 at half load, ms", half.p99_ms, 15, at_most=True)]
+    return Report("Webhooks: POST /webhooks/shopify", scores, baselines, goals, (remark,))
+
+
+def _goals(scores: dict[str, Score]) -> list[Goal]:
+    ours = scores[RESTOCK]
+    refused = sum(sample.refused + sample.broken for sample in ours.samples)
+    return [
+        Goal(f"rate ÷ {SIGNATURE}", ours.rate / scores[SIGNATURE].rate, 0.5),
+        Goal(f"rate ÷ {PLAIN}", ours.rate / scores[PLAIN].rate, 3.0),
+        Goal("answers of 400 and above", refused, 0, at_most=True),
+    ]
+
+
+def _script() -> Script:
+    """Catch what the service sends for one webhook; its id is made new each time."""
+    message = InboxMessage(
+        shop_domain=bodies.SHOP,
+        webhook_id=_SAMPLE_ID,
+        topic="inventory_levels/update",
+        body=bodies.stock_level(1),
+        event_id="event",
+        api_version="2026-10",
+    )
+    database = RecordingDatabase()
+    service = InboxService(database, None, 10.0)  # type: ignore[arg-type]
+    return Script(database.catch(lambda: service.receive(message)), 1, {_SAMPLE_ID: ":m::text"})
