@@ -88,6 +88,11 @@ class InboxService:
             self.shops.memory.forget(domain)
         return len(due)
 
+    def has_due(self) -> bool:
+        """Say whether a message waits for its effects."""
+        with self.database.transaction() as session:
+            return repository.any_due(session)
+
     def purge(self, older_than_days: int = RETENTION_DAYS, limit: int = 1000) -> int:
         """Delete settled messages older than that, and say how many were deleted."""
         with self.database.transaction() as session:
