@@ -44,7 +44,7 @@ def web(_options: argparse.Namespace) -> int:
             port=port,
             interface=Interfaces.WSGI,
             workers=1,
-            blocking_threads=BLOCKING_THREADS,
+            blocking_threads=min(BLOCKING_THREADS, 2 * (os.cpu_count() or 1) + 1),  # granian warns above that
             websockets=False,
             log_access=False,
             workers_kill_timeout=STOP_SECONDS,  # asked to stop while still starting, its worker would never hear

@@ -56,7 +56,10 @@ class StopSignals:
 
     @contextlib.contextmanager
     def heeded(self) -> Iterator[None]:
-        before = {n: signal.signal(n, self._heed) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        heeded = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup a closed terminal is not a wish to stop
+            heeded.append(signal.SIGHUP)
+        before = {number: signal.signal(number, self._heed) for number in heeded}
         try:
             yield
         finally:
@@ -161,11 +164,16 @@ class Supervisor:
         self.crew.end(lambda: self.signals.in_a_hurry)
 
     def _welcome(self, seconds: float) -> None:
+        if self.settings.is_production:
+            self.console.say(f"Restock is running, after {seconds:.1f} s.")
+            return
         base = self.settings.app_url or f"http://{self.settings.host}:{self.port}"
-        rows = [("API and its pages", f"{base}/docs"), ("Status", f"{base}/status")]
-        if not self.settings.is_production:
-            rows.insert(0, ("Playground store", self.console.bold(f"{base}/playground")))
-            rows.insert(1, ("Merchant admin", f"{base}/"))
+        rows = [
+            ("Playground store", self.console.bold(f"{base}/playground")),
+            ("Merchant admin", f"{base}/"),
+            ("API and its pages", f"{base}/docs"),
+            ("Status", f"{base}/status"),
+        ]
         if self.peers:
             rows.append(("Messages sent", f"{self.settings.restock_data_dir / 'outbox'}  (they stay on this machine)"))
         rows.append(("Data", str(self.settings.restock_data_dir)))
@@ -176,7 +184,8 @@ class Supervisor:
 
 def run_everything(settings: Settings, run_command: RunCommand) -> int:
     """Run a whole instance in the foreground; return the exit code. Raises StartError."""
-    return Supervisor(settings, Console(), run_command, load_program).run()
+    as_json = (settings.log_format or ("json" if settings.is_production else "console")) == "json"
+    return Supervisor(settings, Console(bare=as_json), run_command, load_program).run()
 
 
 def load_program(environment: Mapping[str, str]) -> None:

@@ -18,9 +18,12 @@ class Console:
     A stream that is gone is not an error: what runs must be able to end in good order.
     """
 
-    def __init__(self, stream: TextIO | None = None, colour: bool | None = None) -> None:
-        self._stream = stream or sys.stdout
-        on_terminal = self._stream.isatty() and "NO_COLOR" not in os.environ
+    def __init__(self, stream: TextIO | None = None, *, colour: bool | None = None, bare: bool = False) -> None:
+        """`bare` leaves the parts' lines as they are, for logs that a machine reads."""
+        chosen = stream or sys.stdout
+        self._stream: TextIO | None = chosen
+        self._bare = bare
+        on_terminal = chosen.isatty() and "NO_COLOR" not in os.environ
         self._colour = on_terminal if colour is None else colour
         self._names: dict[str, str] = {}
         self._width = 0
@@ -33,6 +36,9 @@ class Console:
 
     def line(self, name: str, text: str) -> None:
         """Print one line of a part."""
+        if self._bare:
+            self._print(text)
+            return
         label = self._paint(f"{name:<{self._width}} │", self._names.get(name, "0"))
         self._print(f"{label} {text if self._colour else _ESCAPE.sub('', text)}")
 
@@ -56,7 +62,9 @@ class Console:
         return f"\033[{code}m{text}\033[0m" if self._colour else text
 
     def _print(self, text: str) -> None:
+        if self._stream is None:
+            return
         try:
             print(text, file=self._stream, flush=True)
         except (OSError, ValueError):  # the reader or the terminal is gone
-            self._stream = open(os.devnull, "w")  # noqa: SIM115, PTH123 - lives as long as we do
+            self._stream = None
