@@ -9,7 +9,7 @@ import json
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import urllib3
@@ -37,6 +37,7 @@ class WebhookSender:
     base_url: str
     secret: str
     shop_domain: str
+    _pool: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(timeout=TIMEOUT, retries=False))
 
     def send(self, topic: str, body: Mapping[str, object]) -> WebhookAnswer:
         """Sign and post one webhook; raises UnavailableError when nobody answers."""
@@ -44,14 +45,8 @@ class WebhookSender:
         webhook_id = str(uuid.uuid4())
         started = time.perf_counter()
         try:
-            answer = urllib3.request(
-                "POST",
-                f"{self.base_url}/webhooks/shopify",
-                body=raw,
-                headers=self._headers(topic, webhook_id, raw),
-                timeout=TIMEOUT,
-                retries=False,
-            )
+            headers = self._headers(topic, webhook_id, raw)
+            answer = self._pool.request("POST", f"{self.base_url}/webhooks/shopify", body=raw, headers=headers)
         except urllib3.exceptions.HTTPError:
             raise UnavailableError(f"Nobody answers at {self.base_url}/webhooks/shopify.") from None
         return WebhookAnswer(topic, webhook_id, answer.status, (time.perf_counter() - started) * 1000)
