@@ -1,11 +1,11 @@
-"""What one process of ours has: its settings, its services, its stop flag. Built at first use, and anew after a fork.
+"""What one process of ours has: its services and its stop flag, built once.
 
-The parent of a work-horse therefore never opens a database connection.
+A worker builds them before it forks, so that a work-horse finds everything loaded. Building connects to nothing, so the
+parent never has a database connection that its children would share.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import structlog
@@ -19,25 +19,22 @@ from restock.worker.stopping import NeverStop, StopFlag
 
 @dataclass
 class _Process:
-    settings: Settings | None = None
-    stop: StopFlag | None = None
     services: Services | None = None
-    pid: int = 0
+    stop: StopFlag | None = None
 
 
 _this = _Process()
 
 
 def adopt(settings: Settings, stop: StopFlag) -> None:
-    """Say what this process and those it forks work with."""
-    _this.settings, _this.stop, _this.services = settings, stop, None
+    """Build what this process and those it forks work with."""
+    _this.services, _this.stop = build_services(settings), stop
 
 
 def current_services() -> Services:
-    """Give this process's own services."""
-    if _this.services is None or _this.pid != os.getpid():
-        _this.settings = _this.settings or load_settings()
-        _this.services, _this.pid = build_services(_this.settings), os.getpid()
+    """Give this process's services; outside a worker they are built from the environment."""
+    if _this.services is None:
+        _this.services = build_services(load_settings())
     return _this.services
 
 
