@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import textwrap
 from dataclasses import dataclass, field
-from email.utils import formatdate, parseaddr
+from email.utils import formatdate, getaddresses
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -57,9 +57,9 @@ class Mail:
 
 def parse_sender(text: str) -> Sender:
     """Read EMAIL_FROM, such as `Restock <alerts@example.com>`; raise ValueError when it holds no plain address."""
-    name, address = parseaddr(text)
-    match = _ADDRESS.fullmatch(address)
-    if match is None or not address.isascii():
+    mailboxes = getaddresses([text]) if text.isprintable() else []
+    name, address = mailboxes[0] if len(mailboxes) == 1 else ("", "")
+    if not (_ADDRESS.fullmatch(address) and address.isascii()):
         raise ValueError("must be an address such as Restock <alerts@example.com>")
     return Sender(address, one_line(name, 60))
 

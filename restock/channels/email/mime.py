@@ -68,5 +68,7 @@ def _part(subtype: str, content: str, boundary: str) -> bytes:
         f"--{boundary}\r\nContent-Type: text/{subtype}; charset=utf-8\r\n"
         "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
     )
-    lines = content.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
-    return head.encode() + binascii.b2a_qp(lines.encode("utf-8", "replace"), istext=True) + b"\r\n"
+    unix = content.replace("\r\n", "\n").replace("\r", "\n")
+    # One CRLF at least: from it b2a_qp learns how to break lines. The last one belongs to the boundary.
+    lines = unix.removesuffix("\n").replace("\n", "\r\n") + "\r\n"
+    return head.encode() + binascii.b2a_qp(lines.encode("utf-8", "replace"), istext=True)
