@@ -22,7 +22,8 @@ from restock.subscriptions.repository import register as posts
 from restock.subscriptions.repository.prepared import Connection
 from restock.subscriptions.values import ContactView, Provenance, RegisteredIntent, Signup, SuppressionReason
 
-_TRIES = 3
+_TRIES = 6
+_AGAIN = (errors.DeadlockDetected, errors.SerializationFailure, errors.InvalidSqlStatementName)
 _RETRY_AFTER_SECONDS = 5
 ORPHAN_DAYS = 30
 
@@ -52,7 +53,7 @@ class SubscriptionService:
             try:
                 if (intent := _write_once(self.database.hot(), parameters)) is not None:
                     return intent
-            except (errors.DeadlockDetected, errors.SerializationFailure):
+            except _AGAIN:
                 continue
             except (errors.LockNotAvailable, errors.QueryCanceled):
                 break

@@ -38,14 +38,19 @@ class PreparedStatement:
         """Run it; return the first row in the wire's binary form (no column may be NULL), None when there is none.
 
         Raises psycopg.OperationalError when the connection is lost, else the class psycopg has for the SQLSTATE, with
-        the server's first sentence only: the rest repeats values.
+        the server's first sentence only: the rest repeats values. errors.InvalidSqlStatementName means: again (the
+        driver deallocates every statement after a rollback, and poolers do).
         """
         if connection not in self._ready:
             _check(connection.pgconn.prepare(self._name, self._sql), pq.ExecStatus.COMMAND_OK)
             self._ready.add(connection)
         values = [None if (value := parameters[name]) is None else value.encode() for name in self._names]
         result = connection.pgconn.exec_prepared(self._name, values, None, _BINARY)  # type: ignore[arg-type]  # None: NULL
-        _check(result, pq.ExecStatus.TUPLES_OK)
+        try:
+            _check(result, pq.ExecStatus.TUPLES_OK)
+        except errors.InvalidSqlStatementName:
+            self._ready.discard(connection)
+            raise
         if result.ntuples == 0:
             return None
         return [result.get_value(0, column) or b"" for column in range(result.nfields)]

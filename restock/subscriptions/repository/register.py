@@ -53,7 +53,8 @@ WITH customer AS (
     INSERT INTO contacts AS old
         (shop_id, channel, address, address_hash, push_keys, locale, marketing, suppression, confirm_requested_at)
     SELECT %(shop)t::bigint, %(channel)t::text, %(address)t::text, %(address_hash)t::bytea, %(push_keys)t::jsonb,
-        %(locale)t::text, %(marketing)t::text, said_no.reason, CASE WHEN said_no.reason IN ({liftable}) THEN now() END
+        %(locale)t::text, CASE WHEN %(channel)t::text = 'email' THEN %(marketing)t::text END, said_no.reason,
+        CASE WHEN said_no.reason IN ({liftable}) THEN now() END
     FROM customer LEFT JOIN suppressions said_no
         ON said_no.shop_id = %(shop)t::bigint AND said_no.address_hash = %(address_hash)t::bytea
     ON CONFLICT (shop_id, address_hash) DO UPDATE SET
@@ -105,10 +106,10 @@ WITH customer AS (
         %(user_agent)t::text, %(locale)t::text
     FROM intent, contact, LATERAL (VALUES
         ('back_in_stock', 'granted', contact.suppression IS NULL, intent.created OR {anew}),
-        ('marketing', %(marketing)t::text, contact.marketing = %(marketing)t::text,
+        ('marketing', %(marketing)t::text, coalesce(contact.marketing = %(marketing)t::text, false),
             %(marketing)t::text IS NOT NULL AND (
                 intent.created OR {anew} OR contact.marketing <> %(marketing)t::text
-                OR %(marketing)t::text IS DISTINCT FROM (
+                OR %(channel)t::text = 'email' AND %(marketing)t::text IS DISTINCT FROM (
                     SELECT marketing FROM contacts
                     WHERE shop_id = %(shop)t::bigint AND address_hash = %(address_hash)t::bytea)))
     ) AS word (purpose, action, effective, is_new)

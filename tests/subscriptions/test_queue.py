@@ -1,0 +1,87 @@
+"""The queue as the restocks room reads and moves it."""
+
+from __future__ import annotations
+
+from restock.database import Database
+from restock.shops.values import Shop
+from restock.subscriptions import repository
+from tests.subscriptions.conftest import VARIANT, Register, Rows
+
+
+def _crowd(register: Register, count: int) -> None:
+    for number in range(count):
+        register(f"ada{number}@example.com", quantity=number + 1)
+
+
+def test_the_queue_is_read_page_by_page_in_order(
+    register: Register, rows: Rows, database: Database, shop: Shop
+) -> None:
+    _crowd(register, 5)
+    rows("UPDATE subscriptions SET queued_at = '2026-01-01' WHERE quantity IN (2, 4)")
+    seen: list[int] = []
+    after = None
+    with database.transaction() as session:
+        while page := repository.queue_page(session, shop.id, VARIANT, after, 2):
+            seen += [place.quantity for place in page]
+            after = (page[-1].queued_at, page[-1].subscription_id)
+    assert seen == [2, 4, 1, 3, 5]
+
+
+def test_only_active_places_without_an_offer_are_in_the_queue(
+    register: Register, rows: Rows, database: Database, shop: Shop, other_shop: Shop
+) -> None:
+    _crowd(register, 4)
+    register(shop=other_shop)
+    rows("UPDATE subscriptions SET state = 'pending' WHERE quantity = 1 AND shop_id = 1")
+    rows("UPDATE subscriptions SET open_offer_id = 9 WHERE quantity = 2")
+    with database.transaction() as session:
+        assert [p.quantity for p in repository.queue_page(session, shop.id, VARIANT, None, 9)] == [3, 4]
+        assert repository.waiting_count(session, shop.id, [VARIANT, 7]) == {VARIANT: 2}
+
+
+def test_an_offer_is_attached_to_a_free_place_only(register: Register, rows: Rows, database: Database) -> None:
+    _crowd(register, 3)
+    rows("UPDATE subscriptions SET open_offer_id = 9 WHERE id = 2")
+    rows("UPDATE subscriptions SET state = 'cancelled' WHERE id = 3")
+    with database.transaction() as session:
+        assert repository.attach_offers(session, [(1, 11), (2, 12), (3, 13)]) == {1}
+        assert repository.attach_offers(session, []) == set()
+    assert rows("SELECT open_offer_id FROM subscriptions ORDER BY id") == [(11,), (9,), (None,)]
+
+
+def test_who_was_told_waits_no_longer(register: Register, rows: Rows, database: Database) -> None:
+    _crowd(register, 2)
+    with database.transaction() as session:
+        repository.attach_offers(session, [(1, 11)])
+        assert repository.mark_notified(session, [1]) == {1}
+        assert repository.mark_notified(session, [1]) == set()
+    assert rows("SELECT state, notified_at IS NOT NULL, open_offer_id FROM subscriptions ORDER BY id") == [
+        ("notified", True, None),
+        ("active", False, None),
+    ]
+    assert rows("SELECT count(*) FROM intents WHERE closed_at IS NULL") == [(1,)]
+
+
+def test_who_was_not_reached_stands_at_the_old_place(
+    register: Register, rows: Rows, database: Database, shop: Shop
+) -> None:
+    _crowd(register, 2)
+    with database.transaction() as session:
+        before = repository.queue_page(session, shop.id, VARIANT, None, 9)
+        repository.attach_offers(session, [(1, 11)])
+        assert repository.release_offers(session, [1, 2]) == {1}
+        assert repository.queue_page(session, shop.id, VARIANT, None, 9) == before
+
+
+def test_every_variant_somebody_waits_for_is_found_once(
+    register: Register, rows: Rows, database: Database, other_shop: Shop
+) -> None:
+    for variant in (5, 7, 3):
+        register("ada@example.com", variant)
+        register("bob@example.com", variant)
+    register(variant_id=5, shop=other_shop)
+    rows("UPDATE subscriptions SET state = 'notified' WHERE variant_id = 7")
+    with database.transaction() as session:
+        assert repository.waiting_variants(session, None, 10) == [(1, 3), (1, 5), (2, 5)]
+        assert repository.waiting_variants(session, (1, 3), 1) == [(1, 5)]
+        assert repository.waiting_variants(session, (2, 5), 10) == []
