@@ -15,6 +15,7 @@ from restock.playground.store import LOCATIONS, SHOP_DOMAIN, VARIANTS, level_bod
 from restock.playground.webhooks import WebhookAnswer, WebhookSender
 
 TIMEOUT_SECONDS = 10.0
+_ARRIVALS = ((0, 2), (1, 3), (3, 1), (2, 1), (4, 1))  # who comes in when, by their place among the sample; units wanted
 
 
 class VisitError(Exception):
@@ -57,12 +58,12 @@ class Visitor:
                 raise VisitError("the products did not reach the catalog")
             time.sleep(0.1)
 
-    def people(self, quantities: list[int]) -> list[Person]:
-        """Meet sample shoppers who want so many units each."""
-        found = self._request("POST", "/playground/shoppers", {"count": len(quantities)})["shoppers"]
+    def people(self) -> list[Person]:
+        """Meet five sample shoppers on three channels; the first wants 2 units, the second 3."""
+        found = self._request("POST", "/playground/shoppers", {"count": len(_ARRIVALS)})["shoppers"]
         return [
-            Person(one["customer"]["name"], one["channel"], quantity, one["customer"])
-            for one, quantity in zip(found, quantities, strict=True)
+            Person(found[place]["customer"]["name"], found[place]["channel"], quantity, found[place]["customer"])
+            for place, quantity in _ARRIVALS
         ]
 
     def join(self, person: Person, variant_id: int) -> float:
