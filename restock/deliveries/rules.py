@@ -19,6 +19,7 @@ JITTER = 0.2
 PROVIDER_PAUSE_SECONDS = (30, 300)  # shortest and longest wait for a provider that is down
 LONGEST_RETRY_AFTER_SECONDS = 1800
 STALE_WAIT_SECONDS = 15
+NOT_REACHED = "batch_time_over"  # a channel ran out of time before this message: it was never tried
 LEASE_OVER = "lease_over"  # the worker was lost: handed over or not, nobody knows
 
 _SUPPRESSES = {"gone": SuppressionReason.gone, "opted_out": SuppressionReason.stopped}
@@ -127,6 +128,8 @@ def next_step(outcome: Outcome, attempt: int, age_seconds: float) -> Sent | Retr
             return Failed(outcome.reason or "refused", _suppression(outcome))
         case Verdict.unanswered:
             return Unknown(outcome.reason or "unanswered")
+        case Verdict.deferred if outcome.reason == NOT_REACHED:
+            return RetryAt(0, NOT_REACHED, counts=False)
         case Verdict.deferred if outcome.blame is Blame.provider:
             shortest, longest = PROVIDER_PAUSE_SECONDS
             pause = max(outcome.retry_after_seconds or 0.0, min(max(age_seconds, shortest), longest))

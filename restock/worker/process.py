@@ -1,8 +1,4 @@
-"""What one process of ours has: its services and its stop flag, built once.
-
-A worker builds them before it forks, so that a work-horse finds everything loaded. Building connects to nothing, so the
-parent never has a database connection that its children would share.
-"""
+"""What one worker process has: its services and its stop flag, built once, used by every job."""
 
 from __future__ import annotations
 
@@ -27,7 +23,7 @@ _this = _Process()
 
 
 def adopt(settings: Settings, stop: StopFlag) -> None:
-    """Build what this process and those it forks work with."""
+    """Build what this process works with; connects to nothing yet."""
     _this.services, _this.stop = build_services(settings), stop
 
 

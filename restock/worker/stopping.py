@@ -1,7 +1,7 @@
 """Noticing that this process was asked to end, wherever it is at that moment.
 
-It reads what the interpreter itself notes of every signal, so it works beside the handlers of RQ, and in a forked
-work-horse, which sees the signal its parent got: a drain ends after its batch instead of being killed in it.
+It reads what the interpreter itself notes of every signal, so it works beside the handlers that RQ installs: a drain
+ends after its batch instead of being killed in it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import signal
 import socket
 import time
 from collections.abc import Sequence
+from types import FrameType
 
-ASKED_TO_END = frozenset({int(signal.SIGTERM), int(signal.SIGINT)})
+ASKED_TO_END = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
 class StopFlag:
@@ -22,8 +23,15 @@ class StopFlag:
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
-        self._before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        self._fd_before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        self._handlers_before = {number: signal.getsignal(number) for number in ASKED_TO_END}
         self._set = False
+        self.listen()
+
+    def listen(self) -> None:
+        """Have the signals noted instead of ending the process; again after someone else has handled them."""
+        for number in ASKED_TO_END:
+            signal.signal(number, _note)
 
     def set(self) -> None:
         """Ask this process to end, as a signal would."""
@@ -57,10 +65,16 @@ class StopFlag:
         return False
 
     def close(self) -> None:
-        """Give the interpreter's note-taking back to whoever had it."""
-        signal.set_wakeup_fd(self._before)
+        """Give the signals back to whoever had them."""
+        signal.set_wakeup_fd(self._fd_before)
+        for number, handler in self._handlers_before.items():
+            signal.signal(number, handler)
         self._reader.close()
         self._writer.close()
+
+
+def _note(_number: int, _frame: FrameType | None) -> None:
+    """Nothing more: the interpreter has written the signal's number down."""
 
 
 class NeverStop(StopFlag):

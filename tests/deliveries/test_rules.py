@@ -128,6 +128,11 @@ def test_the_ladder_is_climbed_in_minutes_and_ends() -> None:
     assert next_step(outcome(Verdict.deferred, "busy"), MAX_ATTEMPTS, 0) == Failed("busy")
 
 
+def test_a_message_that_was_not_reached_in_time_is_due_at_once_and_loses_no_attempt() -> None:
+    step = next_step(outcome(Verdict.deferred, "batch_time_over"), MAX_ATTEMPTS, 0)
+    assert step == RetryAt(0, "batch_time_over", counts=False)
+
+
 def test_a_provider_may_ask_for_more_time_within_reason() -> None:
     asked = next_step(outcome(Verdict.deferred, "busy", retry_after=900), 1, 0)
     assert isinstance(asked, RetryAt)

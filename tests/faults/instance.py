@@ -60,8 +60,8 @@ class Instance:
 
     def __init__(self, database_url: str, folder: Path, lease_seconds: float = 2.0) -> None:
         self.witness = Witness()
-        self._mail = Controller(self.witness, hostname="127.0.0.1", port=free_port())
-        self._mail.start()
+        self._mail_port = free_port()
+        self.start_mail()
         self._folder = folder
         self.valkey: Valkey | None = start_valkey(folder / "valkey", durable=False)
         self.redis_url = self.valkey.url()
@@ -72,7 +72,7 @@ class Instance:
             "DATABASE_URL": database_url,
             "REDIS_URL": self.redis_url,
             "SECRET_KEY": KEY,
-            "SMTP_URL": f"smtp://127.0.0.1:{self._mail.port}",
+            "SMTP_URL": f"smtp://127.0.0.1:{self._mail_port}",
             "EMAIL_FROM": "Demo <alerts@example.com>",
             "SETTLE_SECONDS": "0",
             "SWEEP_SECONDS": "0.2",
@@ -93,6 +93,13 @@ class Instance:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait(timeout=10)
+
+    def start_mail(self) -> None:
+        self._mail = Controller(self.witness, hostname="127.0.0.1", port=self._mail_port)
+        self._mail.start()
+
+    def stop_mail(self) -> None:
+        self._mail.stop()
 
     def kill_valkey(self) -> None:
         if self.valkey is not None:
