@@ -154,7 +154,8 @@ class FakeTwilio(FakePeer):
             and (not before or _day(m.created_at, before) <= before)
         ]
         path = f"/2010-04-01/Accounts/{self._account_sid}/Messages.json"
-        first = f"{path}?{urlencode({**query, 'PageSize': size, 'Page': 0})}"
+        # Twilio's description asks for whole addresses here, though its examples show paths alone.
+        first = f"{self.url}{path}?{urlencode({**query, 'PageSize': size, 'Page': 0})}"
         return Answer(
             200,
             {
