@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_LOOK_SECONDS = 0.5
 APP_CORE, OTHER_CORE = sorted(os.sched_getaffinity(0))[0], sorted(os.sched_getaffinity(0))[-1]
 
 
@@ -56,6 +57,17 @@ class Meter:
         foreign = (_busy_seconds() - self._busy) - (tree_seconds(os.getpid()) - self._ours)
         cpu = {name: now[name] - self._trees[name] for name in now}
         return Usage(seconds, cpu, max(0.0, foreign / seconds))
+
+
+def wait_for_calm(limit: float, patience_seconds: float) -> float:
+    """Wait until others use fewer than `limit` cores, or the patience is over; return the seconds it took."""
+    begun = monotonic()
+    while True:
+        meter = Meter()
+        sleep(_LOOK_SECONDS)
+        waited = monotonic() - begun
+        if meter.stop().foreign_cores < limit or waited > patience_seconds:
+            return waited
 
 
 def _tree_times(roots: dict[str, int]) -> dict[str, float]:

@@ -12,7 +12,7 @@ from statistics import median
 from time import sleep
 
 from tests.benchmarks.load import Outcome
-from tests.benchmarks.machine import Meter
+from tests.benchmarks.machine import Meter, wait_for_calm
 
 FOREIGN_LIMIT = 0.25  # cores
 _TRIES = 3
@@ -80,22 +80,35 @@ def take_turns(
     """Sample each contestant once a round, after one short unmeasured warm-up of all."""
     for contestant in contestants:
         contestant.run(min(seconds, 2))
+    patience = _Patience()
     samples: dict[str, list[Sample]] = {contestant.name: [] for contestant in contestants}
     for number in range(1, rounds + 1):
         for contestant in contestants:
-            sample = _calm_sample(contestant, seconds)
+            sample = _calm_sample(contestant, seconds, patience)
             samples[contestant.name].append(sample)
             mark = f"  (disturbed: {sample.foreign_cores:.2f} foreign cores)" if sample.disturbed else ""
             say(f"round {number}/{rounds}  {contestant.name:<40} {sample.rate:>9,.0f}/s{mark}")
     return {name: Score(name, tuple(taken)) for name, taken in samples.items()}
 
 
-def _calm_sample(contestant: Contestant, seconds: int) -> Sample:
+@dataclass
+class _Patience:
+    """How long a whole run still waits for others to finish what they do."""
+
+    seconds: float = 120.0
+
+    def wait(self) -> None:
+        self.seconds -= wait_for_calm(FOREIGN_LIMIT, max(0.0, self.seconds))
+
+
+def _calm_sample(contestant: Contestant, seconds: int, patience: _Patience) -> Sample:
     """Try a few times for an undisturbed sample; settle for the least disturbed."""
+    patience.wait()
     best = take_sample(contestant, seconds)
     for _ in range(_TRIES - 1):
         if not best.disturbed:
             break
+        patience.wait()
         best = min(best, take_sample(contestant, seconds), key=lambda sample: sample.foreign_cores)
     return best
 
