@@ -32,13 +32,14 @@ from restock.playground.store import (
 from restock.playground.webhooks import WebhookAnswer, WebhookSender
 from restock.reports.rules import seconds_between
 from restock.reports.service import ReportService
-from restock.reports.values import Place
+from restock.reports.values import MessageOrigin, Place
 from restock.shops.service import ShopService
 from restock.shops.values import PRESETS, Shop
 
 OUTBOX_FOLDER = "outbox"  # below RESTOCK_DATA_DIR
 LARGEST_STOCK = 999
 MOST_SHOPPERS = 10
+MOST_RESTOCKS = 50
 SEED_AGAIN_SECONDS = 20.0  # webhooks take a moment to be applied
 _CLICK = re.compile(r"/c/([A-Za-z0-9_.-]{8,128})")
 
@@ -49,6 +50,22 @@ class _Seeding:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     done_at: float = float("-inf")
+
+
+@dataclass
+class _Restocks:
+    """When this process last raised each variant's stock: an event may see several restocks, a wave none."""
+
+    levels: dict[tuple[int, int], int] = field(default_factory=dict)
+    raised_at: dict[int, list[datetime]] = field(default_factory=dict)
+
+    def note(self, variant_id: int, location_id: int, available: int, at: datetime) -> None:
+        if available > self.levels.get((variant_id, location_id), 0):
+            self.raised_at[variant_id] = [*self.raised_at.get(variant_id, []), at][-MOST_RESTOCKS:]
+        self.levels[variant_id, location_id] = available
+
+    def last_before(self, variant_id: int, moment: datetime) -> datetime | None:
+        return max((at for at in self.raised_at.get(variant_id, ()) if at <= moment), default=None)
 
 
 @dataclass(frozen=True)
@@ -64,6 +81,7 @@ class Counter:
     crowd: Crowd
     outbox: OutboxReader
     _seeding: _Seeding = field(default_factory=_Seeding)
+    _restocks: _Restocks = field(default_factory=_Restocks)
 
     def open(self) -> Shop:
         """Find the demo shop, made and stocked where it is not yet; raises UnavailableError when the door is closed."""
@@ -102,7 +120,9 @@ class Counter:
         if faults:
             raise ValidationError("The stock cannot be set so.", faults=faults)
         _, variant = VARIANTS[variant_id]
-        body = level_body(variant, location_id, available, datetime.now(UTC))
+        now = datetime.now(UTC)
+        self._restocks.note(variant_id, location_id, available, now)
+        body = level_body(variant, location_id, available, now)
         return self.sender.send("inventory_levels/update", body)
 
     def set_policy(self, name: str) -> None:
@@ -121,18 +141,9 @@ class Counter:
         found = self.outbox.after(after)
         deliveries = {message.id: delivery for message in found if (delivery := self._delivery_of(message))}
         origins = self.reports.origins(self._shop(), list(deliveries.values())) if deliveries else {}
-        answer = []
-        for message in found:
-            origin = origins.get(deliveries.get(message.id, 0))
-            arrived = datetime.fromisoformat(message.received_at)
-            answer.append(
-                _shown(message)
-                | {
-                    "variant_id": str(origin.variant_id) if origin else None,
-                    "latency_seconds": seconds_between(origin.stock_changed_at, arrived) if origin else None,
-                }
-            )
-        return answer
+        return [
+            _shown(message) | self._timing(message, origins.get(deliveries.get(message.id, 0))) for message in found
+        ]
 
     def email_page(self, message_id: int) -> str:
         """Give one e-mail as HTML; raises NotFoundError."""
@@ -176,6 +187,14 @@ class Counter:
     def _delivery_of(self, message: OutboxMessage) -> int | None:
         found = _CLICK.search(_text_of(message))
         return self.links.read_click(found[1]) if found else None
+
+    def _timing(self, message: OutboxMessage, origin: MessageOrigin | None) -> dict[str, Any]:
+        if origin is None:
+            return {"variant_id": None, "latency_seconds": None}
+        arrived = datetime.fromisoformat(message.received_at)
+        began = self._restocks.last_before(origin.variant_id, arrived) or origin.stock_changed_at
+        latest = max(began, origin.stock_changed_at)
+        return {"variant_id": str(origin.variant_id), "latency_seconds": seconds_between(latest, arrived)}
 
 
 def open_counter(settings: Settings, shops: ShopService, reports: ReportService, links: Links) -> Counter:

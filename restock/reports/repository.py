@@ -30,11 +30,13 @@ _SHELF = text("""
 _PLACES = """
     SELECT s.id, s.channel, c.address, s.quantity, s.state, s.end_reason, s.queued_at,
            o.state AS offer_state, o.ends_at, d.state AS delivery_state, d.reason AS delivery_reason, d.sent_at,
-           coalesce(e.stock_changed_at, e.opened_at) AS stock_changed_at
+           CASE WHEN w.number = 1 THEN coalesce(e.stock_changed_at, e.opened_at) ELSE w.planned_at END AS turn_came_at,
+           w.number AS wave_number
     FROM subscriptions s
     JOIN contacts c ON c.id = s.contact_id
     LEFT JOIN LATERAL (SELECT * FROM offers WHERE subscription_id = s.id ORDER BY id DESC LIMIT 1) o ON true
     LEFT JOIN restock_events e ON e.id = o.event_id
+    LEFT JOIN waves w ON w.id = o.wave_id
     LEFT JOIN LATERAL (SELECT * FROM deliveries WHERE offer_id = o.id ORDER BY id DESC LIMIT 1) d ON true
     WHERE s.shop_id = :shop_id AND s.variant_id = :variant_id AND
 """

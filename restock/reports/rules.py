@@ -71,8 +71,10 @@ def seconds_between(start: datetime | None, end: datetime | None) -> float | Non
 
 
 def _told(facts: PlaceFacts) -> str:
-    seconds = seconds_between(facts.stock_changed_at, facts.sent_at)
-    return "Told." if seconds is None else f"Told {seconds:.1f} s after the restock."
+    seconds = seconds_between(facts.turn_came_at, facts.sent_at)
+    if seconds is None:
+        return "Told."
+    return f"Told {seconds:.1f} s after {'the restock' if facts.wave_number == 1 else 'their turn came'}."
 
 
 def _why_waiting(facts: PlaceFacts, now: StockNow, people_ahead: int, units_ahead: int) -> str:

@@ -39,7 +39,10 @@ class StockNow:
 
 @dataclass(frozen=True, slots=True)
 class PlaceFacts:
-    """What is recorded about one place: the subscription, its last offer, and that offer's delivery."""
+    """What is recorded about one place: the subscription, its last offer, and that offer's delivery.
+
+    `turn_came_at` is when the restock began, for people of its first wave; for later ones, when theirs was planned.
+    """
 
     subscription_id: int
     channel: str
@@ -53,7 +56,8 @@ class PlaceFacts:
     delivery_state: str | None
     delivery_reason: str | None
     sent_at: datetime | None
-    stock_changed_at: datetime | None
+    turn_came_at: datetime | None
+    wave_number: int | None
 
 
 @dataclass(frozen=True, slots=True)

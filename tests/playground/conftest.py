@@ -38,7 +38,16 @@ def store(
     make_settings: Callable[..., Settings], clean_database: str, redis_url: str, free_port: int
 ) -> Iterator[Store]:
     """The playground listening on a port of its own."""
-    settings = make_settings(database_url=clean_database, redis_url=redis_url, port=free_port, settle_seconds=0)
+    settings = make_settings(
+        database_url=clean_database,
+        redis_url=redis_url,
+        port=free_port,
+        settle_seconds=0,
+        smtp_url="smtp://127.0.0.1:1",  # providers are configured, but nothing is sent in these tests
+        twilio_account_sid=f"AC{'0' * 32}",
+        twilio_auth_token="secret",
+        twilio_from="+15005550006",
+    )
     app = create_app(settings)
     services: Services = app.extensions["restock"]
     server = make_server("127.0.0.1", free_port, app)

@@ -11,7 +11,7 @@ from restock.reports.rules import explain_left, explain_waiting, free_units, mas
 from restock.reports.values import PlaceFacts, StockNow
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-ADA = PlaceFacts(1, "email", "a•••@example.com", 2, "active", None, NOON, None, None, None, None, None, None)
+ADA = PlaceFacts(1, "email", "a•••@example.com", 2, "active", None, NOON, None, None, None, None, None, None, None)
 SOLD_OUT = StockNow(sellable=False, units=0, event_is_open=False, free_units=0)
 
 
@@ -56,8 +56,9 @@ def test_each_standing_has_its_own_sentence(changes: dict[str, object], now: Sto
 
 
 def test_a_told_person_reads_how_long_it_took() -> None:
-    told = replace(ADA, state="notified", stock_changed_at=NOON, sent_at=NOON + timedelta(seconds=2.14))
+    told = replace(ADA, state="notified", turn_came_at=NOON, wave_number=1, sent_at=NOON + timedelta(seconds=2.14))
     assert explain_left(told).reason == "Told 2.1 s after the restock."
+    assert explain_left(replace(told, wave_number=2)).reason == "Told 2.1 s after their turn came."
     assert explain_left(replace(ADA, state="cancelled", end_reason="unsubscribed")).reason == "Left the list."
 
 

@@ -407,14 +407,15 @@ function bubble(message) {
   return box;
 }
 
-function note({ payload = {} }) {
+function note({ payload = {}, variant_id: variant }) {
   const box = document.createElement(payload.url ? "a" : "div");
   box.className = "note";
   if (payload.url && /^https?:/.test(payload.url)) box.href = payload.url;
   const picture = document.createElement("img");
   picture.alt = "";
-  picture.src = payload.image ?? payload.icon ?? "/playground/assets/mark.svg";
-  picture.addEventListener("error", () => { picture.src = "/playground/assets/mark.svg"; }, { once: true });
+  const own = variant && pillOf(variant) ? find(".picture img", productOf(variant)).src : "/playground/assets/mark.svg";
+  picture.src = payload.image ?? payload.icon ?? own; // browsers show pictures from https only: here it is the page's
+  picture.addEventListener("error", () => { picture.src = own; }, { once: true });
   const title = document.createElement("strong");
   title.textContent = payload.title ?? "";
   const text = document.createElement("span");
