@@ -16,7 +16,7 @@
     }
   }
 
-  // Where storage is denied, each post is a new customer.
+  // With storage denied, each post is a new customer.
   function remembered(shop, id) {
     var key = "restock.customer." + shop;
     try {

@@ -38,12 +38,11 @@ def script_response(name: str) -> Response:
     )
 
 
-def config_response(shop: Shop, vapid_public_key: str | None) -> Response:
+def config_response(shop: Shop, channels_on: frozenset[ChannelName], vapid_public_key: str | None) -> Response:
     """Answer with the channels a shopper can choose, and the key a browser subscribes with (None: push is off)."""
-    channels = sorted(shop.settings.channels - (set() if vapid_public_key else {ChannelName.push}))
     facts = {
         "shop": shop.domain,
-        "channels": [name.value for name in channels],
+        "channels": sorted(name.value for name in shop.settings.channels & channels_on),
         "vapid_public_key": vapid_public_key,
         "sdk_version": script("restock.js")[1],
     }

@@ -5,10 +5,16 @@ Any page may read an answer unless the merchant lists origins; credentials are n
 
 from __future__ import annotations
 
-from flask import Response, g, request
+from typing import TYPE_CHECKING
+
+from flask import Response, request
 
 from restock.web.storefront.limits import Allowance
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+_ORIGINS, _ALLOWANCE = "restock.storefront.origins", "restock.storefront.allowance"
 _METHODS = "POST, OPTIONS"
 _MAY_SEND = "Content-Type, X-Shopify-Shop-Domain"
 _MAY_READ = (
@@ -19,23 +25,27 @@ _ANYBODY = ("Access-Control-Allow-Origin", "*")
 _PREFLIGHT_SECONDS = 86_400
 
 
-def remember_origins(origins: tuple[str, ...]) -> None:
+def remember_origins(environ: WSGIEnvironment, origins: tuple[str, ...]) -> None:
     """Note which origins the request's shop lists; empty: any."""
-    g.storefront_origins = origins
+    environ[_ORIGINS] = origins
 
 
-def remember_allowance(allowance: Allowance) -> None:
+def remember_allowance(environ: WSGIEnvironment, allowance: Allowance) -> None:
     """Note what is left of the limits, the tightest of those asked for."""
-    before: Allowance | None = g.get("storefront_allowance")
+    before: Allowance | None = environ.get(_ALLOWANCE)
     if before is None or not allowance.allowed or allowance.remaining < before.remaining:
-        g.storefront_allowance = allowance
+        environ[_ALLOWANCE] = allowance
 
 
 def open_answer(response: Response) -> Response:
     """Add the headers; for errors too, so that a page can read why."""
-    allowance: Allowance | None = g.get("storefront_allowance")
-    headers = [_MAY_READ, *_origin_headers(g.get("storefront_origins", ()))]
-    if allowance is not None:
+    environ = request.environ
+    headers = [_MAY_READ]
+    if listed := environ.get(_ORIGINS):
+        headers += _listed_origin(environ, listed)
+    else:
+        headers.append(_ANYBODY)
+    if (allowance := environ.get(_ALLOWANCE)) is not None:
         headers += allowance.headers()
     response.headers.extend(headers)
     return response
@@ -51,9 +61,7 @@ def preflight() -> Response:
     return Response(status=204, headers=headers)
 
 
-def _origin_headers(listed: tuple[str, ...]) -> list[tuple[str, str]]:
-    if not listed:
-        return [_ANYBODY]
+def _listed_origin(environ: WSGIEnvironment, listed: tuple[str, ...]) -> list[tuple[str, str]]:
     vary = ("Vary", "Origin")
-    origin = request.environ.get("HTTP_ORIGIN", "")
+    origin = environ.get("HTTP_ORIGIN", "")
     return [("Access-Control-Allow-Origin", origin), vary] if origin in listed else [vary]

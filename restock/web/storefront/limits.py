@@ -26,9 +26,9 @@ WINDOW_SECONDS = 60
 MERGE_SECONDS = 0.25
 _TIMEOUT_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
-_MOST_KEYS = 100_000
+MOST_KEYS = 100_000
 _LONGEST_DOMAIN = 255
-_SHARED_BUCKETS = 4096  # where the keys beyond _MOST_KEYS are counted, several in one
+_SHARED_BUCKETS = 4096  # where the keys beyond MOST_KEYS are counted, several in one
 
 
 class Tally(Protocol):
@@ -85,11 +85,20 @@ class Allowance:
 class RateLimiter:
     """Counts names in windows of a minute, aligned to the clock. Safe across threads and forks.
 
-    `tally` None: this process counts alone.
+    `tally` None: this process counts alone. Beyond `most_keys` names in a minute, new ones share counters.
+    Without `start_sharing` only `share` shares.
     """
 
-    def __init__(self, tally: Tally | None = None, clock: Callable[[], float] = time.time) -> None:
-        self._tally, self._clock = tally, clock
+    def __init__(
+        self,
+        tally: Tally | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        most_keys: int = MOST_KEYS,
+        start_sharing: bool = True,
+    ) -> None:
+        self._tally, self._clock, self._most_keys = tally, clock, most_keys
+        self._start_sharing = start_sharing and tally is not None
         self._lock = threading.Lock()
         self._window = 0
         self._known: dict[str, int] = {}  # the total of all processes, as far as known
@@ -104,18 +113,21 @@ class RateLimiter:
         with self._lock:
             if window != self._window:
                 self._window, self._known, self._fresh = window, {}, {}
-            names = [self._place(name) for name, _ in wanted]
-            left = [limit - self._known.get(name, 0) for name, (_, limit) in zip(names, wanted, strict=True)]
-            tightest = min(range(len(left)), key=left.__getitem__)
-            allowed = left[tightest] > 0
+            left, limit = self._tightest(wanted)
+            allowed = left > 0
             if allowed:
-                for name in names:
-                    self._known[name] = self._known.get(name, 0) + 1
-                    self._fresh[name] = self._fresh.get(name, 0) + 1
+                for name, _ in wanted:
+                    place = self._place(name)
+                    self._known[place] = self._known.get(place, 0) + 1
+                    self._fresh[place] = self._fresh.get(place, 0) + 1
         if allowed and (self._pid != os.getpid() or not self._dirty.is_set()):
             self._ask_to_share()
-        remaining = max(0, left[tightest] - 1)
-        return Allowance(allowed, wanted[tightest][1], remaining, (window + 1) * WINDOW_SECONDS * 1000)
+        return Allowance(allowed, limit, max(0, left - 1), (window + 1) * WINDOW_SECONDS * 1000)
+
+    @property
+    def key_count(self) -> int:
+        """Count the counters in memory."""
+        return len(self._known)
 
     def share(self) -> None:
         """Bring what was counted here together with the other processes' counts; raise redis.RedisError."""
@@ -133,9 +145,18 @@ class RateLimiter:
                 for name, total in totals.items():
                     self._known[name] = total + self._fresh.get(name, 0)
 
+    def _tightest(self, wanted: Sequence[tuple[str, int]]) -> tuple[int, int]:
+        """Return what is left of the limit that has least left, and that limit."""
+        left, tightest = wanted[0][1] + 1, wanted[0][1]
+        for name, limit in wanted:
+            rest = limit - self._known.get(self._place(name), 0)
+            if rest < left:
+                left, tightest = rest, limit
+        return left, tightest
+
     def _place(self, name: str) -> str:
         """Find the counter of a name; when there are too many, strangers share some."""
-        if name in self._known or len(self._known) < _MOST_KEYS:
+        if name in self._known or len(self._known) < self._most_keys:
             return name
         return f"shared:{crc32(name.encode()) % _SHARED_BUCKETS}"
 
@@ -150,7 +171,7 @@ class RateLimiter:
         pid = os.getpid()
         if self._pid != pid:  # the first request of this process
             self._pid = pid
-            if self._tally is not None:
+            if self._start_sharing:
                 threading.Thread(target=self._run, name="rate-limits", daemon=True).start()
 
     def _run(self) -> None:

@@ -6,9 +6,9 @@ No value of the post is ever repeated in an error.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from json.encoder import encode_basestring_ascii as _quoted
+from typing import TYPE_CHECKING
 
 from flask import Response, request
 
@@ -26,7 +26,11 @@ from restock.shops.service import ShopService
 from restock.shops.values import Shop
 from restock.subscriptions.values import Provenance, RegisteredIntent, Signup
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 LARGEST_BODY = 64 * 1024
+_DUPLICATE = '"duplicate":true,'
 _LONGEST_USER_AGENT = 255
 _LONGEST_PAGE_URL = 512
 
@@ -46,9 +50,8 @@ def require_shop(shops: ShopService, text: str | None, field: str) -> Shop:
     return shop
 
 
-def raw_body() -> bytes:
+def raw_body(environ: WSGIEnvironment) -> bytes:
     """Read the body of a post; raise for one that is no JSON by its headers, or larger than LARGEST_BODY."""
-    environ = request.environ
     if (environ.get("CONTENT_TYPE") or "").partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedMediaTypeError("Send the body with Content-Type: application/json.")
     if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
@@ -64,7 +67,7 @@ def raw_body() -> bytes:
     return body
 
 
-def provenance_of(environ: Mapping[str, Any], vault: Vault) -> Provenance:
+def provenance_of(environ: WSGIEnvironment, vault: Vault) -> Provenance:
     """Note where a post came from; the query of the page is cut off, for it may carry anything."""
     client = environ.get("REMOTE_ADDR")
     return Provenance(
@@ -76,15 +79,15 @@ def provenance_of(environ: Mapping[str, Any], vault: Vault) -> Provenance:
 
 def intent_response(signup: Signup, intent: RegisteredIntent) -> Response:
     """Answer a post that was taken: 201, or 200 where this customer had already asked for this variant."""
-    market = signup.market_id or "null"
-    head = '{"duplicate":true,"intent":{"id":"' if intent.duplicate else '{"intent":{"id":"'
+    handle, created_at = str(intent.customer_id), _iso(intent.created_at)
+    updated_at = created_at if intent.updated_at == intent.created_at else _iso(intent.updated_at)
     body = (
-        f'{head}{intent.id}","status":"active","channel":"{signup.contact.channel.value}",'
-        f'"quantity":{intent.quantity},"source":{json.dumps(intent.source)},'
-        f'"shopify_variant_id":{signup.variant_id},"shopify_product_id":{intent.product_id},'
-        f'"shopify_market_id":{market},"optin_confirmed":false,"created_at":"{_iso(intent.created_at)}",'
-        f'"updated_at":"{_iso(intent.updated_at)}","customer_id":"{intent.customer_id}"}},'
-        f'"customer":{{"id":"{intent.customer_id}"}}}}'
+        f'{{{_DUPLICATE if intent.duplicate else ""}"intent":{{"id":"{intent.id}","status":"active",'
+        f'"channel":"{signup.contact.channel.value}","quantity":{intent.quantity},'
+        f'"source":{_quoted(intent.source)},"shopify_variant_id":{signup.variant_id},'
+        f'"shopify_product_id":{intent.product_id},"shopify_market_id":{signup.market_id or "null"},'
+        f'"optin_confirmed":false,"created_at":"{created_at}","updated_at":"{updated_at}",'
+        f'"customer_id":"{handle}"}},"customer":{{"id":"{handle}"}}}}'
     )
     return Response(body.encode(), 200 if intent.duplicate else 201, content_type="application/json")
 

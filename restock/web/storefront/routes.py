@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, request
 
 from restock.errors import ChannelDisabledError, MalformedJsonError, RateLimitedError, ValidationError
-from restock.links import Vault
 from restock.shops.values import Shop
 from restock.subscriptions.values import Signup
 from restock.web.storefront import assets, cors, posting
@@ -22,6 +21,8 @@ from restock.web.storefront.limits import Allowance, IntentLimits, RateLimiter, 
 from restock.web.storefront.strict_json import read_object
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
     from restock.bootstrap import Services
 
 _INTENT_PATHS = ("/api/v1/intents.json", "/api/v1/intents")
@@ -38,7 +39,7 @@ def storefront_blueprint(services: Services) -> Blueprint:
     @blueprint.get("/storefront/config.json")
     def config() -> Response:
         shop = posting.require_shop(services.shops, request.args.get("shop"), "shop")
-        return assets.config_response(shop, services.vapid_public_key)
+        return assets.config_response(shop, services.channels_on, services.vapid_public_key)
 
     @blueprint.get("/storefront/restock.js")
     def sdk() -> Response:
@@ -54,13 +55,12 @@ def storefront_blueprint(services: Services) -> Blueprint:
 
 def _door(services: Services) -> IntentDoor:
     settings = services.settings
-    vault = Vault(settings.secret_keys)
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
-    limiter = RateLimiter(ValkeyTally(redis_url, vault.keyed_hash) if redis_url else None)
+    limiter = RateLimiter(ValkeyTally(redis_url, services.vault.keyed_hash) if redis_url else None)
     limits = IntentLimits(
         limiter, settings.intent_limit_client, settings.intent_limit_address, settings.intent_limit_shop
     )
-    return IntentDoor(services, vault, limits, IntentReader(settings.push_extra_hosts))
+    return IntentDoor(services, limits, IntentReader(settings.push_extra_hosts))
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,6 @@ class IntentDoor:
     """Takes posts of intents."""
 
     services: Services
-    vault: Vault
     limits: IntentLimits
     reader: IntentReader
 
@@ -76,32 +75,33 @@ class IntentDoor:
         """Take one post: how often, for whom, and what it says."""
         environ = request.environ
         domain = environ.get("HTTP_X_SHOPIFY_SHOP_DOMAIN")
-        _admit(self.limits.count_post(environ.get("REMOTE_ADDR") or "", domain))
+        _admit(environ, self.limits.count_post(environ.get("REMOTE_ADDR") or "", domain))
         shop = posting.require_shop(self.services.shops, domain, "X-Shopify-Shop-Domain")
-        cors.remember_origins(shop.settings.origins)
-        body = posting.raw_body()
+        cors.remember_origins(environ, shop.settings.origins)
+        body = posting.raw_body(environ)
         try:
             signup = self.reader.read(read_object(body), shop.settings.country)
         except (ValidationError, MalformedJsonError) as error:
             if shop.settings.legacy_errors:
                 return posting.legacy_refusal(error)
             raise
-        return self._take(shop, signup)
+        return self._take(environ, shop, signup)
 
-    def _take(self, shop: Shop, signup: Signup) -> Response:
+    def _take(self, environ: WSGIEnvironment, shop: Shop, signup: Signup) -> Response:
         """Take one faultless post: a single statement, whatever is known of its address."""
-        if signup.contact.channel not in shop.settings.channels:
-            raise ChannelDisabledError(f"This shop does not send alerts by {signup.contact.channel.value}.")
-        _admit(self.limits.count_address(signup.contact.address_hash))
-        provenance = posting.provenance_of(request.environ, self.vault)
+        channel = signup.contact.channel
+        if channel not in shop.settings.channels or channel not in self.services.channels_on:
+            raise ChannelDisabledError(f"This shop does not send alerts by {channel.value}.")
+        _admit(environ, self.limits.count_address(signup.contact.address_hash))
+        provenance = posting.provenance_of(environ, self.services.vault)
         intent = self.services.subscriptions.register(shop, signup, provenance)
         if not intent.duplicate:
             self.services.waker.wake()
         return posting.intent_response(signup, intent)
 
 
-def _admit(allowance: Allowance) -> None:
-    cors.remember_allowance(allowance)
+def _admit(environ: WSGIEnvironment, allowance: Allowance) -> None:
+    cors.remember_allowance(environ, allowance)
     if not allowance.allowed:
         wait = allowance.retry_after_seconds(time.time())
         raise RateLimitedError("Too many posts in this minute; please try again in the next.", retry_after_seconds=wait)

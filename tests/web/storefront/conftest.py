@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from restock.channels.values import ChannelName
 from restock.config import Settings
 from restock.database import Database, init_database
 from restock.links import Vault
@@ -42,7 +43,9 @@ class StorefrontServices:
     shops: ShopService
     subscriptions: SubscriptionService
     waker: CountingWaker
+    vault: Vault
     vapid_public_key: str | None = "BPublicKey"
+    channels_on: frozenset[ChannelName] = frozenset(ChannelName)
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,9 @@ class Storefront:
         return self.client.post("/api/v1/intents.json", headers=headers, **{key: body}, **options)
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        return self.services.database.hot().execute(query, values).fetchall()
+        """Run one statement and return its rows, empty when it has none."""
+        cursor = self.services.database.hot().execute(query, values)
+        return cursor.fetchall() if cursor.description else []
 
 
 @pytest.fixture
@@ -77,8 +82,9 @@ def make_storefront(
         app = Flask("storefront")
         init_database(app, clean_database)
         database = Database(app, clean_database)
-        shops = ShopService(database, Vault(settings.secret_keys))
-        services = StorefrontServices(settings, database, shops, SubscriptionService(database), CountingWaker())
+        vault = Vault(settings.secret_keys)
+        shops = ShopService(database, vault)
+        services = StorefrontServices(settings, database, shops, SubscriptionService(database), CountingWaker(), vault)
         made.append(services)
         register_error_handlers(app)
         app.register_blueprint(storefront_blueprint(services))  # type: ignore[arg-type]

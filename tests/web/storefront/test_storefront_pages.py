@@ -1,0 +1,146 @@
+"""What a page on the web may read: CORS, the shop's offer, the scripts."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.web.storefront.conftest import SHOP, Storefront, post_body
+
+SCRIPTS = Path(__file__).resolve().parents[3] / "restock" / "storefront"
+ORIGIN = {"Origin": "https://kettle.example"}
+
+
+def test_a_browser_may_ask_before_it_posts(storefront: Storefront) -> None:
+    answer = storefront.client.options(
+        "/api/v1/intents.json", headers=ORIGIN | {"Access-Control-Request-Method": "POST"}
+    )
+    assert answer.status_code == 204
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.headers["Access-Control-Allow-Methods"] == "POST, OPTIONS"
+    assert answer.headers["Access-Control-Allow-Headers"] == "Content-Type, X-Shopify-Shop-Domain"
+    assert answer.headers["Access-Control-Max-Age"] == "86400"
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+def test_any_page_may_read_the_answer_and_the_error(storefront: Storefront) -> None:
+    for answer in (storefront.post(post_body(), headers=ORIGIN), storefront.post({}, headers=ORIGIN)):
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "X-RateLimit-Remaining" in answer.headers["Access-Control-Expose-Headers"]
+        assert "Vary" not in answer.headers
+
+
+@pytest.mark.parametrize(("origin", "allowed"), [("https://kettle.example", True), ("https://evil.example", False)])
+def test_a_merchant_may_list_the_pages_that_read(storefront: Storefront, origin: str, allowed: bool) -> None:
+    storefront.services.shops.change_settings(SHOP, {"origins": "https://kettle.example"})
+    answer = storefront.post(post_body(), headers={"Origin": origin})
+    assert answer.headers.get("Access-Control-Allow-Origin") == (origin if allowed else None)
+    assert answer.headers["Vary"] == "Origin"
+
+
+def test_the_address_takes_posts_alone(storefront: Storefront) -> None:
+    assert storefront.client.get("/api/v1/intents.json").status_code == 405
+
+
+def test_the_shops_offer_is_told_and_never_a_stock_count(storefront: Storefront) -> None:
+    answer = storefront.client.get(f"/storefront/config.json?shop={SHOP}")
+    assert answer.status_code == 200
+    assert set(answer.json) == {"shop", "channels", "vapid_public_key", "sdk_version"}
+    assert answer.json["channels"] == ["email", "push", "sms"]
+    assert answer.json["vapid_public_key"] == "BPublicKey"
+    assert answer.headers["Cache-Control"] == "public, max-age=60"
+    known = {"If-None-Match": answer.headers["ETag"]}
+    again = storefront.client.get(f"/storefront/config.json?shop={SHOP}", headers=known)
+    assert (again.status_code, again.data) == (304, b"")
+    storefront.services.shops.change_settings(SHOP, {"channels": "email"})
+    assert storefront.client.get(f"/storefront/config.json?shop={SHOP}", headers=known).json["channels"] == ["email"]
+
+
+@pytest.mark.parametrize(("query", "status"), [("", 400), ("?shop=evil.example.com", 400), ("?shop=unknown", 404)])
+def test_the_offer_needs_a_shop(storefront: Storefront, query: str, status: int) -> None:
+    assert storefront.client.get(f"/storefront/config.json{query}").status_code == status
+
+
+@pytest.mark.parametrize("name", ["restock.js", "sw.js"])
+def test_a_script_is_kept_for_ever_by_its_version_and_checked_otherwise(storefront: Storefront, name: str) -> None:
+    answer = storefront.client.get(f"/storefront/{name}")
+    assert answer.status_code == 200
+    assert answer.mimetype == "text/javascript"
+    assert answer.data == (SCRIPTS / name).read_bytes()
+    assert answer.headers["Cache-Control"] == "no-cache"
+    version = answer.headers["ETag"].strip('"')
+    lasting = storefront.client.get(f"/storefront/{name}?v={version}")
+    assert lasting.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert storefront.client.get(f"/storefront/{name}?v=other").headers["Cache-Control"] == "no-cache"
+    known = {"If-None-Match": answer.headers["ETag"]}
+    assert storefront.client.get(f"/storefront/{name}", headers=known).status_code == 304
+
+
+def test_the_sdk_is_small_and_needs_nothing() -> None:
+    source = (SCRIPTS / "restock.js").read_text()
+    assert len(source.encode()) <= 4096
+    assert not re.search(r"\bimport\b|\brequire\(", source)
+
+
+PAGE = """
+const store = new Map();
+const asked = [];
+globalThis.window = globalThis;
+globalThis.document = { currentScript: { src: "https://restock.example/storefront/restock.js?v=1" },
+                        documentElement: { lang: "de" } };
+globalThis.localStorage = { getItem: (key) => store.get(key) ?? null, setItem: (key, value) => store.set(key, value) };
+const answers = ANSWERS;
+globalThis.fetch = async (url, options) => {
+  asked.push({ url, body: options.body && JSON.parse(options.body), headers: options.headers });
+  const { status, body, headers } = answers.shift();
+  return { status, ok: status < 400, json: async () => body, headers: new Headers(headers) };
+};
+SOURCE
+const said = [];
+for (let turn = answers.length; turn > 0; turn -= 1) {
+  try {
+    said.push(await Restock.notify({ shop: "kettle.myshopify.com", variantId: 1, productId: 2, channel: "email",
+                                     email: "ada@example.com", quantity: 2 }));
+  } catch (error) {
+    said.push({ typed: error instanceof Restock.Error, code: error.code, status: error.status, faults: error.faults,
+                retryAfter: error.retryAfter });
+  }
+}
+console.log(JSON.stringify({ asked, said }));
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_the_sdk_remembers_the_customer_and_rejects_with_typed_errors() -> None:
+    taken = {"intent": {"id": "i"}, "customer": {"id": "c-1"}}
+    fault = {"field": "customer.email", "code": "INVALID_EMAIL", "message": "…"}
+    invalid = {"error": {"code": "VALIDATION_ERROR", "message": "x", "details": [fault]}, "errors": ["x"]}
+    limited = {"error": {"code": "RATE_LIMITED", "message": "x"}, "errors": ["x"]}
+    answers = [
+        {"status": 201, "body": taken},
+        {"status": 400, "body": invalid},
+        {"status": 429, "body": limited, "headers": {"Retry-After": "7"}},
+        {"status": 200, "body": {"errors": ["customer.email: …"]}},
+    ]
+    page = PAGE.replace("ANSWERS", json.dumps(answers)).replace("SOURCE", (SCRIPTS / "restock.js").read_text())
+    command = ["node", "--input-type=module", "-e", page]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["said"] == [
+        taken,
+        {"typed": True, "code": "VALIDATION_ERROR", "status": 400, "faults": [fault], "retryAfter": None},
+        {"typed": True, "code": "RATE_LIMITED", "status": 429, "faults": [], "retryAfter": 7},
+        {"typed": True, "code": "VALIDATION_ERROR", "status": 200, "faults": [], "retryAfter": None},
+    ]
+    first, second = found["asked"][:2]
+    assert first["url"] == "https://restock.example/api/v1/intents.json"
+    assert first["headers"]["X-Shopify-Shop-Domain"] == SHOP
+    assert first["body"]["customer"] == {"email": "ada@example.com", "locale": "de"}
+    assert first["body"]["intent"]["shopify_variant_id"] == 1
+    assert second["body"]["customer"]["id"] == "c-1"
