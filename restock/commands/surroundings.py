@@ -19,7 +19,7 @@ from restock.logs import configure_logging
 def surroundings() -> Iterator[Settings]:
     """Yield settings with the addresses of both servers; raises ConfigurationError and StartError.
 
-    What was found or started is put into this process's environment, for the processes it makes.
+    What was found or started is in this process's environment meanwhile, for the processes it makes.
     """
     settings = load_settings()
     configure_logging(settings)
@@ -28,6 +28,7 @@ def surroundings() -> Iterator[Settings]:
         return
     instance = Instance(settings)
     with ExitStack() as stack:
+        stack.callback(_restore, dict(os.environ))
         if not (settings.database_url and settings.redis_url):
             found = instance.published()
             if found is None:
@@ -36,3 +37,8 @@ def surroundings() -> Iterator[Settings]:
             os.environ.update(found)
         os.environ.update(Instance(load_settings()).keys())
         yield load_settings()
+
+
+def _restore(before: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(before)

@@ -6,6 +6,7 @@ One part that ends takes all others with it; nothing outlives the supervisor, ho
 from __future__ import annotations
 
 import contextlib
+import gc
 import http.client
 import importlib
 import signal
@@ -22,6 +23,7 @@ from restock.local.instance import Instance
 from restock.local.lifeline import LINUX, StartError
 from restock.local.sockets import free_port, port_is_taken
 
+TO_OPEN = (("Playground store", "/playground"),)  # what the welcome names: pages for people that are there
 _READY_SECONDS = 60.0
 _PAUSE_SECONDS = 0.05
 _LOADED_ONCE = (
@@ -168,12 +170,7 @@ class Supervisor:
             self.console.say(f"Restock is running, after {seconds:.1f} s.")
             return
         base = self.settings.app_url or f"http://{self.settings.host}:{self.port}"
-        rows = [
-            ("Playground store", self.console.bold(f"{base}/playground")),
-            ("Merchant admin", f"{base}/"),
-            ("API and its pages", f"{base}/docs"),
-            ("Status", f"{base}/status"),
-        ]
+        rows = [(name, self.console.bold(f"{base}{path}")) for name, path in TO_OPEN]
         if self.peers:
             rows.append(("Messages sent", f"{self.settings.restock_data_dir / 'outbox'}  (they stay on this machine)"))
         rows.append(("Data", str(self.settings.restock_data_dir)))
@@ -197,6 +194,7 @@ def load_program(environment: Mapping[str, str]) -> None:
         importlib.import_module(name)
     settings = load_settings(**{name.lower(): value for name, value in environment.items()})
     importlib.import_module("restock.bootstrap").build_services(settings)
+    gc.freeze()  # the forks share these objects; a collection would copy them
 
 
 def _answers(host: str, port: int) -> bool:

@@ -16,12 +16,7 @@ from restock.local.instance import Instance
 from restock.local.keys import development_keys
 from restock.local.lifeline import StartError
 
-
-@pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("_own_environment")
 
 
 def test_without_a_word_it_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,46 +47,48 @@ def run(home: Path, *words: str, before: str = "", **environment: str) -> subpro
     )
 
 
-def test_it_makes_the_environment_installs_and_goes_on_inside(checkout: Path) -> None:
-    """Twice: the second time nothing is installed again."""
+def test_it_installs_once_follows_the_lock_and_heals_what_failed(checkout: Path) -> None:
+    """The life of one environment, start after start."""
     first, second = run(checkout, "shop", "list"), run(checkout, "shop", "list")
     assert first.returncode == 0, first.stderr
     assert first.stdout.startswith(f"{checkout / '.venv'} ['shop', 'list']")
-    assert "Ready after" in first.stderr
+    assert "Making a virtual environment" in first.stderr
     assert second.stdout == first.stdout
-    assert second.stderr == ""
+    assert second.stderr == "", "the second start installs nothing and says nothing"
     assert os.access(checkout / ".venv" / "bin" / "restock", os.X_OK)
 
-
-def test_an_interrupted_installation_starts_again_from_the_beginning(checkout: Path) -> None:
-    assert run(checkout).returncode == 0
-    (checkout / ".venv" / ".restock-installing").touch()
-    (checkout / ".venv" / ".restock-installed").unlink()
-    (checkout / ".venv" / "half").touch()
-    healed = run(checkout)
-    assert healed.returncode == 0, healed.stderr
-    assert "Making a virtual environment" in healed.stderr
-    assert not (checkout / ".venv" / "half").exists()
-
-
-def test_a_changed_lock_is_installed_on_top(checkout: Path) -> None:
-    assert run(checkout).returncode == 0
     lock = checkout / firstrun.RUNTIME_LOCK
-    lock.write_text(lock.read_text() + "# changed\n")
-    again = run(checkout)
-    assert "Ready after" in again.stderr
-    assert "Making" not in again.stderr
-    stamp = json.loads((checkout / ".venv" / ".restock-installed").read_text())
-    assert set(stamp) == {firstrun.RUNTIME_LOCK}
+    good = lock.read_text()
+    lock.write_text(f"{good}# changed\n")
+    changed = run(checkout)
+    assert "Ready after" in changed.stderr
+    assert "Making" not in changed.stderr, "a changed lock is installed on top"
 
-
-def test_a_failed_installation_says_why_in_one_sentence_and_where_the_rest_is(checkout: Path) -> None:
-    (checkout / firstrun.RUNTIME_LOCK).write_text(f"absent-package==1.0 \\\n    --hash=sha256:{'0' * 64}\n")
+    lock.write_text(f"absent-package==1.0 \\\n    --hash=sha256:{'0' * 64}\n")
     failed = run(checkout)
     assert failed.returncode == 1
     assert re.search(r"^The packages could not be installed: .*absent-package.*Check the network", failed.stderr, re.M)
     assert "Traceback" not in failed.stderr
-    assert (checkout / ".venv" / ".restock-installing").exists()
+
+    lock.write_text(good)
+    (checkout / ".venv" / "half").touch()
+    healed = run(checkout)
+    assert healed.returncode == 0, healed.stderr
+    assert not (checkout / ".venv" / "half").exists(), "what was interrupted is made anew"
+    assert set(json.loads((checkout / ".venv" / ".restock-installed").read_text())) == {firstrun.RUNTIME_LOCK}
+
+
+def test_a_moved_checkout_is_installed_again(checkout: Path) -> None:
+    setup = Setup(checkout)
+    setup.python.parent.mkdir(parents=True)
+    setup.python.touch()
+    (setup.venv / ".restock-installed").write_text(
+        json.dumps({firstrun.RUNTIME_LOCK: setup._fingerprint(firstrun.RUNTIME_LOCK)})
+    )
+    assert setup.is_ready(firstrun.RUNTIME_LOCK)
+    moved = checkout.with_name("moved")
+    shutil.move(checkout, moved)
+    assert not Setup(moved).is_ready(firstrun.RUNTIME_LOCK)
 
 
 def test_without_ensurepip_it_names_the_one_line_to_run(checkout: Path) -> None:
@@ -117,13 +119,6 @@ def test_a_folder_that_cannot_be_written_to_is_named(checkout: Path) -> None:
     with pytest.raises(FirstRunError, match="cannot be written to"):
         Setup(checkout).prepare(firstrun.RUNTIME_LOCK)
     checkout.chmod(0o700)
-
-
-def test_a_moved_checkout_is_installed_again(checkout: Path) -> None:
-    assert run(checkout).returncode == 0
-    moved = checkout.with_name("moved")
-    shutil.move(checkout, moved)
-    assert not Setup(moved).is_ready(firstrun.RUNTIME_LOCK)
 
 
 def test_it_is_readable_by_pythons_too_old_to_run_us_and_needs_the_standard_library_alone() -> None:

@@ -18,11 +18,11 @@ from tests.local.starts import Start
 
 
 @pytest.fixture
-def start(open_folder: Path) -> Iterator[Callable[..., Start]]:
+def start(data_folder: Path) -> Iterator[Callable[..., Start]]:
     started: list[Start] = []
 
     def begin(**environment: str) -> Start:
-        started.append(Start("tests.local.pretend", open_folder / "data", **environment))
+        started.append(Start("tests.local.pretend", data_folder, **environment))
         return started[-1]
 
     yield begin
@@ -126,7 +126,7 @@ def test_a_taken_port_is_named_before_any_database_starts(start: Callable[..., S
         assert begun.ended() == 1
     assert f"Port {port} on 127.0.0.1 is taken" in begun.printed
     assert f"PORT={port + 1}" in begun.printed
-    assert not (begun.data / "postgres").exists()
+    assert not (begun.data / "postgres.log").exists()
 
 
 def test_the_keys_made_at_the_first_start_are_kept(start: Callable[..., Start]) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from restock import cli
 from restock.config import Settings
 from tests.local.processes import descendants, is_alive, wait_until
 from tests.local.starts import ROOT, Start
@@ -24,8 +25,8 @@ WELCOME = "Ctrl-C stops everything."
 
 
 @pytest.fixture
-def app(open_folder: Path) -> Iterator[Start]:
-    begun = Start("restock.cli", open_folder / "data")
+def app(data_folder: Path) -> Iterator[Start]:
+    begun = Start("restock.cli", data_folder)
     try:
         yield begun.until(WELCOME)
     finally:
@@ -59,9 +60,9 @@ def test_it_starts_answers_takes_commands_and_stops_on_ctrl_c(app: Start) -> Non
     """What the welcome names can be opened, and a command run by hand works on the same database."""
     status, body = get(app, "/readyz")
     assert (status, json.loads(body)["status"]) == (200, "ready")
-    [playground] = re.findall(r"http://\S+/playground", app.printed)
-    assert str(app.card()["PORT"]) in playground
-    assert get(app, "/playground")[0] == 200
+    named = re.findall(rf"http://127\.0\.0\.1:{app.card()['PORT']}(/\S*)", app.printed)
+    assert "/playground" in named
+    assert {path: get(app, path)[0] for path in named} == dict.fromkeys(named, 200)
 
     added = command(app.data, "shop", "add", "by-hand.myshopify.com")
     assert added.returncode == 0, added.stderr
@@ -93,24 +94,26 @@ def test_kill_9_leaves_no_process_and_the_next_start_finds_every_row_within_seco
         assert again.ended() == 0
 
 
-def test_commands_work_while_nothing_runs_and_leave_nothing_running(open_folder: Path) -> None:
-    data = open_folder / "data"
-    assert command(data, "shop", "add", "alone.myshopify.com").returncode == 0
-    changed = command(data, "shop", "settings", "alone.myshopify.com", "expire_days=30")
-    assert changed.returncode == 0, changed.stderr
-    assert "30" in changed.stdout
-    unknown = command(data, "shop", "settings", "nobody.myshopify.com")
-    assert unknown.returncode == 1
-    assert "Traceback" not in unknown.stderr
-    assert not (data / "runtime.json").exists()
-    assert not list((data / "postgres").resolve().glob("postmaster.pid"))
+@pytest.mark.usefixtures("_own_environment")
+def test_commands_work_while_nothing_runs_and_leave_nothing_running(
+    data_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.environ["RESTOCK_DATA_DIR"] = str(data_folder)
+    assert cli.main(["shop", "add", "alone.myshopify.com"]) == 0
+    assert cli.main(["shop", "settings", "alone.myshopify.com", "expire_days=30"]) == 0
+    assert "expire_days  30" in capsys.readouterr().out
+    assert cli.main(["shop", "settings", "nobody.myshopify.com"]) == 1
+    assert "not a shop here" in capsys.readouterr().err
+    assert not (data_folder / "runtime.json").exists()
+    assert not (data_folder / "postgres" / "postmaster.pid").exists()
 
 
-def test_a_database_that_is_away_is_a_sentence(open_folder: Path) -> None:
-    away = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
-    failed = command(open_folder / "data", "shop", "list", **away)
-    assert failed.returncode == 1
-    assert failed.stderr.strip() == "The database does not answer: check DATABASE_URL and that PostgreSQL runs."
-    doctor = command(open_folder / "data", "doctor", **away)
-    assert doctor.returncode == 1
-    assert "database" in doctor.stdout
+@pytest.mark.usefixtures("_own_environment")
+def test_a_database_that_is_away_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    os.environ.update(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none", REDIS_URL="redis://127.0.0.1:1/0")
+    assert cli.main(["shop", "list"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("The database does not answer: check DATABASE_URL")
+    assert cli.main(["doctor"]) == 1
+    shown = capsys.readouterr().out
+    assert re.search(r"✗ database +does not answer", shown)
+    assert re.search(r"✗ valkey +does not answer", shown)
