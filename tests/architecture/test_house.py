@@ -1,4 +1,4 @@
-"""What must agree with what: guards with blueprints, jobs with tasks, settings, error codes and migrations with their pages."""
+"""What must agree with what: guards with blueprints, jobs with tasks, settings and error codes with their pages."""
 
 from __future__ import annotations
 
@@ -43,7 +43,11 @@ def test_every_blueprint_has_exactly_one_guard(web_app: Flask) -> None:
 
 def test_every_job_has_a_task_and_a_listening_worker() -> None:
     source = (PACKAGE / "worker" / "tasks.py").read_text()
-    tasks = {node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")}
+    tasks = {
+        node.name
+        for node in ast.parse(source).body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+    }
     assert {spec.function for spec in JOBS.values()} == {f"restock.worker.tasks.{name}" for name in tasks}
     assert {spec.queue for spec in JOBS.values()} == set(Queue)
     procfile = (ROOT / "Procfile").read_text()
@@ -70,6 +74,8 @@ def test_migrations_are_numbered_and_end_in_one_head() -> None:
 def test_models_and_migrations_agree(database_url: str) -> None:
     engine = create_engine(database_url)
     with engine.connect() as connection:
-        differences = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), Base.metadata)
+        differences = compare_metadata(
+            MigrationContext.configure(connection, opts={"compare_type": True}), Base.metadata
+        )
     engine.dispose()
     assert differences == []

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from restock.channels.push.endpoints import EndpointError, check_endpoint, origin_of
 from restock.channels.push.subscription import PushSubscription, parse_push_subscription
 
-POINT = ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+KEY = ec.derive_private_key(20_261_122, ec.SECP256R1())  # always the same: it stands in the tests' names
+POINT = KEY.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 P256DH = base64.urlsafe_b64encode(POINT).rstrip(b"=").decode()
 AUTH = base64.urlsafe_b64encode(b"0123456789abcdef").rstrip(b"=").decode()
 ENDPOINT = "https://fcm.googleapis.com/fcm/send/abc:def-_123"
