@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import psycopg
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from restock.inbox.models import InboxMessageRow
 from restock.inbox.values import InboxMessage, InboxState
+from restock.subscriptions.repository.prepared import Connection, PreparedStatement
 
 _ONE_APPLIER_A_SHOP = 7_465_103  # any constant: the first half of an advisory lock's key
-_INSERT = (
-    "INSERT INTO inbox_messages (shop_domain, webhook_id, topic, event_id, api_version, triggered_at, body)"
-    " VALUES (%s, %s, %s, %s, %s, %s, %b) ON CONFLICT (shop_domain, webhook_id) DO NOTHING"
+_INSERT = PreparedStatement(
+    "inbox",
+    """
+    INSERT INTO inbox_messages (shop_domain, webhook_id, topic, event_id, api_version, triggered_at, body)
+    VALUES (%(shop_domain)t, %(webhook_id)t, %(topic)t, %(event_id)t, %(api_version)t, %(triggered_at)t, %(body)t)
+    ON CONFLICT (shop_domain, webhook_id) DO NOTHING
+    RETURNING id
+    """,
 )
 
 
@@ -32,18 +37,18 @@ class DueMessage(NamedTuple):
     attempts: int
 
 
-def insert_message(connection: psycopg.Connection[tuple[Any, ...]], message: InboxMessage) -> bool:
+def insert_message(connection: Connection, message: InboxMessage) -> bool:
     """Store a message in one statement; False when it is stored already."""
-    values = (
-        message.shop_domain,
-        message.webhook_id,
-        message.topic,
-        message.event_id,
-        message.api_version,
-        message.triggered_at,
-        message.body,
-    )
-    return connection.execute(_INSERT, values).rowcount == 1
+    values = {
+        "shop_domain": message.shop_domain,
+        "webhook_id": message.webhook_id,
+        "topic": message.topic,
+        "event_id": message.event_id,
+        "api_version": message.api_version,
+        "triggered_at": message.triggered_at.isoformat() if message.triggered_at else None,
+        "body": "\\x" + message.body.hex(),
+    }
+    return _INSERT.fetch_one(connection, values) is not None
 
 
 def claim_due(session: Session, limit: int) -> list[DueMessage]:

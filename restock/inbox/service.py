@@ -32,6 +32,8 @@ from restock.shops.values import ShopState
 log = structlog.get_logger(__name__)
 
 RETENTION_DAYS = 30
+# The last one: a pooler or a rollback has dropped the prepared statement.
+_CONNECTION_FAULTS = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.InvalidSqlStatementName)
 _Told = tuple[DueMessage, CatalogFact]
 
 
@@ -61,11 +63,11 @@ class InboxService:
         """
         try:
             return self._store(message)
-        except (psycopg.OperationalError, psycopg.InterfaceError):
+        except _CONNECTION_FAULTS:
             self.database.drop_hot()  # a connection the server closed: the first use after its restart notices
         try:
             return self._store(message)
-        except (psycopg.OperationalError, psycopg.InterfaceError):
+        except _CONNECTION_FAULTS:
             self.database.drop_hot()
             raise UnavailableError("Please send this again in a few seconds.", retry_after_seconds=5) from None
 

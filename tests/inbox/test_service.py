@@ -76,6 +76,12 @@ def test_a_connection_the_server_closed_is_replaced(inbox: InboxService, databas
     assert inbox.receive(message) is Received.new
 
 
+def test_a_statement_the_server_forgot_is_prepared_again(send: Send, database: Database) -> None:
+    assert send("products/update", {}) is Received.new
+    database.hot().execute("DEALLOCATE ALL")
+    assert send("products/update", {}) is Received.new
+
+
 def test_without_a_database_the_sender_is_asked_to_come_back(inbox: InboxService, database: Database) -> None:
     database.dispose()
     database.dsn = "postgresql://nobody@127.0.0.1:1/none"
