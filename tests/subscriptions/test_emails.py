@@ -50,3 +50,8 @@ _TAIL = st.sampled_from(["com", "co.uk", "test", "local", "invalid", "arpa", "x"
 def test_the_short_way_gives_the_librarys_verdict(local: str, domain: str, tail: str) -> None:
     text = f"{local}@{domain}.{tail}"
     assert normalise_email(text) == judge_email(text)
+
+
+@given(st.from_regex(r"[a-z0-9+_.-]{1,20}@([a-z0-9-]{1,12}\.){1,3}[a-z]{2,10}", fullmatch=True))
+def test_ordinary_addresses_are_judged_alike_both_ways(text: str) -> None:
+    assert normalise_email(text) == judge_email(text)

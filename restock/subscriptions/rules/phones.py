@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -64,10 +64,10 @@ def normalise_phone(typed: str, hints: PhoneHints) -> str | PhoneFault:
     return verdict
 
 
-def warm_up(region: str) -> None:
-    """Load a region's numbering data, so that no shopper waits the milliseconds it takes."""
-    phonenumbers.is_possible_number_string("1", region)
-    phonenumbers.example_number(region)
+def warm_up(regions: Iterable[str]) -> None:
+    """Load the numbering data of these regions, so that no shopper waits the milliseconds it takes."""
+    for region in regions:
+        phonenumbers.is_possible_number_string("1", region)
 
 
 def _readings(text: str, hints: PhoneHints) -> Iterator[PhoneNumber]:

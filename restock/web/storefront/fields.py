@@ -20,7 +20,7 @@ _NOTHING: Mapping[str, object] = {}
 Choice = TypeVar("Choice")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fields:
     """The fields of one object in a body. `present` is False when the object is missing or no object."""
 

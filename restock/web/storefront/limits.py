@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv6Address
 from typing import Protocol
 from zlib import crc32
 
@@ -196,6 +198,18 @@ class RateLimiter:
         return MERGE_SECONDS
 
 
+@lru_cache(maxsize=4096)
+def network_of(client: str) -> str:
+    """Name the network a client counts for: of IPv6 the /64, which is what one subscriber gets."""
+    if ":" not in client:
+        return client
+    try:
+        address = IPv6Address(client)
+    except ValueError:
+        return client
+    return str(address.ipv4_mapped or IPv6Address(int(address) >> 64 << 64))
+
+
 @dataclass(frozen=True)
 class IntentLimits:
     """How many posts of intents a minute takes from one client, for one address, for one shop."""
@@ -207,7 +221,7 @@ class IntentLimits:
 
     def count_post(self, client: str, domain: str | None) -> Allowance:
         """Count any post, faulty ones too, for the client's network address and the shop it names."""
-        wanted = [(f"client:{client}", self.client)]
+        wanted = [(f"client:{network_of(client)}", self.client)]
         if domain and len(domain) <= _LONGEST_DOMAIN:
             wanted.append((f"shop:{domain.lower()}", self.shop))
         return self.limiter.take(wanted)

@@ -14,6 +14,7 @@ from flask import Blueprint, Response, request
 
 from restock.errors import ChannelDisabledError, MalformedJsonError, RateLimitedError, ValidationError
 from restock.shops.values import Shop
+from restock.subscriptions.rules.phones import warm_up
 from restock.subscriptions.values import Signup
 from restock.web.storefront import assets, cors, posting
 from restock.web.storefront.intent_body import IntentReader
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from restock.bootstrap import Services
 
 _INTENT_PATHS = ("/api/v1/intents.json", "/api/v1/intents")
+_COMMON_REGIONS = ("US", "GB", "AU", "DE", "FR", "IN")  # whose numbers are read without a first wait
 
 
 def storefront_blueprint(services: Services) -> Blueprint:
@@ -55,6 +57,7 @@ def storefront_blueprint(services: Services) -> Blueprint:
 
 def _door(services: Services) -> IntentDoor:
     settings = services.settings
+    warm_up(_COMMON_REGIONS)
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
     limiter = RateLimiter(ValkeyTally(redis_url, services.vault.keyed_hash) if redis_url else None)
     limits = IntentLimits(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from restock.web.storefront.limits import Allowance, IntentLimits, RateLimiter, ValkeyTally
+from restock.web.storefront.limits import Allowance, IntentLimits, RateLimiter, ValkeyTally, network_of
 from tests.web.storefront.conftest import Storefront, post_body
 
 
@@ -105,6 +105,21 @@ def test_without_valkey_each_process_decides_alone_and_nobody_waits() -> None:
     with pytest.raises(redis.RedisError):
         limiter.share()
     assert limiter.take([("a", 60)]).allowed is False
+
+
+@pytest.mark.parametrize(
+    ("client", "network"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:aaaa::1", "2001:db8:1:2::"),
+        ("2001:db8:1:2:bbbb::9", "2001:db8:1:2::"),
+        ("no:address", "no:address"),
+        ("", ""),
+    ],
+)
+def test_the_addresses_one_subscriber_has_count_as_one(client: str, network: str) -> None:
+    assert network_of(client) == network
 
 
 def test_many_threads_together_are_counted_exactly() -> None:
