@@ -13,6 +13,7 @@ import pytest
 
 from restock.config import Settings
 from restock.local.postgres import start_postgres
+from restock.local.sockets import leave_socket_folder, socket_folder
 
 
 @pytest.fixture
@@ -22,6 +23,8 @@ def open_folder() -> Iterator[Path]:
     root.chmod(0o755)
     yield root
     shutil.rmtree(root, ignore_errors=True)
+    for home in (root / "valkey", root / "data" / "valkey"):  # whoever was killed could not leave in good order
+        leave_socket_folder(socket_folder(home, "valkey.sock", plain=True))
 
 
 @pytest.fixture(scope="session")
