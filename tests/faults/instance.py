@@ -84,8 +84,8 @@ class Instance:
     def worker(self, queue: str = "deliveries") -> subprocess.Popen[bytes]:
         return self._start(_WORKER, queue)
 
-    def sweeper(self) -> subprocess.Popen[bytes]:
-        return self._start(_SWEEPER)
+    def sweeper(self, **more: str) -> subprocess.Popen[bytes]:
+        return self._start(_SWEEPER, more=more)
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """End a process and every child of it as a power cut would."""
@@ -145,7 +145,7 @@ def _children(pid: int) -> list[int]:
     return found
 
 
-def until(condition: Callable[[], bool], seconds: float = 12.0) -> bool:
+def until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
     """Wait until a condition holds; False when it does not within the time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -106,13 +106,14 @@ def test_a_worker_that_is_asked_to_end_leaves_nothing_in_doubt(instance: Instanc
     assert states["sent"] == len(instance.witness.taken) == len(set(instance.witness.taken))
 
 
-def test_a_sweeper_ends_at_once_when_asked(instance: Instance) -> None:
-    sweeper = instance.sweeper()
+def test_a_sweeper_ends_in_order_when_asked(instance: Instance) -> None:
+    """Even while it waits for its next look; the time allows for a busy machine."""
+    sweeper = instance.sweeper(SWEEP_SECONDS="60")
     assert until(lambda: "sweeper_started" in instance.log())
     asked = time.monotonic()
     sweeper.terminate()
-    assert sweeper.wait(timeout=5) == 0
-    assert time.monotonic() - asked < 2
+    assert sweeper.wait(timeout=30) == 0
+    assert time.monotonic() - asked < 10
 
 
 def test_a_mail_server_that_goes_away_for_a_while_costs_nobody_the_message(instance: Instance) -> None:
