@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from restock.config import Settings
@@ -40,6 +40,7 @@ OUTBOX_FOLDER = "outbox"  # below RESTOCK_DATA_DIR
 LARGEST_STOCK = 999
 MOST_SHOPPERS = 10
 MOST_RESTOCKS = 50
+PLANNING_SECONDS = 3.0  # a wave planned so soon after stock was raised was planned because of it
 SEED_AGAIN_SECONDS = 20.0  # webhooks take a moment to be applied
 _CLICK = re.compile(r"/c/([A-Za-z0-9_.-]{8,128})")
 
@@ -192,9 +193,18 @@ class Counter:
         if origin is None:
             return {"variant_id": None, "latency_seconds": None}
         arrived = datetime.fromisoformat(message.received_at)
-        began = self._restocks.last_before(origin.variant_id, arrived) or origin.stock_changed_at
-        latest = max(began, origin.stock_changed_at)
-        return {"variant_id": str(origin.variant_id), "latency_seconds": seconds_between(latest, arrived)}
+        return {
+            "variant_id": str(origin.variant_id),
+            "latency_seconds": seconds_between(self._restock_behind(origin), arrived),
+        }
+
+    def _restock_behind(self, origin: MessageOrigin) -> datetime | None:
+        """Find the moment a message's restock was sent; None where a turn came for another reason, a place given up."""
+        raised_at = self._restocks.last_before(origin.variant_id, origin.turn_came_at)
+        reach = timedelta(seconds=self.settle_seconds + PLANNING_SECONDS)
+        if raised_at is not None and origin.turn_came_at - raised_at <= reach:
+            return raised_at
+        return origin.turn_came_at if origin.wave_number == 1 else None
 
 
 def open_counter(settings: Settings, shops: ShopService, reports: ReportService, links: Links) -> Counter:

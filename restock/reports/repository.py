@@ -53,8 +53,12 @@ _NOW = text("""
 """)
 
 _ORIGINS = text("""
-    SELECT d.id, e.variant_id, coalesce(e.stock_changed_at, e.opened_at) AS stock_changed_at
-    FROM deliveries d JOIN restock_events e ON e.id = d.event_id
+    SELECT d.id, e.variant_id, w.number AS wave_number,
+           CASE WHEN w.number = 1 THEN coalesce(e.stock_changed_at, e.opened_at) ELSE w.planned_at END AS turn_came_at
+    FROM deliveries d
+    JOIN offers o ON o.id = d.offer_id
+    JOIN waves w ON w.id = o.wave_id
+    JOIN restock_events e ON e.id = w.event_id
     WHERE d.shop_id = :shop_id AND d.id = ANY(:ids)
 """)
 

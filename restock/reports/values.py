@@ -81,8 +81,9 @@ class Waitlist:
 
 @dataclass(frozen=True, slots=True)
 class MessageOrigin:
-    """What one message goes back to. `stock_changed_at` is when the first word of the restock came."""
+    """What one message goes back to; `turn_came_at` as in PlaceFacts."""
 
     delivery_id: int
     variant_id: int
-    stock_changed_at: datetime
+    wave_number: int
+    turn_came_at: datetime

@@ -73,7 +73,7 @@ def test_from_sold_out_to_a_message_in_the_outbox(page: Page, instance: Instance
     go(page, "Counter", visit.size)
     expect(page.get_by_text("First in line: told as soon as it is back.")).to_be_visible()
     page.get_by_role("button", name="Restock 3 units").click()
-    expect(page.get_by_text(re.compile(r"Signed inventory_levels/update answered 200"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Webhook inventory_levels/update: 200"))).to_be_visible()
     expect(page.get_by_text(re.compile(r"Told \d+\.\d s after the restock"))).to_be_visible()
     go(page, "Outbox", visit.size)
     message = page.get_by_role("log").get_by_role("article").filter(has_text=visit.address)

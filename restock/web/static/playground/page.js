@@ -3,8 +3,8 @@
 const POLL_MS = 1000;
 const OVERRIDE_MS = 4000; // how long a number just set is shown before the server's is believed
 const MOST_MESSAGES = 40;
-const MOST_LEFT = 5;
-const FOLDED_PX = 320;
+const MOST_LEFT = 4;
+const EMAIL_SCALE = 0.8; // as in page.css: more of a letter fits
 const RESTOCK_UNITS = 3;
 const CHANNEL_FIELDS = { email: "email", sms: "phone", push: "push" };
 const POLICIES = {
@@ -262,7 +262,7 @@ function showAnswer({ topic, status, milliseconds }) {
   code.textContent = status;
   const settles = state?.settle_seconds ?? 0;
   const later = settles > 0 ? ` Stock is read once it has settled for ${settles} s.` : "";
-  find('[data-text="webhook"]').replaceChildren(`Signed ${topic} answered `, code, ` in ${milliseconds.toFixed(0)} ms.${later}`);
+  find('[data-text="webhook"]').replaceChildren(`Webhook ${topic}: `, code, ` in ${milliseconds.toFixed(0)} ms.${later}`);
 }
 
 const restock = () => {
@@ -381,23 +381,27 @@ function framed(message) {
   frame.setAttribute("sandbox", "allow-same-origin allow-top-navigation-by-user-activation allow-popups"); // no scripts
   frame.title = `E-mail: ${message.subject}`;
   frame.loading = "lazy";
+  const sheet = document.createElement("div");
+  sheet.className = "sheet";
+  sheet.append(frame);
   frame.addEventListener("load", () => {
-    const height = frame.contentDocument?.documentElement.scrollHeight ?? FOLDED_PX;
-    frame.style.setProperty("height", `${Math.min(height, FOLDED_PX)}px`);
-    unfold.hidden = height <= FOLDED_PX;
+    const inside = frame.contentDocument?.documentElement.scrollHeight ?? 500;
+    const whole = Math.ceil(inside * EMAIL_SCALE);
+    frame.style.setProperty("height", `${inside}px`);
+    sheet.style.setProperty("--whole", `${whole}px`);
+    unfold.hidden = whole <= sheet.clientHeight;
     unfold.onclick = () => {
-      const open = unfold.getAttribute("aria-expanded") !== "true";
+      const open = sheet.classList.toggle("open");
       unfold.setAttribute("aria-expanded", String(open));
       unfold.textContent = open ? "Show less" : "Show the whole e-mail";
-      frame.style.setProperty("height", `${open ? height : FOLDED_PX}px`);
     };
   });
   frame.src = `/playground/outbox/${message.id}/email`;
   unfold.type = "button";
   unfold.className = "unfold";
   unfold.textContent = "Show the whole e-mail";
-  unfold.hidden = true;
-  return [frame, unfold];
+  unfold.setAttribute("aria-expanded", "false");
+  return [sheet, unfold];
 }
 
 function bubble(message) {
