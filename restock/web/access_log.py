@@ -13,6 +13,11 @@ from flask import Flask, Response, g, request
 
 from restock.web.errors import request_id
 
+_JSON_LINE = (
+    '{"event":"request","level":"info","method":"%s","route":"%s","status":%d,"ms":%.2f,'
+    '"request_id":"%s","time":%.3f}\n'
+)
+_PLAIN_LINE = "%s %s %d %.1f ms %s%.0s\n"  # the time is the terminal's or the collector's
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -32,14 +37,6 @@ def register_access_log(app: Flask, *, as_json: bool, stream: TextIO | None = No
         if route not in _QUIET:
             milliseconds = (perf_counter() - g.get("started", perf_counter())) * 1000
             method = request.method if request.method.isalpha() else "-"
-            out.write(_line(as_json, method, route, response.status_code, milliseconds, identity))
+            line = _JSON_LINE if as_json else _PLAIN_LINE
+            out.write(line % (method, route, response.status_code, milliseconds, identity, time()))
         return response
-
-
-def _line(as_json: bool, method: str, route: str, status: int, milliseconds: float, identity: str) -> str:
-    if as_json:
-        return (
-            f'{{"event":"request","level":"info","time":{time():.3f},"method":"{method}","route":"{route}",'
-            f'"status":{status},"ms":{milliseconds:.2f},"request_id":"{identity}"}}\n'
-        )
-    return f"{method} {route} {status} {milliseconds:.1f} ms {identity}\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import sqlalchemy.exc
@@ -70,5 +71,5 @@ GAUGES = {
 }
 
 
-def _json(body: dict[str, object] | dict[str, bool], status: int) -> Response:
+def _json(body: Mapping[str, object], status: int) -> Response:
     return Response(json.dumps(body), status, mimetype="application/json", headers={"Cache-Control": "no-store"})

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from restock.bootstrap import Services
 
 
+_NO_FRAMES = "frame-ancestors 'none'; base-uri 'none'"
+
+
 def people_blueprint(services: Services) -> Blueprint:
     """Build `/c`, `/unsubscribe` and `/confirm`."""
     blueprint = Blueprint("people", __name__)
@@ -90,7 +93,7 @@ def _not_valid() -> Response:
 def _render(status: int, **facts: object) -> Response:
     nonce = secrets.token_urlsafe(16)
     page = render_template("people/page.html", nonce=nonce, direction="ltr", **facts)
-    policy = f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    policy = f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; {_NO_FRAMES}"
     headers = {
         "Content-Security-Policy": policy,
         "X-Content-Type-Options": "nosniff",

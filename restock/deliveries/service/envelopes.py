@@ -53,7 +53,10 @@ def _envelope(row: ClaimedRow, facts: MessageFacts, shop: ShopFacts, links: Link
 
 def _links(row: ClaimedRow, links: Links) -> MessageLinks:
     contact_id = row.contact_id or 0
-    action = links.confirm(contact_id) if row.kind is NoticeKind.confirmation else links.click(row.id)
+    if row.kind is NoticeKind.confirmation:
+        action = links.confirm(contact_id, at=row.created_at.timestamp())  # the same link at every attempt
+    else:
+        action = links.click(row.id)
     return MessageLinks(action, links.unsubscribe(contact_id))
 
 
