@@ -112,8 +112,8 @@ def _parameters(shop: Shop, signup: Signup, provenance: Provenance, settle_secon
     return {
         "shop": str(shop.id),
         "given": _text(signup.customer_id),
-        "fresh": str(new_handle()),
-        "intent": str(new_handle()),
+        "fresh": new_handle().hex,
+        "intent": new_handle().hex,
         "channel": contact.channel.value,
         "address": contact.address,
         "address_hash": _bytea(contact.address_hash),
