@@ -112,7 +112,7 @@ function choose(variant) {
   if (product !== before) scrollTo({ top: 0, behavior: calm ? "auto" : "smooth" });
   tags.clear();
   render();
-  refreshState();
+  refreshState().catch(() => {}); // the next poll says that the server is away
 }
 
 function renderPills() {
@@ -475,7 +475,14 @@ function showCount(name, count) {
   badge.textContent = count > 99 ? "99+" : count;
 }
 
-async function refreshState() {
+// One after the other: whoever waits for a refresh sees a state that is at least as new as the moment of asking.
+let refreshing = Promise.resolve();
+const refreshState = () => {
+  refreshing = refreshing.catch(() => {}).then(readState);
+  return refreshing;
+};
+
+async function readState() {
   const asked = chosen;
   const fresh = await changed(`/playground/state?variant=${asked}`);
   if (fresh && asked === chosen) {
