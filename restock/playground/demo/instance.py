@@ -62,7 +62,7 @@ class Instance:
         try:
             self._stop()
         finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._remove()
 
     def wait_until_ready(self) -> float:
         """Wait for `/readyz`; return the seconds it took. Raises InstanceError with the instance's last words."""
@@ -105,6 +105,13 @@ class Instance:
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)  # its own session, hence its own group
             self._process.wait()
+
+    def _remove(self) -> None:
+        """Remove the folder, and what had to live elsewhere: a link in the data directory says where."""
+        for link in (self._folder / "data").glob("*"):
+            if link.is_symlink():
+                shutil.rmtree(link.resolve(), ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _last_words(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
