@@ -47,7 +47,7 @@ def test_a_killed_worker_loses_nothing(instance: Instance) -> None:
 
 def test_an_emptied_valkey_loses_nothing_and_repeats_nothing(instance: Instance) -> None:
     """FLUSHALL in the middle: the sweeper rings again."""
-    count = 600
+    count = 300
     instance.witness.delay_seconds = 0.002
     instance.store.join(count)
     instance.store.restock(None)

@@ -20,8 +20,7 @@ _FACTS = """
         coalesce(s.state = 'active' AND s.open_offer_id = d.offer_id AND s.end_reason IS NULL, false) AS holds_offer,
         coalesce(s.locale, c.locale) AS locale, x.reason AS suppression, c.address, c.push_keys,
         d.lane_id, d.doubts, coalesce(d.reason, '') AS reason
-    FROM taken
-    JOIN deliveries d ON d.id = taken.id
+    FROM taken d
     LEFT JOIN contacts c ON c.id = d.contact_id AND c.shop_id = d.shop_id
     LEFT JOIN suppressions x ON x.shop_id = c.shop_id AND x.address_hash = c.address_hash
     LEFT JOIN subscriptions s ON s.id = d.subscription_id AND s.shop_id = d.shop_id
@@ -31,7 +30,7 @@ _FACTS = """
 
 _DUE = text(f"""
     WITH taken AS MATERIALIZED (
-        SELECT id FROM deliveries WHERE lane_id = :lane_id AND state = 'queued' AND next_at <= now()
+        SELECT * FROM deliveries WHERE lane_id = :lane_id AND state = 'queued' AND next_at <= now()
         ORDER BY next_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
     ) {_FACTS}
 """)  # noqa: S608 (the query above)
@@ -43,7 +42,7 @@ _DOUBTFUL = text(f"""
             SELECT id FROM deliveries
             WHERE channel = :channel AND state = 'unknown' AND finished_at IS NULL AND next_at <= now()
             ORDER BY next_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
-        ) RETURNING id
+        ) RETURNING *
     ) {_FACTS}
 """)  # noqa: S608 (the query above)
 
