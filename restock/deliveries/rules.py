@@ -157,7 +157,14 @@ def _spread(seconds: float, outcome: Outcome) -> float:
 def _suppression(outcome: Outcome) -> SuppressionReason | None:
     if outcome.blame is not Blame.address:
         return None
-    return _SUPPRESSES.get(outcome.reason, SuppressionReason.bounced)
+    return suppression_of(outcome.reason)
+
+
+def suppression_of(reason: str, *, complained: bool = False) -> SuppressionReason:
+    """Say why an address that is to blame is never written to again."""
+    if complained and reason not in _SUPPRESSES:
+        return SuppressionReason.complained
+    return _SUPPRESSES.get(reason, SuppressionReason.bounced)
 
 
 def resolve_doubt(

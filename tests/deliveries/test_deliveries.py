@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from restock.channels.values import Blame, ChannelName, Doubt, Envelope, Outcome, Verdict
+from restock.channels.values import Blame, ChannelName, Doubt, Envelope, Outcome, Receipt, ReceiptStatus, Verdict
 from restock.restocks.service import RestockService
 from restock.subscriptions.values import SuppressionReason
 from tests.restocks.store import VARIANT, RecordingChannel, Store, deferred, refused, together, unanswered
@@ -403,6 +403,30 @@ def test_a_click_is_counted_and_leads_to_the_goods(store: Store, told: list[Enve
     assert target == f"https://{store.shop.domain}/products/mug?variant={VARIANT}"
     assert store.deliveries.follow(999_999) is None
     assert store.one("SELECT sum(click_count) FROM deliveries") == 1
+
+
+def test_a_receipt_moves_a_delivery_forward_only(store: Store, told: list[Envelope]) -> None:
+    store.send()
+    first = told[0].delivery_id
+    underway, delivered, bounced = (
+        Receipt(first, status, "unknown_handset", Blame.address if status is ReceiptStatus.bounced else Blame.message)
+        for status in (ReceiptStatus.underway, ReceiptStatus.delivered, ReceiptStatus.bounced)
+    )
+    news = [store.deliveries.record_receipt(r) for r in (underway, delivered, delivered, bounced, bounced, delivered)]
+    assert news == [False, True, False, True, False, False]
+    assert store.one("SELECT state FROM deliveries WHERE id = :id", id=first) == "bounced"
+    assert store.sql("SELECT reason FROM suppressions") == [("bounced",)]
+
+
+def test_a_receipt_that_overtakes_our_own_record_counts(store: Store, told: list[Envelope]) -> None:
+    """The provider's callback may come before the answer to the hand-over is written down."""
+    batch = store.deliveries.claim(EMAIL, 10)
+    assert batch is not None
+    for delivery_id in batch.rows:
+        assert store.deliveries.record_receipt(Receipt(delivery_id, ReceiptStatus.delivered))
+    store.deliveries._sending.recording.record(batch, [Outcome(i, Verdict.accepted) for i in batch.rows], 0)
+    assert store.states("deliveries") == {"delivered": 3}
+    assert store.states("subscriptions") == {"notified": 3}
 
 
 def test_an_erased_contact_is_skipped(store: Store, told: list[Envelope]) -> None:

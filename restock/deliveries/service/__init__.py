@@ -15,11 +15,12 @@ import restock.catalog.repository as catalog
 import restock.subscriptions.repository as subscriptions
 from restock.catalog.rules import product_url
 from restock.channels.port import Channel
-from restock.channels.values import ChannelName, NoticeKind
+from restock.channels.values import Blame, ChannelName, NoticeKind, Receipt, ReceiptStatus
 from restock.clock import Clock, SystemClock
 from restock.database import Database
-from restock.deliveries.repository import lanes, notices
+from restock.deliveries.repository import lanes, notices, receipts
 from restock.deliveries.repository.clicks import count_click
+from restock.deliveries.rules import suppression_of
 from restock.deliveries.service.claiming import Claiming, load_shop
 from restock.deliveries.service.doubts import Doubts
 from restock.deliveries.service.ports import Suppressions, Turns
@@ -114,6 +115,24 @@ class Deliveries:
         sample = NewDelivery(shop_id, channel.value, NoticeKind.test, f"test:{contact_id}:{minute}", contact_id)
         with self.database.transaction() as session:
             return notices.add(session, [sample]) == 1
+
+    def record_receipt(self, receipt: Receipt) -> bool:
+        """Record what a provider says later about a message it had accepted; False when that is no news.
+
+        An address that is dead or said no is never written to again.
+        """
+        if not receipt.final:
+            return False
+        with self.database.transaction() as session:
+            moved = receipts.move(session, receipt)
+            if moved is None:
+                return False
+            if moved.offer_id is not None:
+                self.turns.offers_accepted(session, load_shop(session, moved.shop_id), [moved.offer_id])
+            if receipt.blame is Blame.address and moved.contact_id is not None:
+                reason = suppression_of(receipt.reason, complained=receipt.status is ReceiptStatus.complained)
+                self.suppressions.suppress(session, moved.shop_id, moved.contact_id, reason)
+        return True
 
     def follow(self, delivery_id: int) -> str | None:
         """Count a click and return where the goods can be bought; None when the delivery is not known (any more)."""
