@@ -12,9 +12,10 @@ from restock.local.lifeline import StartError
 from tests.benchmarks import intents, webhooks
 from tests.benchmarks.load import MissingToolError, wrk_program
 from tests.benchmarks.report import Report, machine_facts
+from tests.benchmarks.sampling import Effort
 from tests.benchmarks.stage import Stage, open_stage
 
-Benchmark = Callable[[Stage, int, int, Callable[[str], None]], Report]
+Benchmark = Callable[[Stage, Effort, Callable[[str], None]], Report]
 BENCHMARKS: Mapping[str, Benchmark] = {"intents": intents.run, "webhooks": webhooks.run}
 
 
@@ -24,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = list(BENCHMARKS) if options.name == "all" else [options.name]
     try:
         wrk_program()
-        reports = {name: _run(name, options.rounds, options.seconds) for name in names}
+        reports = {name: _run(name, Effort(options.rounds, options.seconds, options.patience)) for name in names}
     except (MissingToolError, StartError) as missing:
         print(missing, file=sys.stderr)
         return 1
@@ -34,9 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0 if all(goal.met for report in reports.values() for goal in report.goals) else 1
 
 
-def _run(name: str, rounds: int, seconds: int) -> Report:
+def _run(name: str, effort: Effort) -> Report:
     with open_stage() as stage:
-        report = BENCHMARKS[name](stage, rounds, seconds, _say)
+        report = BENCHMARKS[name](stage, effort, _say)
     print("\n" + report.text())
     print("\n  " + " · ".join(f"{fact} {value}" for fact, value in machine_facts().items()) + "\n", flush=True)
     return report
@@ -52,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("name", nargs="?", default="all", choices=[*BENCHMARKS, "all"])
     parser.add_argument("--rounds", type=int, default=5, help="samples of each contestant, taken in turns (5)")
     parser.add_argument("--seconds", type=int, default=4, help="length of a sample (4)")
+    parser.add_argument(
+        "--patience", type=float, default=120, help="seconds a benchmark waits for a quiet machine (120)"
+    )
     parser.add_argument("--json", type=Path, help="also write every sample to this file")
     return parser
 

@@ -17,7 +17,7 @@ from tests.benchmarks import bodies, load, sampling
 from tests.benchmarks.pgbench import Script, run_pgbench
 from tests.benchmarks.recorded import RecordingDatabase
 from tests.benchmarks.report import Goal, Report
-from tests.benchmarks.sampling import Contestant, Score
+from tests.benchmarks.sampling import Contestant, Effort, Score
 from tests.benchmarks.stage import NAIVE, OURS, THREADS, Server, Stage
 
 PATH, NAIVE_PATH = "/api/v1/intents.json", "/intents"
@@ -46,7 +46,7 @@ class _Run:
         )
 
 
-def run(stage: Stage, rounds: int, seconds: int, say: Callable[[str], None]) -> Report:
+def run(stage: Stage, effort: Effort, say: Callable[[str], None]) -> Report:
     """Run it: rounds in turns, then half load, then the crowd."""
     shop_id = stage.add_shop(bodies.SHOP)
     ours = stage.serve_restock()
@@ -54,9 +54,9 @@ def run(stage: Stage, rounds: int, seconds: int, say: Callable[[str], None]) -> 
     echo = stage.serve("tests.benchmarks.baselines:create_baselines", "none")
     this = _Run(stage, load.Numbers(), ours, naive, echo)
     our_ids, naive_ids = _known(ours.port, PATH), _known(naive.port, NAIVE_PATH)
-    scores = sampling.take_turns(_contestants(this, shop_id, our_ids, naive_ids), rounds, seconds, say)
+    scores = sampling.take_turns(_contestants(this, shop_id, our_ids, naive_ids), effort, say)
     say("half load")
-    half = _half_load(this, our_ids, scores[RESTOCK].rate / 2, seconds)
+    half = _half_load(this, our_ids, scores[RESTOCK].rate / 2, effort.seconds)
     say("the crowd")
     crowd, naive_crowd = _crowd(this, ours, PATH), _crowd(this, naive, NAIVE_PATH)
     goals = [*_goals(scores), *_race_goals(stage, crowd), Goal("p99 at half load, ms", half.p99_ms, 15, at_most=True)]
@@ -98,7 +98,7 @@ def _post_one(port: int, path: str, body: bodies.Post) -> str:
 
 def _half_load(this: _Run, our_ids: list[str], rate: float, seconds: int) -> load.Outcome:
     requests = list(bodies.intent_mix(PATH, our_ids))
-    return load.steady_load(this.ours.port, requests, this.numbers.take(), max(seconds, 4), rate)
+    return load.steady_load(this.ours.port, requests, this.numbers.take(), seconds, rate)
 
 
 def _crowd(this: _Run, server: Server, path: str) -> load.Outcome:

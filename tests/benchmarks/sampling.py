@@ -74,17 +74,24 @@ class Score:
         return {"name": self.name, "medians": medians, "samples": [asdict(sample) for sample in self.samples]}
 
 
-def take_turns(
-    contestants: Sequence[Contestant], rounds: int, seconds: int, say: Callable[[str], None]
-) -> dict[str, Score]:
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured. `patience_seconds`: how long a whole benchmark waits, in sum, for others to be done."""
+
+    rounds: int
+    seconds: int
+    patience_seconds: float
+
+
+def take_turns(contestants: Sequence[Contestant], effort: Effort, say: Callable[[str], None]) -> dict[str, Score]:
     """Sample each contestant once a round, after one short unmeasured warm-up of all."""
     for contestant in contestants:
-        contestant.run(min(seconds, 2))
-    patience = _Patience()
+        contestant.run(min(effort.seconds, 2))
+    patience, rounds = _Patience(effort.patience_seconds), effort.rounds
     samples: dict[str, list[Sample]] = {contestant.name: [] for contestant in contestants}
     for number in range(1, rounds + 1):
         for contestant in contestants:
-            sample = _calm_sample(contestant, seconds, patience)
+            sample = _calm_sample(contestant, effort.seconds, patience)
             samples[contestant.name].append(sample)
             mark = f"  (disturbed: {sample.foreign_cores:.2f} foreign cores)" if sample.disturbed else ""
             say(f"round {number}/{rounds}  {contestant.name:<40} {sample.rate:>9,.0f}/s{mark}")
@@ -93,12 +100,13 @@ def take_turns(
 
 @dataclass
 class _Patience:
-    """How long a whole run still waits for others to finish what they do."""
+    """How long a benchmark still waits for others to be done."""
 
-    seconds: float = 120.0
+    seconds: float
 
     def wait(self) -> None:
-        self.seconds -= wait_for_calm(FOREIGN_LIMIT, max(0.0, self.seconds))
+        if self.seconds > 0:
+            self.seconds -= wait_for_calm(FOREIGN_LIMIT, self.seconds)
 
 
 def _calm_sample(contestant: Contestant, seconds: int, patience: _Patience) -> Sample:
@@ -106,7 +114,7 @@ def _calm_sample(contestant: Contestant, seconds: int, patience: _Patience) -> S
     patience.wait()
     best = take_sample(contestant, seconds)
     for _ in range(_TRIES - 1):
-        if not best.disturbed:
+        if not best.disturbed or patience.seconds <= 0:
             break
         patience.wait()
         best = min(best, take_sample(contestant, seconds), key=lambda sample: sample.foreign_cores)

@@ -10,7 +10,7 @@ from tests.benchmarks import bodies, load, sampling
 from tests.benchmarks.pgbench import Script, run_pgbench
 from tests.benchmarks.recorded import RecordingDatabase
 from tests.benchmarks.report import Goal, Report
-from tests.benchmarks.sampling import Contestant, Score
+from tests.benchmarks.sampling import Contestant, Effort, Score
 from tests.benchmarks.stage import NAIVE, OURS, THREADS, Server, Stage
 
 PATH, NAIVE_PATH = "/webhooks/shopify", "/webhooks"
@@ -23,7 +23,7 @@ RESTOCK, SIGNATURE, STATEMENT, PLAIN = (
 _SAMPLE_ID = "11111111-2222-3333-4444-555555555555"
 
 
-def run(stage: Stage, rounds: int, seconds: int, say: Callable[[str], None]) -> Report:
+def run(stage: Stage, effort: Effort, say: Callable[[str], None]) -> Report:
     """Run it: rounds in turns, then half load."""
     stage.add_shop(bodies.SHOP)
     numbers = load.Numbers()
@@ -52,10 +52,10 @@ def run(stage: Stage, rounds: int, seconds: int, say: Callable[[str], None]) -> 
         statement,
         contestant(PLAIN, naive, NAIVE_PATH),
     ]
-    scores = sampling.take_turns(contestants, rounds, seconds, say)
+    scores = sampling.take_turns(contestants, effort, say)
     say("half load")
     rate = scores[RESTOCK].rate / 2
-    half = load.steady_load(ours.port, list(bodies.webhook_mix(PATH)), numbers.take(), max(seconds, 4), rate)
+    half = load.steady_load(ours.port, list(bodies.webhook_mix(PATH)), numbers.take(), effort.seconds, rate)
     remark = (
         f"half load: {half.rate:,.0f} webhooks/s at random moments: p50 {half.p50_ms:.1f} ms, p99 {half.p99_ms:.1f} ms"
     )
