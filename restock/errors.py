@@ -72,6 +72,12 @@ class UnauthorizedError(RestockError):
     code = ErrorCode.UNAUTHORIZED
 
 
+class ForbiddenError(RestockError):
+    """Known, but not allowed to do this."""
+
+    code = ErrorCode.FORBIDDEN
+
+
 class NotFoundError(RestockError):
     """No such thing here, or it belongs to someone else."""
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import http.client
+import queue
 import re
 import secrets
 import threading
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from restock.channels.sms.segments import cost_of
 from restock.playground.fake_http import Answer, FakePeer, Request, Trouble
 
 _ROUTE = re.compile(r"/2010-04-01/Accounts/(AC[0-9a-fA-F]{32})/Messages(?:/(SM[0-9a-f]{32}))?\.json")
+_TO_LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy has no way to this machine
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _MESSAGES = {
     20003: "Authenticate",
@@ -74,13 +76,21 @@ class FakeTwilio(FakePeer):
         self._auth_token = auth_token
         self._on_message = on_message
         self._report = report
+        self._to_report: queue.SimpleQueue[TextMessage | None] = queue.SimpleQueue()
         self._messages: list[TextMessage] = []
         self._lock = threading.Lock()
+        if report:
+            threading.Thread(target=self._call_back, daemon=True).start()
 
     def messages(self) -> list[TextMessage]:
         """Return what was taken, oldest first."""
         with self._lock:
             return list(self._messages)
+
+    def close(self) -> None:
+        """Stop, and report nothing more."""
+        self._to_report.put(None)
+        super().close()
 
     def trouble_for(self, request: Request) -> Trouble | None:
         """Troubles may also be set per number, in `trouble_by_number`."""
@@ -123,7 +133,7 @@ class FakeTwilio(FakePeer):
         if self._on_message is not None:
             self._on_message(message)
         if message.status_callback and self._report:
-            threading.Thread(target=self._call_back, args=(message,), daemon=True).start()
+            self._to_report.put(message)
         return Answer(201, self._resource(message))
 
     def _fault(self, form: dict[str, str]) -> int | None:
@@ -197,23 +207,25 @@ class FakeTwilio(FakePeer):
             "uri": f"{path}.json",
         }
 
-    def _call_back(self, message: TextMessage) -> None:
-        for status in self._report:
-            form = {
-                "AccountSid": self._account_sid,
-                "From": message.sender or "+15005550006",
-                "MessageSid": message.sid,
-                "MessageStatus": status,
-                "To": message.to,
-            }
-            signature = RequestValidator(self._auth_token).compute_signature(message.status_callback, form)
-            request = urllib.request.Request(  # noqa: S310 (the address our own program gave)
-                message.status_callback or "",
-                data=urlencode(form).encode(),
-                headers={"X-Twilio-Signature": signature},
-            )
-            with contextlib.suppress(urllib.error.URLError, OSError):
-                urllib.request.urlopen(request, timeout=5).close()  # noqa: S310
+    def _call_back(self) -> None:
+        """Report on one message after the other until there is None; nobody at home is no news."""
+        while (message := self._to_report.get()) is not None:
+            for status in self._report:
+                with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
+                    _TO_LOOPBACK.open(self._status_report(message, status), timeout=5).close()
+
+    def _status_report(self, message: TextMessage, status: str) -> urllib.request.Request:
+        form = {
+            "AccountSid": self._account_sid,
+            "From": message.sender or "+15005550006",
+            "MessageSid": message.sid,
+            "MessageStatus": status,
+            "To": message.to,
+        }
+        signature = RequestValidator(self._auth_token).compute_signature(message.status_callback, form)
+        return urllib.request.Request(  # noqa: S310 (the address our own program gave)
+            message.status_callback or "", data=urlencode(form).encode(), headers={"X-Twilio-Signature": signature}
+        )
 
 
 def _form(request: Request) -> dict[str, str]:

@@ -21,6 +21,7 @@ from restock.playground.mail_sink import open_mail_sink
 from restock.playground.outbox import OutboxWriter
 
 _TWILIO_PATHS = "/2010-04-01/"
+_REPORT = ("sent", "delivered")  # what becomes of every text message, told to the address the message names
 
 
 class LocalProviders(FakePush):
@@ -29,7 +30,7 @@ class LocalProviders(FakePush):
     def __init__(self, port: int, outbox: OutboxWriter, account_sid: str, auth_token: str) -> None:
         super().__init__(port, self._keep_push)
         self._outbox = outbox
-        self._twilio = FakeTwilio(account_sid, auth_token, on_message=self._keep_text)
+        self._twilio = FakeTwilio(account_sid, auth_token, on_message=self._keep_text, report=_REPORT)
 
     def respond(self, request: Request) -> Answer:
         """Answer as the provider whose path it is."""

@@ -71,6 +71,8 @@ def seconds_between(start: datetime | None, end: datetime | None) -> float | Non
 
 
 def _told(facts: PlaceFacts) -> str:
+    if facts.delivery_state == "bounced":
+        return "The message came back: their turn went to the next in line."
     seconds = seconds_between(facts.turn_came_at, facts.sent_at)
     if seconds is None:
         return "Told."
@@ -82,7 +84,7 @@ def _why_waiting(facts: PlaceFacts, now: StockNow, people_ahead: int, units_ahea
         return "Waits for the address to be confirmed."
     if facts.offer_state == "open":
         return _turn(facts)
-    if facts.delivery_state == "failed":
+    if facts.delivery_state in ("failed", "bounced"):
         return "The message could not be delivered: keeps the place for the next restock."
     if facts.delivery_state == "skipped" and facts.delivery_reason in _SKIPS and not now.event_is_open:
         return _SKIPS[facts.delivery_reason] + " Keeps the place."

@@ -110,6 +110,12 @@ _END = text("""
     RETURNING event_id
 """)
 
+_MISSED = text("""
+    UPDATE offers SET state = 'ended', reason = 'missed'
+    WHERE id = ANY(:ids) AND shop_id = :shop_id AND state = 'open' AND accepted_at IS NOT NULL
+    RETURNING event_id
+""")
+
 _DUE = text("""
     SELECT EXISTS (SELECT 1 FROM stock_checks WHERE due_at <= now()) AS checks,
         EXISTS (SELECT 1 FROM restock_events WHERE closed_at IS NULL AND plan_at <= now()) AS plans
@@ -228,6 +234,11 @@ def return_offers(session: Session, shop_id: int, offer_ids: Sequence[int], reas
 def end_offers(session: Session, limit: int) -> list[int]:
     """End open offers whose time is over, all shops; return the event of each."""
     return list(session.execute(_END, {"limit": limit}).scalars())
+
+
+def end_missed(session: Session, shop_id: int, offer_ids: Sequence[int]) -> list[int]:
+    """End the open offers among these whose message was accepted, before their time; return the event of each."""
+    return list(session.execute(_MISSED, {"ids": list(offer_ids), "shop_id": shop_id}).scalars())
 
 
 def due(session: Session) -> StockDue:

@@ -118,6 +118,14 @@ class RestockService:
             repository.replan(session, list(event_ids))
             subscriptions.release_offers(session, people)
 
+    def offers_missed(self, session: Session, shop_id: int, offer_ids: Sequence[int]) -> None:
+        """End the running turns of people whose message came back, and free their units for whoever is next.
+
+        In the caller's transaction. Their waiting is over all the same; an offer never accepted is left alone.
+        """
+        if offer_ids:
+            repository.replan(session, repository.end_missed(session, shop_id, offer_ids))
+
     def _check_safely(self, check: Check) -> None:
         try:
             with self.database.transaction() as session:

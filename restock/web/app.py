@@ -16,6 +16,7 @@ from restock.web.hooks import hooks_blueprint
 from restock.web.operations import operations_blueprint
 from restock.web.people import people_blueprint
 from restock.web.playground import playground_blueprint
+from restock.web.receipts import receipts_blueprint
 from restock.web.storefront import storefront_blueprint
 
 MAX_BODY_BYTES = 4 * 1024 * 1024  # the outer bound; each route has its own, lower one
@@ -47,6 +48,7 @@ def create_app(settings: Settings) -> Flask:
 def _mount_doors(app: Flask, services: Services) -> None:
     mount(app, storefront_blueprint(services), Guard(Audience.storefront))
     mount(app, hooks_blueprint(services), Guard(Audience.shopify))
+    mount(app, receipts_blueprint(services), Guard(Audience.provider))
     mount(app, people_blueprint(services), Guard(Audience.link_holder))
     operations = operations_blueprint(services)
     if not services.settings.is_production:

@@ -21,6 +21,7 @@ class Audience(StrEnum):
     anyone = "anyone"  # nothing secret behind it: operations
     storefront = "storefront"  # a shop header that selects the tenant and proves nothing
     shopify = "shopify"  # HMAC over the raw body
+    provider = "provider"  # the provider's own signature, over what it sends
     link_holder = "link_holder"  # a signed token in the path
     newcomer = "newcomer"  # the playground: development only, loopback only
 

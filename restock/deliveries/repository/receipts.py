@@ -7,21 +7,31 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from restock.channels.values import Receipt
+from restock.channels.values import Receipt, ReceiptStatus
 from restock.deliveries.values import DeliveryState
 
-# A receipt may overtake our own record of the hand-over, and it ends a doubt.
+_STATES = {
+    ReceiptStatus.underway: DeliveryState.sent,
+    ReceiptStatus.delivered: DeliveryState.delivered,
+    ReceiptStatus.bounced: DeliveryState.bounced,
+    ReceiptStatus.complained: DeliveryState.complained,
+}
+
+# A receipt may overtake our own record of the hand-over, and it ends a doubt. One that was queued again because the
+# provider seemed not to have it is not sent a second time; but that an earlier attempt came back does not end the next.
 _BEFORE = {
-    DeliveryState.delivered: ["sending", "unknown", "sent"],
-    DeliveryState.bounced: ["sending", "unknown", "sent", "delivered"],
+    DeliveryState.sent: ["queued", "sending", "unknown"],
+    DeliveryState.delivered: ["queued", "sending", "unknown", "sent"],
+    DeliveryState.bounced: ["sending", "unknown", "sent"],
     DeliveryState.complained: ["sending", "unknown", "sent", "delivered"],
 }
 
 _MOVE = text("""
-    UPDATE deliveries SET state = :state, reason = nullif(:reason, ''), finished_at = now(), lease_until = NULL,
-        token = NULL, sent_at = coalesce(sent_at, now()),
-        provider_message_id = coalesce(:message_id, provider_message_id)
+    UPDATE deliveries SET state = :state, reason = nullif(:reason, ''), lease_until = NULL, token = NULL,
+        sent_at = coalesce(sent_at, now()), finished_at = CASE WHEN :final THEN now() END,
+        provider_message_id = coalesce(CAST(:message_id AS text), provider_message_id)
     WHERE id = :id AND state = ANY(:before)
+      AND (:state <> 'bounced' OR provider_message_id = :message_id) IS NOT FALSE
     RETURNING shop_id, offer_id, contact_id
 """)
 
@@ -35,16 +45,18 @@ class Moved(NamedTuple):
 
 
 def move(session: Session, receipt: Receipt) -> Moved | None:
-    """sent (or not yet known to be) -> delivered, bounced or complained; None when the receipt is no news.
+    """Move a delivery that was handed over to what its provider says; None when the receipt is no news.
 
-    The id came out of a signed token of ours.
+    The token of the worker goes, so that its own record, coming later, changes nothing. The id came out of a signed
+    token of ours.
     """
-    state = DeliveryState(receipt.status.value)
+    state = _STATES[receipt.status]
     values = {
         "id": receipt.delivery_id,
         "state": state.value,
         "reason": receipt.reason,
         "message_id": receipt.provider_message_id,
+        "final": receipt.final,
         "before": _BEFORE[state],
     }
     row = session.execute(_MOVE, values).first()

@@ -15,15 +15,15 @@ import restock.catalog.repository as catalog
 import restock.subscriptions.repository as subscriptions
 from restock.catalog.rules import product_url
 from restock.channels.port import Channel
-from restock.channels.values import Blame, ChannelName, NoticeKind, Receipt, ReceiptStatus
+from restock.channels.values import ChannelName, NoticeKind, Receipt
 from restock.clock import Clock, SystemClock
 from restock.database import Database
-from restock.deliveries.repository import lanes, notices, receipts
+from restock.deliveries.repository import lanes, notices
 from restock.deliveries.repository.clicks import count_click
-from restock.deliveries.rules import suppression_of
 from restock.deliveries.service.claiming import Claiming, load_shop
 from restock.deliveries.service.doubts import Doubts
 from restock.deliveries.service.ports import Suppressions, Turns
+from restock.deliveries.service.receipts import Receipts
 from restock.deliveries.service.recording import Recording
 from restock.deliveries.service.sending import Sending
 from restock.deliveries.values import Batch, Drained, NewDelivery
@@ -117,22 +117,11 @@ class Deliveries:
             return notices.add(session, [sample]) == 1
 
     def record_receipt(self, receipt: Receipt) -> bool:
-        """Record what a provider says later about a message it had accepted; False when that is no news.
+        """Record what a provider says about a message it has; False when that is no news.
 
-        An address that is dead or said no is never written to again.
+        Receipts may come doubled, out of order, and before our own record of the hand-over.
         """
-        if not receipt.final:
-            return False
-        with self.database.transaction() as session:
-            moved = receipts.move(session, receipt)
-            if moved is None:
-                return False
-            if moved.offer_id is not None:
-                self.turns.offers_accepted(session, load_shop(session, moved.shop_id), [moved.offer_id])
-            if receipt.blame is Blame.address and moved.contact_id is not None:
-                reason = suppression_of(receipt.reason, complained=receipt.status is ReceiptStatus.complained)
-                self.suppressions.suppress(session, moved.shop_id, moved.contact_id, reason)
-        return True
+        return self._receipts.record(receipt)
 
     def follow(self, delivery_id: int) -> str | None:
         """Count a click and return where the goods can be bought; None when the delivery is not known (any more)."""
@@ -160,3 +149,7 @@ class Deliveries:
     @cached_property
     def _doubts(self) -> Doubts:
         return Doubts(self.database, self.channels, self.turns, self.links)
+
+    @cached_property
+    def _receipts(self) -> Receipts:
+        return Receipts(self.database, self.turns, self.suppressions)

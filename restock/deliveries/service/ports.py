@@ -18,6 +18,8 @@ class Turns(Protocol):
 
     def offers_returned(self, session: Session, shop_id: int, offer_ids: Sequence[int], reason: str) -> None: ...
 
+    def offers_missed(self, session: Session, shop_id: int, offer_ids: Sequence[int]) -> None: ...
+
 
 class Suppressions(Protocol):
     """Never write to an address again, in the transaction that learns it."""

@@ -73,8 +73,9 @@ class Recording:
             seconds_by_lane = outcomes.requeue(session, steps.again, batch.token)
             self._tell(session, batch.shop, sent, failed, steps)
             lanes.advance(session, seconds_by_lane)
+        # Known already from a receipt that overtook this record, or taken over by another worker.
         if late := len(steps.sent) - len(sent):
-            log.warning("outcomes_too_late", channel=batch.lane.channel.value, count=late)
+            log.info("outcomes_too_late", channel=batch.lane.channel.value, count=late)
 
     def _tell(
         self, session: Session, shop: Shop, sent: Sequence[Ended], failed: Sequence[Ended], steps: _Steps
