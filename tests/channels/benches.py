@@ -105,6 +105,10 @@ class Bench(ABC):
         """The same channel with no time for a batch."""
 
 
+async def _started(server: Any) -> Any:
+    return await server
+
+
 class SmtpPeer:
     """A mail server in a thread, with a fault for each address that should have one."""
 
@@ -115,10 +119,11 @@ class SmtpPeer:
         self.loop = asyncio.new_event_loop()
         self._utf8 = utf8
         self._sessions: list[Any] = []
-        self._server = self.loop.run_until_complete(self.loop.create_server(self._session, "127.0.0.1", 0))
-        self.port: int = self._server.sockets[0].getsockname()[1]
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
+        server = self.loop.create_server(self._session, "127.0.0.1", 0)  # in its thread: this one may have a loop
+        self._server = asyncio.run_coroutine_threadsafe(_started(server), self.loop).result(5)
+        self.port: int = self._server.sockets[0].getsockname()[1]
 
     def _session(self) -> SMTP:
         self.sessions += 1
