@@ -15,7 +15,7 @@ from twilio.request_validator import RequestValidator
 
 from restock.channels.sms.codes import AT_CREATE, at_create, in_receipt
 from restock.channels.sms.message import compose
-from restock.channels.sms.receipts import moves_forward, parse_receipt, signature_is_valid
+from restock.channels.sms.receipts import parse_receipt, signature_is_valid
 from restock.channels.sms.segments import cost_of, is_gsm, spell
 from restock.channels.values import (
     Blame,
@@ -202,15 +202,6 @@ def test_a_failed_message_says_why_and_whether_the_number_is_to_blame(code: str,
 @pytest.mark.parametrize("form", [{}, {"MessageStatus": "receiving"}, {"MessageStatus": "DELIVERED"}])
 def test_an_unknown_status_is_no_news(form: dict[str, str]) -> None:
     assert parse_receipt(7, form) is None
-
-
-def test_a_status_only_moves_forward() -> None:
-    underway, delivered, bounced = ReceiptStatus.underway, ReceiptStatus.delivered, ReceiptStatus.bounced
-    assert moves_forward(None, underway)
-    assert moves_forward(underway, delivered)
-    assert not moves_forward(underway, underway)
-    assert not moves_forward(delivered, underway)
-    assert not moves_forward(delivered, bounced)
 
 
 def test_only_twilio_can_sign_a_callback() -> None:

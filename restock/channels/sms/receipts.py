@@ -1,7 +1,7 @@
 """Read what Twilio tells us later about a text message.
 
 Pure. Callbacks come doubled and out of order, and the first may arrive before Twilio has answered our request: they are
-matched by the delivery in the callback's address, and a state only moves forward.
+matched by the delivery in the callback's address, and whoever records them lets a state only move forward.
 """
 
 from __future__ import annotations
@@ -30,11 +30,6 @@ def parse_receipt(delivery_id: int, form: Mapping[str, str]) -> Receipt | None:
         return Receipt(delivery_id, status, provider_message_id=sid)
     ruling = in_receipt(_number(form.get("ErrorCode")))
     return Receipt(delivery_id, status, ruling.reason, ruling.blame, sid)
-
-
-def moves_forward(known: ReceiptStatus | None, news: ReceiptStatus) -> bool:
-    """Say whether news may replace what is known: nothing comes after a final status."""
-    return known in (None, ReceiptStatus.underway) and news is not known
 
 
 def signature_is_valid(
