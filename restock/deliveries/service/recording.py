@@ -75,7 +75,7 @@ class Recording:
             lanes.advance(session, seconds_by_lane)
         # Known already from a receipt that overtook this record, or taken over by another worker.
         if late := len(steps.sent) - len(sent):
-            log.info("outcomes_too_late", channel=batch.lane.channel.value, count=late)
+            log.debug("outcomes_too_late", channel=batch.lane.channel.value, count=late)
 
     def _tell(
         self, session: Session, shop: Shop, sent: Sequence[Ended], failed: Sequence[Ended], steps: _Steps
