@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from flask import Flask
 
-from restock.channels.registry import open_channels, vapid_public_key
+from restock.channels.registry import open_channels, provider_faults, vapid_public_key
 from restock.channels.values import ChannelName
 from restock.clock import SystemClock
 from restock.config import Settings
@@ -48,8 +48,9 @@ class Services:
 def build_services(settings: Settings, app: Flask | None = None) -> Services:
     """Wire the program for these settings; `app` is the Flask application the tables are bound to, one of its own else.
 
-    Raises ConfigurationError when a database, a Valkey or a signing secret is missing.
+    Raises ConfigurationError when a database, a Valkey or a signing secret is missing, or a provider's setting is wrong.
     """
+    check_providers(settings)
     app = app or Flask("restock")
     database = _open_database(settings, app)
     links = Links(settings.secret_keys, settings.public_url)
@@ -86,11 +87,21 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
     )
 
 
+def check_providers(settings: Settings) -> None:
+    """Raise ConfigurationError with every provider's setting that is there and cannot be right."""
+    if faults := provider_faults(settings):
+        raise ConfigurationError("\n".join(faults))
+
+
 def _open_database(settings: Settings, app: Flask) -> Database:
     if settings.database_url is None:
-        raise ConfigurationError("DATABASE_URL is not set: start with `python3 app.py`, or set it to your PostgreSQL server")
+        raise ConfigurationError(
+            "DATABASE_URL is not set: start with `python3 app.py`, or set it to your PostgreSQL server"
+        )
     if not settings.secret_keys:
-        raise ConfigurationError("SECRET_KEY is not set: start with `python3 app.py`, or set 32 or more random characters")
+        raise ConfigurationError(
+            "SECRET_KEY is not set: start with `python3 app.py`, or set 32 or more random characters"
+        )
     url = settings.database_url.get_secret_value()
     init_database(app, url)
     return Database(app, url)

@@ -18,6 +18,7 @@ import hypothesis
 import psycopg
 import pytest
 import redis
+import structlog
 from flask import Flask
 from psycopg import sql
 
@@ -66,6 +67,9 @@ CLUSTER = pytest.StashKey[TestCluster]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # The library's own default prints every local variable of a traceback, which took up to half a minute.
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.processors.add_log_level, plain])
     if not hasattr(config, "workerinput"):
         config.stash[CLUSTER] = TestCluster()
 

@@ -72,6 +72,17 @@ def test_two_processes_hold_the_limit_together(redis_url: str) -> None:
     assert sum(_taken(two, 10, ("a", 60))) == 0
 
 
+def test_who_came_once_is_told_to_the_others_only_when_they_come_again(redis_url: str) -> None:
+    limiter = RateLimiter(ValkeyTally(redis_url, str.encode), start_sharing=False)
+    limiter.take([("once", 60)])
+    _taken(limiter, 2, ("twice", 60))
+    limiter.take([("rare", 2)])
+    limiter.share()
+    with redis.Redis.from_url(redis_url) as client:
+        told = {key.rsplit(b":", 1)[1]: int(client.get(key) or 0) for key in client.keys("restock:limit:*")}
+    assert told == {b"twice".hex().encode(): 2, b"rare".hex().encode(): 1}
+
+
 def test_processes_meet_by_themselves_within_moments(redis_url: str) -> None:
     one, two = (RateLimiter(ValkeyTally(redis_url, str.encode)) for _ in range(2))
     _taken(one, 40, ("a", 60))
@@ -133,6 +144,7 @@ def test_many_threads_together_are_counted_exactly() -> None:
     assert sum(allowed) == 1500
 
 
+@pytest.mark.usefixtures("within_one_minute")
 @pytest.mark.parametrize("setting", ["intent_limit_client", "intent_limit_address", "intent_limit_shop"])
 def test_a_post_too_many_is_told_when_to_come_back(make_storefront: Callable[..., Storefront], setting: str) -> None:
     storefront = make_storefront(**{setting: 2})
@@ -149,6 +161,7 @@ def test_a_post_too_many_is_told_when_to_come_back(make_storefront: Callable[...
     assert refused.headers["Access-Control-Allow-Origin"] == "*"
 
 
+@pytest.mark.usefixtures("within_one_minute")
 def test_faulty_posts_count_for_the_client_and_not_for_the_address(make_storefront: Callable[..., Storefront]) -> None:
     storefront = make_storefront(intent_limit_address=1, intent_limit_client=4)
     for _ in range(2):
@@ -158,6 +171,7 @@ def test_faulty_posts_count_for_the_client_and_not_for_the_address(make_storefro
     assert refused.headers["X-RateLimit-Limit"] == "4"
 
 
+@pytest.mark.usefixtures("within_one_minute")
 def test_with_valkey_away_posts_are_taken_and_still_limited(make_storefront: Callable[..., Storefront]) -> None:
     storefront = make_storefront(redis_url="redis://127.0.0.1:1/0", intent_limit_client=3)
     assert [storefront.post(post_body()).status_code for _ in range(4)] == [201, 201, 201, 429]
