@@ -33,7 +33,8 @@ def register_access_log(app: Flask, *, as_json: bool, stream: TextIO | None = No
     def finish(response: Response) -> Response:
         identity = request_id()
         response.headers["X-Request-Id"] = identity
-        route = request.url_rule.rule if request.url_rule is not None else "-"
+        rule = request.url_rule
+        route = "-" if rule is None else rule.rule
         if route not in _QUIET:
             milliseconds = (perf_counter() - g.get("started", perf_counter())) * 1000
             method = request.method if request.method.isalpha() else "-"

@@ -21,6 +21,8 @@ P256DH = (
 )
 AUTH = "AAECAwQFBgcICQoLDA0ODw"
 _VARIANTS = 64
+_FIRST_VARIANT = 40_000_000_000_000
+SOLD_OUT = range(_FIRST_VARIANT, _FIRST_VARIANT + _VARIANTS)  # the crowd's variants are not known yet
 _REPEATED_SHOPPERS = 400
 CROWD, CROWD_VARIANTS, _AT_ONCE = 20, 60, 8
 
@@ -40,7 +42,7 @@ def shopper(number: str, variant: int, channel: str = "email", customer_id: str 
     if customer_id is not None:
         customer["id"] = customer_id
     intent: dict[str, object] = {
-        "shopify_variant_id": 40_000_000_000_000 + variant,
+        "shopify_variant_id": _FIRST_VARIANT + variant,
         "shopify_product_id": 7_000_000_000_000 + variant // 4,
         "channel": channel,
         "quantity": 1 + variant % 3,

@@ -49,6 +49,7 @@ class _Run:
 def run(stage: Stage, effort: Effort, say: Callable[[str], None]) -> Report:
     """Run it: rounds in turns, then half load, then the crowd."""
     shop_id = stage.add_shop(bodies.SHOP)
+    stage.know_sold_out(shop_id, bodies.SOLD_OUT)
     ours = stage.serve_restock()
     naive = stage.serve("tests.benchmarks.naive:create_naive", NAIVE)
     echo = stage.serve("tests.benchmarks.baselines:create_baselines", "none")

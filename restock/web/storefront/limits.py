@@ -28,6 +28,7 @@ WINDOW_SECONDS = 60
 MERGE_SECONDS = 0.25
 _TIMEOUT_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
+_SMALL_LIMIT = 10  # below it, each process tells from the first: one post more would matter
 MOST_KEYS = 100_000
 _LONGEST_DOMAIN = 255
 _SHARED_BUCKETS = 4096  # where the keys beyond MOST_KEYS are counted, several in one
@@ -118,13 +119,20 @@ class RateLimiter:
             left, limit = self._tightest(wanted)
             allowed = left > 0
             if allowed:
-                for name, _ in wanted:
-                    place = self._place(name)
-                    self._known[place] = self._known.get(place, 0) + 1
-                    self._fresh[place] = self._fresh.get(place, 0) + 1
+                for name, most in wanted:
+                    self._count(self._place(name), most)
         if allowed and (self._pid != os.getpid() or not self._dirty.is_set()):
             self._ask_to_share()
         return Allowance(allowed, limit, max(0, left - 1), (window + 1) * WINDOW_SECONDS * 1000)
+
+    def _count(self, place: str, most: int) -> None:
+        """Count one. What came once is told to the other processes when it comes again: most addresses never do."""
+        count = self._known.get(place, 0) + 1
+        self._known[place] = count
+        if count == 1 and most >= _SMALL_LIMIT:
+            return
+        untold = 2 if count == 2 and most >= _SMALL_LIMIT else 1
+        self._fresh[place] = self._fresh.get(place, 0) + untold
 
     @property
     def key_count(self) -> int:
