@@ -25,6 +25,7 @@ from restock.local.sockets import free_port, port_is_taken
 
 TO_OPEN = (("Playground store", "/playground"),)  # what the welcome names: pages for people that are there
 _READY_SECONDS = 60.0
+_NEWCOMERS_SETTLE_SECONDS = "1"  # in the playground nobody moves stock about in bursts, and somebody watches
 _PAUSE_SECONDS = 0.05
 _LOADED_ONCE = (
     "restock.web.app",
@@ -140,6 +141,8 @@ class Supervisor:
     def _environment(self) -> dict[str, str]:
         """Collect what every part must know besides the addresses of the databases."""
         found = {"PORT": str(self.port), "RESTOCK_DATA_DIR": str(self.instance.folder), **self.instance.keys()}
+        if not self.settings.is_production and "settle_seconds" not in self.settings.model_fields_set:
+            found["SETTLE_SECONDS"] = _NEWCOMERS_SETTLE_SECONDS
         if needs_peers(self.settings):
             self.peers = Peers(free_port(), free_port(), self.instance.folder / "outbox")
             found |= peer_settings(self.settings, self.peers, self.instance.made_keys())
