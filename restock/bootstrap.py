@@ -48,7 +48,7 @@ class Services:
 def build_services(settings: Settings, app: Flask | None = None) -> Services:
     """Wire the program for these settings; `app` is the Flask application the tables are bound to, one of its own else.
 
-    Raises ConfigurationError when a database, a Valkey or a signing secret is missing, or a provider's setting is wrong.
+    Raises ConfigurationError when a database, a Valkey or a signing secret is missing, or a provider is set up wrongly.
     """
     check_providers(settings)
     app = app or Flask("restock")

@@ -7,15 +7,20 @@ mend it; no value of a secret is ever printed.
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from restock.errors import ConfigurationError
+
+_API_VERSION = re.compile(r"\d{4}-\d{2}|unstable", re.ASCII)
+_HOST_AND_PORT = re.compile(r"[a-z0-9.-]+:\d{1,5}|\[[0-9a-f:]+\]:\d{1,5}", re.ASCII)
 
 
 class Environment(StrEnum):
@@ -45,7 +50,7 @@ class Settings(BaseSettings):
     shopify_api_key: str = ""
     shopify_api_secret: SecretStr | None = None  # None in production: Shopify's hooks are refused
     shopify_old_api_secret: SecretStr | None = None  # still accepted for a while after a rotation
-    shopify_api_version: str = Field(default="2026-10", pattern=r"^(\d{4}-\d{2}|unstable)$")
+    shopify_api_version: str = "2026-10"
     shopify_admin_url: str = "https://{shop}"
 
     smtp_url: SecretStr | None = None  # None in production: e-mail is off
@@ -96,20 +101,41 @@ class Settings(BaseSettings):
             raise ValueError("must be a PostgreSQL address such as postgresql://user:password@host:5432/restock")
         return SecretStr(f"postgresql+psycopg://{rest}")
 
-    @field_validator("app_url", "twilio_api_url")
+    @field_validator("redis_url")
+    @classmethod
+    def _valkey_only(cls, value: SecretStr | None) -> SecretStr | None:
+        scheme, _, rest = value.get_secret_value().partition("://") if value else ("redis", "", "none")
+        if scheme not in ("redis", "rediss", "unix") or not rest:
+            raise ValueError("must be a Valkey or Redis address such as redis://:password@host:6379/0")
+        return value
+
+    @field_validator("shopify_api_version")
+    @classmethod
+    def _known_version_shape(cls, value: str) -> str:
+        if not _API_VERSION.fullmatch(value):
+            raise ValueError("must be a version of Shopify's API such as 2026-10")
+        return value
+
+    @field_validator("push_extra_hosts")
+    @classmethod
+    def _hosts_with_ports(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(_HOST_AND_PORT.fullmatch(host) for host in value):
+            raise ValueError("must be hosts with their ports such as 127.0.0.1:9010, separated by commas")
+        return value
+
+    @field_validator("app_url", "twilio_api_url", "shopify_admin_url")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        if not is_web_address(value.replace("{shop}", "shop.example.com")):
             raise ValueError("must be a web address such as https://restock.example.com")
         return value.rstrip("/")
 
     @model_validator(mode="after")
     def _production_is_strict(self) -> Settings:
         if self.is_production and (missing := production_faults(self)):
-            raise ValueError("; ".join(missing))
+            raise ValueError("\n".join(missing))
         return self
 
     @property
@@ -145,6 +171,17 @@ def production_faults(settings: Settings) -> list[str]:
     return faults
 
 
+def is_web_address(text: str) -> bool:
+    """Say whether a text is an http(s) address that paths can be put behind."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:  # an unclosed bracket, a port that is none
+        return False
+    is_plain = text.isascii() and text.isprintable() and " " not in text and not parts.query and not parts.fragment
+    return is_plain and parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
+
+
 def has_password(redis_url: str) -> bool:
     """Say whether a Redis address carries a password, in its authority or (unix sockets) its query."""
     parts = urlsplit(redis_url)
@@ -161,7 +198,7 @@ def load_settings(**overrides: object) -> Settings:
         env_file = None if first.is_production else ".env"
         return Settings(_env_file=env_file, **overrides)  # type: ignore[call-arg, arg-type]
     except ValidationError as error:
-        raise ConfigurationError("\n".join(_sentence(fault) for fault in error.errors())) from None
+        raise ConfigurationError("\n".join(_sentence(dict(fault)) for fault in error.errors())) from None
 
 
 def _declared_environment(overrides: dict[str, object]) -> Environment:
@@ -169,7 +206,21 @@ def _declared_environment(overrides: dict[str, object]) -> Environment:
     return Environment.production if declared == Environment.production else Environment.development
 
 
-def _sentence(fault: object) -> str:
-    name = ".".join(str(part) for part in fault["loc"]).upper()  # type: ignore[index]
-    message = str(fault["msg"]).removeprefix("Value error, ")  # type: ignore[index]
+def _sentence(fault: Mapping[str, Any]) -> str:
+    name = ".".join(str(part) for part in fault["loc"]).upper()
+    wording = _MENDS.get(str(fault["type"]))
+    message = wording.format(**fault.get("ctx", {})) if wording else str(fault["msg"]).removeprefix("Value error, ")
     return f"{name}: {message}" if name else message
+
+
+_MENDS = {  # the library's kinds of faults, in our words
+    "less_than_equal": "must be at most {le}",
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be more than {gt}",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a number",
+    "enum": "must be {expected}",
+    "literal_error": "must be {expected}",
+}

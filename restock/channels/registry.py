@@ -33,6 +33,21 @@ def channel_gaps(settings: Settings) -> dict[ChannelName, str]:
     return {name: sentence for name, sentence in found.items() if sentence}
 
 
+def provider_faults(settings: Settings) -> list[str]:
+    """Say which values are set and cannot be right, a sentence each; one that is missing only keeps its channel off."""
+    checks: list[tuple[str, Callable[[str], object], str]] = [("EMAIL_FROM", parse_sender, settings.email_from)]
+    if settings.smtp_url is not None:
+        checks.append(("SMTP_URL", parse_smtp_url, settings.smtp_url.get_secret_value()))
+    if settings.vapid_private_key is not None or settings.vapid_subject:
+        from restock.channels.push.vapid import check_subject, public_key_of
+
+        if settings.vapid_private_key is not None:
+            checks.append(("VAPID_PRIVATE_KEY", public_key_of, settings.vapid_private_key.get_secret_value()))
+        if settings.vapid_subject:
+            checks.append(("VAPID_SUBJECT", check_subject, settings.vapid_subject))
+    return [sentence for check in checks for sentence in _refusal(*check)]
+
+
 def offered_channels(allowed: Collection[ChannelName], gaps: Mapping[ChannelName, str]) -> frozenset[ChannelName]:
     """Choose what a shop's customers can pick: what the merchant allows and the instance has."""
     return frozenset(allowed) - frozenset(gaps)
@@ -120,16 +135,8 @@ def _vapid_subject(settings: Settings) -> str:
 def _email_faults(settings: Settings) -> list[str]:
     if settings.smtp_url is None:
         return ["SMTP_URL is not set: e-mail is off; set it to smtp://user:password@host:587"]
-    faults = []
-    for name, check, value in (
-        ("SMTP_URL", parse_smtp_url, settings.smtp_url.get_secret_value()),
-        ("EMAIL_FROM", parse_sender, settings.email_from),
-    ):
-        try:
-            check(value)
-        except ValueError as error:
-            faults.append(f"{name} {error}")
-    return faults
+    url = settings.smtp_url.get_secret_value()
+    return [*_refusal("SMTP_URL", parse_smtp_url, url), *_refusal("EMAIL_FROM", parse_sender, settings.email_from)]
 
 
 def _sms_faults(settings: Settings) -> list[str]:
@@ -151,16 +158,17 @@ def _push_faults(settings: Settings) -> list[str]:
         return ["VAPID_PRIVATE_KEY is not set: web push is off; make a key once and keep it for good"]
     from restock.channels.push.vapid import check_subject, public_key_of
 
-    faults = []
+    key = settings.vapid_private_key.get_secret_value()
+    subject = _vapid_subject(settings)
+    return [*_refusal("VAPID_PRIVATE_KEY", public_key_of, key), *_refusal("VAPID_SUBJECT", check_subject, subject)]
+
+
+def _refusal(name: str, check: Callable[[str], object], value: str) -> list[str]:
     try:
-        public_key_of(settings.vapid_private_key.get_secret_value())
+        check(value)
     except ValueError as error:
-        faults.append(f"VAPID_PRIVATE_KEY {error}")
-    try:
-        check_subject(_vapid_subject(settings))
-    except ValueError as error:
-        faults.append(f"VAPID_SUBJECT {error}")
-    return faults
+        return [f"{name} {error}"]
+    return []
 
 
 _BUILDERS: Mapping[ChannelName, Callable[[Settings], Channel]] = {

@@ -21,10 +21,13 @@ STOP_SECONDS = 5
 
 def run(_options: argparse.Namespace) -> int:
     """Run everything on this machine."""
+    from restock.bootstrap import check_providers
     from restock.cli import main
     from restock.local.supervisor import run_everything
 
-    return run_everything(load_settings(), main)
+    settings = load_settings()
+    check_providers(settings)  # each part would refuse to start, one after the other
+    return run_everything(settings, main)
 
 
 def web(_options: argparse.Namespace) -> int:

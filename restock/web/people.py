@@ -77,7 +77,7 @@ def _page(view: ContactView, step: str, *, button: bool = False, done: bool = Fa
         locale=locale,
         title=getattr(texts, f"{step}_title").format(shop=shop),
         text=getattr(texts, f"{step}_text").format(shop=shop),
-        address=view.masked_address,
+        address=view.masked_address or texts.this_browser,
         button=getattr(texts, f"{step}_button") if button else None,
         done=done,
         shop_name=shop,

@@ -21,6 +21,7 @@ class PageTexts:
     confirmed_text: str
     gone_title: str
     gone_text: str
+    this_browser: str  # in the place of an address, for alerts that come to a browser
 
 
 TEXTS = {
@@ -37,6 +38,7 @@ TEXTS = {
         confirmed_text="As soon as it can be bought again, {shop} writes to",
         gone_title="This link is not valid",
         gone_text="It may be incomplete or too old. Please open it again from the newest message.",
+        this_browser="this browser",
     ),
     "de": PageTexts(
         leave_title="Alle Benachrichtigungen von {shop} beenden?",
@@ -51,6 +53,7 @@ TEXTS = {
         confirmed_text="Sobald es wieder erhältlich ist, schreibt {shop} an",
         gone_title="Dieser Link ist nicht gültig",
         gone_text="Er ist unvollständig oder zu alt. Bitte öffnen Sie ihn aus der neuesten Nachricht.",
+        this_browser="diesen Browser",
     ),
     "fr": PageTexts(
         leave_title="Arrêter toutes les alertes de {shop} ?",
@@ -65,6 +68,7 @@ TEXTS = {
         confirmed_text="Dès que l’article est de nouveau en vente, {shop} écrit à",
         gone_title="Ce lien n’est pas valable",
         gone_text="Il est incomplet ou trop ancien. Ouvrez-le depuis le message le plus récent.",
+        this_browser="ce navigateur",
     ),
     "es": PageTexts(
         leave_title="¿Detener todos los avisos de {shop}?",
@@ -79,6 +83,7 @@ TEXTS = {
         confirmed_text="En cuanto se pueda comprar de nuevo, {shop} escribirá a",
         gone_title="Este enlace no es válido",
         gone_text="Está incompleto o es demasiado antiguo. Ábrelo desde el mensaje más reciente.",
+        this_browser="este navegador",
     ),
 }
 

@@ -40,10 +40,11 @@ def script_response(name: str) -> Response:
 
 def config_response(shop: Shop, channels_on: frozenset[ChannelName], vapid_public_key: str | None) -> Response:
     """Answer with the channels a shopper can choose, and the key a browser subscribes with (None: push is off)."""
+    offered = shop.settings.channels & channels_on
     facts = {
         "shop": shop.domain,
-        "channels": sorted(name.value for name in shop.settings.channels & channels_on),
-        "vapid_public_key": vapid_public_key,
+        "channels": sorted(name.value for name in offered),
+        "vapid_public_key": vapid_public_key if ChannelName.push in offered else None,
         "sdk_version": script("restock.js")[1],
     }
     body = json.dumps(facts).encode()

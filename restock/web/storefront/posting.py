@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 LARGEST_BODY = 64 * 1024
+_TOO_LARGE = f"The body is larger than {LARGEST_BODY} bytes."
 _DUPLICATE = '"duplicate":true,'
 _LONGEST_USER_AGENT = 255
 _LONGEST_PAGE_URL = 512
@@ -59,11 +60,13 @@ def raw_body(environ: WSGIEnvironment) -> bytes:
     length = environ.get("CONTENT_LENGTH") or ""
     if length.isdecimal():
         if int(length) > LARGEST_BODY:
-            raise PayloadTooLargeError(f"The body is larger than {LARGEST_BODY} bytes.")
+            raise PayloadTooLargeError(_TOO_LARGE)
         body: bytes = environ["wsgi.input"].read(int(length))
-    else:  # chunked
-        request.max_content_length = LARGEST_BODY
+    else:
+        request.max_content_length = LARGEST_BODY + 1  # one more, since a chunked body is cut there without a word
         body = request.get_data(cache=False)
+        if len(body) > LARGEST_BODY:
+            raise PayloadTooLargeError(_TOO_LARGE)
     return body
 
 

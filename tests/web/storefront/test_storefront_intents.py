@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from restock.config import Settings
+from restock.web.app import create_app
 from tests.web.storefront.conftest import SHOP, Storefront, post_body
 
 PUSH_KEYS = {
@@ -227,6 +229,18 @@ def test_a_channel_the_shop_has_switched_off_is_refused(storefront: Storefront) 
     answer = storefront.post(post_body())
     assert answer.status_code == 409
     assert answer.json["error"]["code"] == "CHANNEL_DISABLED"
+
+
+def test_a_channel_the_instance_has_no_provider_for_is_refused_and_not_offered(
+    make_settings: Callable[..., Settings], clean_database: str, redis_url: str
+) -> None:
+    app = create_app(make_settings(database_url=clean_database, redis_url=redis_url, vapid_private_key=None))
+    app.extensions["restock"].shops.add(SHOP)
+    answer = app.test_client().post("/api/v1/intents.json", json=post_body(), headers={"X-Shopify-Shop-Domain": SHOP})
+    assert (answer.status_code, answer.json["error"]["code"]) == (409, "CHANNEL_DISABLED")
+    offer = app.test_client().get(f"/storefront/config.json?shop={SHOP}").json
+    assert (offer["channels"], offer["vapid_public_key"]) == ([], None)
+    app.extensions["restock"].database.dispose()
 
 
 def test_a_shop_may_ask_for_the_original_apis_way_of_refusing(storefront: Storefront) -> None:

@@ -58,7 +58,9 @@ def test_the_shops_offer_is_told_and_never_a_stock_count(storefront: Storefront)
     again = storefront.client.get(f"/storefront/config.json?shop={SHOP}", headers=known)
     assert (again.status_code, again.data) == (304, b"")
     storefront.services.shops.change_settings(SHOP, {"channels": "email"})
-    assert storefront.client.get(f"/storefront/config.json?shop={SHOP}", headers=known).json["channels"] == ["email"]
+    less = storefront.client.get(f"/storefront/config.json?shop={SHOP}", headers=known).json
+    assert less["channels"] == ["email"]
+    assert less["vapid_public_key"] is None, "a browser would ask its person, and the post be refused"
 
 
 @pytest.mark.parametrize(("query", "status"), [("", 400), ("?shop=evil.example.com", 400), ("?shop=unknown", 404)])

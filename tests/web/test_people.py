@@ -1,0 +1,125 @@
+"""The pages behind the links in our messages: a look changes nothing, a post acts, repeating it is harmless."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from flask.testing import FlaskClient
+
+from restock.bootstrap import Services
+from restock.channels.push.vapid import generate_private_key, public_key_of
+from restock.config import Settings
+from restock.links import CONFIRM_MAX_AGE_SECONDS
+from restock.web.app import create_app
+
+SHOP = "kettle.myshopify.com"
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+
+
+@dataclass(frozen=True)
+class People:
+    """The whole web app, with a short way to let somebody wait."""
+
+    client: FlaskClient
+    services: Services
+
+    def waits(self, channel: str = "email", **customer: object) -> int:
+        """Let somebody wait; return the contact's id."""
+        intent = {"shopify_variant_id": 1, "shopify_product_id": 2, "channel": channel}
+        answer = self.client.post(
+            "/api/v1/intents.json",
+            json={"intent": intent, "customer": {"email": "ada@example.com", **customer}},
+            headers={"X-Shopify-Shop-Domain": SHOP},
+        )
+        assert answer.status_code == 201
+        return int(self._rows("SELECT max(id) FROM contacts")[0][0])
+
+    def states(self) -> list[str]:
+        return [str(state) for (state,) in self._rows("SELECT state FROM subscriptions ORDER BY id")]
+
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+        return self.services.database.hot().execute(query).fetchall()
+
+
+@pytest.fixture
+def people(make_settings: Callable[..., Settings], clean_database: str, redis_url: str) -> Iterator[People]:
+    providers = {"smtp_url": "smtp://127.0.0.1:1"}
+    app = create_app(make_settings(database_url=clean_database, redis_url=redis_url, **providers))
+    services: Services = app.extensions["restock"]
+    services.shops.add(SHOP)
+    yield People(app.test_client(), services)
+    services.database.dispose()
+
+
+def path_of(link: str) -> str:
+    return urlsplit(link).path
+
+
+def test_opening_the_link_changes_nothing_and_the_button_ends_all_alerts(people: People) -> None:
+    path = path_of(people.services.links.unsubscribe(people.waits()))
+    page = people.client.get(path)
+    assert page.status_code == 200
+    assert "a•••@example.com" in page.text
+    assert "ada@example.com" not in page.text
+    assert people.client.head(path).status_code == 200
+    assert people.states() == ["active"]
+    for body in ({}, ONE_CLICK):
+        assert people.client.post(path, data=body).status_code == 200
+        assert people.states() == ["cancelled"]
+
+
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "multipart/form-data"])
+def test_a_mail_program_leaves_in_one_click_in_either_form(people: People, content_type: str) -> None:
+    path = path_of(people.services.links.unsubscribe(people.waits()))
+    assert people.client.post(path, data=ONE_CLICK, content_type=content_type).status_code == 200
+    assert people.states() == ["cancelled"]
+
+
+def test_whoever_left_and_asks_again_waits_once_the_address_says_yes(people: People) -> None:
+    contact_id = people.waits()
+    links = people.services.links
+    people.client.post(path_of(links.unsubscribe(contact_id)))
+    people.waits()
+    path = path_of(links.confirm(contact_id))
+    assert people.client.get(path).status_code == 200
+    assert people.states() == ["cancelled", "pending"]
+    for _ in range(2):
+        assert people.client.post(path).status_code == 200
+        assert people.states() == ["cancelled", "active"]
+
+
+@pytest.mark.parametrize(("locale", "words"), [("en", "this browser"), ("de-AT", "diesen Browser")])
+def test_a_browser_has_no_address_to_show_and_is_called_that(people: People, locale: str, words: str) -> None:
+    keys = {"p256dh": public_key_of(generate_private_key()), "auth": "A" * 22}
+    push = {"endpoint": "https://fcm.googleapis.com/fcm/send/canary", "keys": keys}
+    path = path_of(people.services.links.unsubscribe(people.waits("push", push=push, locale=locale)))
+    for page in (people.client.get(path), people.client.post(path)):
+        assert f"<bdi>{words}</bdi>" in page.text
+        assert "canary" not in page.text
+
+
+@pytest.mark.parametrize("place", ["/unsubscribe/", "/confirm/", "/c/"])
+def test_a_link_that_is_not_ours_gets_a_page_that_says_so(people: People, place: str) -> None:
+    links, contact_id = people.services.links, people.waits()
+    another = path_of(links.preferences(contact_id)).rpartition("/")[2]
+    late = path_of(links.confirm(contact_id, time.time() - CONFIRM_MAX_AGE_SECONDS - 5)).rpartition("/")[2]
+    for token in ("x", "%00", "A" * 5000, another, late):
+        page = people.client.get(f"{place}{token}")
+        assert page.status_code == 404
+        assert "This link is not valid" in page.text
+        assert people.client.post(f"{place}{token}").status_code in (404, 405)
+    assert people.states() == ["active"]
+
+
+def test_no_page_is_kept_framed_or_searched(people: People) -> None:
+    page = people.client.get(path_of(people.services.links.unsubscribe(people.waits())))
+    assert page.headers["Cache-Control"] == "no-store"
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.headers["X-Robots-Tag"] == "noindex"
+    assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
+    assert "script" not in page.text
