@@ -7,6 +7,7 @@ other users: the embedded servers ask for no password.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import socket
@@ -52,22 +53,36 @@ def private_folder(folder: Path) -> Path:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Find a TCP port nobody uses; someone may take it before you do."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
+    """Find a TCP port nobody uses; someone may take it before you do. Raises StartError for a host that is not ours."""
+    with _bound(host, 0) as probe:
         return int(probe.getsockname()[1])
 
 
 def port_is_taken(host: str, port: int) -> bool:
-    """Say whether a server could not listen there now."""
-    family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, kind, proto) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(address)
-        except OSError:
-            return True
+    """Say whether a server could not listen there now. Raises StartError for a host that is not ours."""
+    try:
+        _bound(host, port).close()
+    except OSError:
+        return True
     return False
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    foreign = StartError(f"HOST={host} is no address of this machine: use 127.0.0.1, or 0.0.0.0 for all it has.")
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError:
+        raise foreign from None
+    probe = socket.socket(family, kind, proto)
+    try:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+    except OSError as error:
+        probe.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise foreign from None
+        raise
+    return probe
 
 
 def _check_private(folder: Path, owner: int) -> None:
