@@ -17,7 +17,7 @@ from tests.benchmarks import bodies, load, sampling
 from tests.benchmarks.pgbench import Script, run_pgbench
 from tests.benchmarks.recorded import RecordingDatabase
 from tests.benchmarks.report import Goal, Report
-from tests.benchmarks.sampling import Contestant, Effort, Score
+from tests.benchmarks.sampling import Contestant, Effort, Sample, Score
 from tests.benchmarks.stage import NAIVE, OURS, THREADS, Server, Stage
 
 PATH, NAIVE_PATH = "/api/v1/intents.json", "/intents"
@@ -57,7 +57,7 @@ def run(stage: Stage, effort: Effort, say: Callable[[str], None]) -> Report:
     our_ids, naive_ids = _known(ours.port, PATH), _known(naive.port, NAIVE_PATH)
     scores = sampling.take_turns(_contestants(this, shop_id, our_ids, naive_ids), effort, say)
     say("half load")
-    half = _half_load(this, our_ids, scores[RESTOCK].rate / 2, effort.seconds)
+    half = _half_load(this, our_ids, scores[RESTOCK].rate / 2, effort)
     say("the crowd")
     crowd, naive_crowd = _crowd(this, ours, PATH), _crowd(this, naive, NAIVE_PATH)
     goals = [*_goals(scores), *_race_goals(stage, crowd), Goal("p99 at half load, ms", half.p99_ms, 15, at_most=True)]
@@ -97,9 +97,15 @@ def _post_one(port: int, path: str, body: bodies.Post) -> str:
         return str(json.load(answer)["customer"]["id"])
 
 
-def _half_load(this: _Run, our_ids: list[str], rate: float, seconds: int) -> load.Outcome:
+def _half_load(this: _Run, our_ids: list[str], rate: float, effort: Effort) -> Sample:
     requests = list(bodies.intent_mix(PATH, our_ids))
-    return load.steady_load(this.ours.port, requests, this.numbers.take(), seconds, rate)
+    steady = Contestant(
+        "half load",
+        lambda seconds: load.steady_load(this.ours.port, requests, this.numbers.take(), seconds, rate),
+        this.stage.postgres.process.pid,
+        this.ours.process.pid,
+    )
+    return sampling.sample_once(steady, effort)
 
 
 def _crowd(this: _Run, server: Server, path: str) -> load.Outcome:
@@ -156,6 +162,10 @@ def _scripts(shop_id: int) -> list[Script]:
     ]
 
 
+def _spellings(customer_id: uuid.UUID | None) -> tuple[str, ...]:
+    return () if customer_id is None else (str(customer_id), customer_id.hex)
+
+
 @dataclass(frozen=True)
 class _Person:
     """One made-up shopper, of whom pgbench makes as many as it likes."""
@@ -186,7 +196,7 @@ class _Person:
         fresh = {
             contact.address: f"('{address}')",
             "\\x" + contact.address_hash.hex(): f"sha256(:{new}::text::bytea)",
-            str(customer_id): f"lpad(:{new}::text, 32, '0')",
+            **dict.fromkeys(_spellings(customer_id), f"lpad(:{new}::text, 32, '0')"),
             str(signup.variant_id): f":variant{new}",
         }
         remembers = channel == "email" and customer_id is None

@@ -21,7 +21,7 @@ from tests.benchmarks.load import MissingToolError, Outcome
 from tests.benchmarks.recorded import Statement
 
 _NUMBERED = re.compile(r"\$(\d+)")
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
 _NEW_UUID = "lpad(:m::text, 32, '0')"
 _RANGE = 1_000_000_000_000
 

@@ -83,6 +83,11 @@ class Effort:
     patience_seconds: float
 
 
+def sample_once(contestant: Contestant, effort: Effort) -> Sample:
+    """Take one sample, again while others are busy."""
+    return _calm_sample(contestant, effort.seconds, _Patience(effort.patience_seconds / 4))
+
+
 def take_turns(contestants: Sequence[Contestant], effort: Effort, say: Callable[[str], None]) -> dict[str, Score]:
     """Sample each contestant once a round, after one short unmeasured warm-up of all."""
     for contestant in contestants:

@@ -55,7 +55,14 @@ def run(stage: Stage, effort: Effort, say: Callable[[str], None]) -> Report:
     scores = sampling.take_turns(contestants, effort, say)
     say("half load")
     rate = scores[RESTOCK].rate / 2
-    half = load.steady_load(ours.port, list(bodies.webhook_mix(PATH)), numbers.take(), effort.seconds, rate)
+    requests = list(bodies.webhook_mix(PATH))
+    steady = Contestant(
+        "half load",
+        lambda seconds: load.steady_load(ours.port, requests, numbers.take(), seconds, rate),
+        stage.postgres.process.pid,
+        ours.process.pid,
+    )
+    half = sampling.sample_once(steady, effort)
     remark = (
         f"half load: {half.rate:,.0f} webhooks/s at random moments: p50 {half.p50_ms:.1f} ms, p99 {half.p99_ms:.1f} ms"
     )
