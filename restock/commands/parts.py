@@ -24,9 +24,11 @@ def run(_options: argparse.Namespace) -> int:
     from restock.bootstrap import check_providers
     from restock.cli import main
     from restock.local.supervisor import run_everything
+    from restock.sentry import report_errors
 
     settings = load_settings()
-    check_providers(settings)  # each part would refuse to start, one after the other
+    check_providers(settings)
+    report_errors(settings)  # each part would refuse to start, one after the other
     return run_everything(settings, main)
 
 

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from restock.config import Settings, load_settings
 from restock.local.instance import Instance
 from restock.logs import configure_logging
+from restock.sentry import report_errors
 
 
 @contextmanager
@@ -23,6 +24,7 @@ def surroundings() -> Iterator[Settings]:
     """
     settings = load_settings()
     configure_logging(settings)
+    report_errors(settings)
     if settings.is_production:
         yield settings
         return

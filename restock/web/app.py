@@ -9,7 +9,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from restock.bootstrap import Services, build_services
 from restock.config import Settings, load_settings
 from restock.logs import configure_logging
-from restock.web.access_log import register_access_log
+from restock.sentry import report_errors
+from restock.web.access_log import AccessLog
 from restock.web.errors import register_error_handlers
 from restock.web.guards import Audience, Guard, mount
 from restock.web.hooks import hooks_blueprint
@@ -26,6 +27,7 @@ def create_wsgi_app() -> Flask:
     """Build the application from the environment; raise ConfigurationError where a setting is wrong."""
     settings = load_settings()
     configure_logging(settings)
+    report_errors(settings)
     return create_app(settings)
 
 
@@ -39,7 +41,8 @@ def create_app(settings: Settings) -> Flask:
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
-    register_access_log(app, as_json=(settings.log_format or ("json" if settings.is_production else "")) == "json")
+    as_json = (settings.log_format or ("json" if settings.is_production else "")) == "json"
+    app.wsgi_app = AccessLog(app.wsgi_app, as_json=as_json)  # type: ignore[method-assign]
     register_error_handlers(app)
     _mount_doors(app, services)
     return app
