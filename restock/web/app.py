@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, redirect
+from flask import Blueprint, Flask, Response, redirect
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -52,13 +52,18 @@ def _mount_doors(app: Flask, services: Services) -> None:
     mount(app, storefront_blueprint(services), Guard(Audience.storefront))
     mount(app, hooks_blueprint(services), Guard(Audience.shopify))
     mount(app, receipts_blueprint(services), Guard(Audience.provider))
-    mount(app, people_blueprint(services), Guard(Audience.link_holder))
+    _mount_pages(app, people_blueprint(services), Audience.link_holder)
     operations = operations_blueprint(services)
     if not services.settings.is_production:
-        mount(app, playground_blueprint(services), Guard(Audience.newcomer))
+        _mount_pages(app, playground_blueprint(services), Audience.newcomer)
         operations.add_url_rule("/", view_func=_to_the_playground)
     mount(app, operations, Guard(Audience.anyone))
-    app.after_request(_harden)
+
+
+def _mount_pages(app: Flask, blueprint: Blueprint, audience: Audience) -> None:
+    """Mount a blueprint whose answers a browser shows."""
+    blueprint.after_request(_harden)
+    mount(app, blueprint, Guard(audience))
 
 
 def _to_the_playground() -> AnyResponse:

@@ -11,13 +11,15 @@ from collections.abc import Sequence
 import psycopg
 import sqlalchemy.exc
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from restock.errors import ErrorCode, Fault, RestockError, UnavailableError
 from restock.ids import new_request_id
 
 log = structlog.get_logger(__name__)
+
+REQUEST_ID = "restock.request_id"  # where the access log keeps a request's id in its WSGI environment
 
 STATUS = {
     ErrorCode.VALIDATION_ERROR: 400,
@@ -56,9 +58,10 @@ _HTTP_MESSAGES = {
 
 def request_id() -> str:
     """Give this request's id, the same for its answer and its log lines."""
-    if "request_id" not in g:
-        g.request_id = new_request_id()
-    return str(g.request_id)
+    environ = request.environ
+    if REQUEST_ID not in environ:  # an application without the access log
+        environ[REQUEST_ID] = new_request_id()
+    return str(environ[REQUEST_ID])
 
 
 def envelope(code: ErrorCode, message: str, faults: Sequence[Fault] = ()) -> dict[str, object]:

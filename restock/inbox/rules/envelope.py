@@ -16,20 +16,20 @@ _LONGEST_WORD = 128
 
 
 def received_message(header: Callable[[str], str | None], body: bytes) -> InboxMessage:
-    """Make a message of one webhook; `header` looks a header up by its name without `X-Shopify-`, such as `Topic`.
+    """Make a message of one webhook; `header` looks a header up by its name after `X-Shopify-`, such as `WEBHOOK_ID`.
 
     A header that names no shop becomes the empty domain, which no shop has. Without a webhook id, topic and body
     identify the message.
     """
-    topic = _word(header("Topic")) or ""
+    topic = _word(header("TOPIC")) or ""
     return InboxMessage(
-        shop_domain=clean_shop_domain(header("Shop-Domain") or "") or "",
-        webhook_id=_word(header("Webhook-Id")) or _fingerprint(topic, body),
+        shop_domain=clean_shop_domain(header("SHOP_DOMAIN") or "") or "",
+        webhook_id=_word(header("WEBHOOK_ID")) or _fingerprint(topic, body),
         topic=topic.lower(),
         body=body,
-        triggered_at=read_moment(header("Triggered-At")),
-        event_id=_word(header("Event-Id")),
-        api_version=_word(header("API-Version")),
+        triggered_at=read_moment(header("TRIGGERED_AT")),
+        event_id=_word(header("EVENT_ID")),
+        api_version=_word(header("API_VERSION")),
     )
 
 

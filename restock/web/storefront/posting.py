@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 LARGEST_BODY = 64 * 1024
-_TOO_LARGE = f"The body is larger than {LARGEST_BODY} bytes."
 _DUPLICATE = '"duplicate":true,'
 _LONGEST_USER_AGENT = 255
 _LONGEST_PAGE_URL = 512
@@ -57,16 +56,21 @@ def raw_body(environ: WSGIEnvironment) -> bytes:
         raise UnsupportedMediaTypeError("Send the body with Content-Type: application/json.")
     if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         raise UnsupportedMediaTypeError("Send the body without Content-Encoding.")
+    return read_bytes(environ, LARGEST_BODY)
+
+
+def read_bytes(environ: WSGIEnvironment, largest: int) -> bytes:
+    """Read the body of a request, chunked or not; raise PayloadTooLargeError for one of more bytes."""
     length = environ.get("CONTENT_LENGTH") or ""
     if length.isdecimal():
-        if int(length) > LARGEST_BODY:
-            raise PayloadTooLargeError(_TOO_LARGE)
+        if int(length) > largest:
+            raise PayloadTooLargeError(f"The body is larger than {largest} bytes.")
         body: bytes = environ["wsgi.input"].read(int(length))
     else:
-        request.max_content_length = LARGEST_BODY + 1  # one more, since a chunked body is cut there without a word
+        request.max_content_length = largest + 1  # one more, since a chunked body is cut there without a word
         body = request.get_data(cache=False)
-        if len(body) > LARGEST_BODY:
-            raise PayloadTooLargeError(_TOO_LARGE)
+        if len(body) > largest:
+            raise PayloadTooLargeError(f"The body is larger than {largest} bytes.")
     return body
 
 
