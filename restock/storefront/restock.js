@@ -1,5 +1,5 @@
 /*
- * Restock for headless storefronts: no dependencies, one global.
+ * Restock for headless storefronts.
  *
  *   await Restock.notify({ shop: "example.myshopify.com", productId: 1, variantId: 2, channel: "email", email });
  *
@@ -41,7 +41,7 @@
     throw new RestockError(error.code, error.message, response.status, error.details, wait);
   }
 
-  /** Ask to be told; gives the API's answer { intent, customer, duplicate }. */
+  /** Gives the API's answer { intent, customer, duplicate }. */
   async function notify(wish) {
     var { email, phone, push, name, country, channel, quantity, source, product } = wish;
     var answer = await call("/api/v1/intents.json", {
@@ -63,9 +63,9 @@
     return answer;
   }
 
-  /** What the shop offers. */
-  function config(shop) {
-    return call("/storefront/config.json?shop=" + encodeURIComponent(shop));
+  /** Offer and texts. */
+  function config(shop, locale = document.documentElement.lang) {
+    return call("/storefront/config.json?" + new URLSearchParams({ shop, locale }));
   }
 
   function bytes(key) {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from restock.shops.values import Shop
 
 _FOLDER = Path(__file__).resolve().parents[2] / "storefront"
 _CONFIG_SECONDS = 60
+_LAST_LOCALE = "en"
 
 
 @cache
@@ -38,14 +40,40 @@ def script_response(name: str) -> Response:
     )
 
 
-def config_response(shop: Shop, channels_on: frozenset[ChannelName], vapid_public_key: str | None) -> Response:
-    """Answer with the channels a shopper can choose, and the key a browser subscribes with (None: push is off)."""
+@cache
+def form_texts() -> Mapping[str, Mapping[str, str]]:
+    """Read the sentences of a sign-up form once, by locale: one file each in `storefront/texts/`."""
+    files = (_FOLDER / "texts").glob("*.json")
+    return {file.stem.lower(): json.loads(file.read_text(encoding="utf-8")) for file in files}
+
+
+def nearest_locale(*wanted: str | None) -> str:
+    """Find the first locale we have a file for: `fr-CA` as it is, then as `fr`, then the next wanted one, then `en`."""
+    for locale in wanted:
+        tag = (locale or "").replace("_", "-").lower()
+        for candidate in (tag, tag.partition("-")[0]):
+            if candidate in form_texts():
+                return candidate
+    return _LAST_LOCALE
+
+
+def config_response(
+    shop: Shop, channels_on: frozenset[ChannelName], vapid_public_key: str | None, locale: str | None = None
+) -> Response:
+    """Answer with the channels a shopper can choose, and the key a browser subscribes with (None: push is off).
+
+    The sentences of the form are in the nearest to `locale`, else in the shop's. The locale is part of the address and
+    no header is asked, so that one copy of an answer serves everybody who asks for it.
+    """
     offered = shop.settings.channels & channels_on
+    language = nearest_locale(locale, shop.locale)
     facts = {
         "shop": shop.domain,
         "channels": sorted(name.value for name in offered),
         "vapid_public_key": vapid_public_key if ChannelName.push in offered else None,
         "sdk_version": script("restock.js")[1],
+        "locale": language,
+        "texts": form_texts()[language],
     }
     body = json.dumps(facts).encode()
     version = hashlib.sha256(body).hexdigest()[:12]

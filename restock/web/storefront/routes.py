@@ -41,7 +41,7 @@ def storefront_blueprint(services: Services) -> Blueprint:
     @blueprint.get("/storefront/config.json")
     def config() -> Response:
         shop = posting.require_shop(services.shops, request.args.get("shop"), "shop")
-        return assets.config_response(shop, services.channels_on, services.vapid_public_key)
+        return assets.config_response(shop, services.channels_on, services.vapid_public_key, request.args.get("locale"))
 
     @blueprint.get("/storefront/restock.js")
     def sdk() -> Response:

@@ -7,13 +7,20 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from werkzeug.test import TestResponse
 
 from tests.web.storefront.conftest import SHOP, Storefront, post_body
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "restock" / "storefront"
 ORIGIN = {"Origin": "https://kettle.example"}
+
+
+def read(answer: TestResponse) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(answer.data)
+    return found
 
 
 def test_a_browser_may_ask_before_it_posts(storefront: Storefront) -> None:
@@ -50,17 +57,69 @@ def test_the_address_takes_posts_alone(storefront: Storefront) -> None:
 def test_the_shops_offer_is_told_and_never_a_stock_count(storefront: Storefront) -> None:
     answer = storefront.client.get(f"/storefront/config.json?shop={SHOP}")
     assert answer.status_code == 200
-    assert set(answer.json) == {"shop", "channels", "vapid_public_key", "sdk_version"}
-    assert answer.json["channels"] == ["email", "push", "sms"]
-    assert answer.json["vapid_public_key"] == "BPublicKey"
+    assert set(read(answer)) == {"shop", "channels", "vapid_public_key", "sdk_version", "locale", "texts"}
+    assert read(answer)["channels"] == ["email", "push", "sms"]
+    assert read(answer)["vapid_public_key"] == "BPublicKey"
     assert answer.headers["Cache-Control"] == "public, max-age=60"
     known = {"If-None-Match": answer.headers["ETag"]}
     again = storefront.client.get(f"/storefront/config.json?shop={SHOP}", headers=known)
     assert (again.status_code, again.data) == (304, b"")
     storefront.services.shops.change_settings(SHOP, {"channels": "email"})
-    less = storefront.client.get(f"/storefront/config.json?shop={SHOP}", headers=known).json
+    less = read(storefront.client.get(f"/storefront/config.json?shop={SHOP}", headers=known))
     assert less["channels"] == ["email"]
     assert less["vapid_public_key"] is None, "a browser would ask its person, and the post be refused"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "of_the_shop", "found"),
+    [
+        ("fr", "de", "fr"),
+        ("fr-CA", "de", "fr"),
+        ("FR_ca", "de", "fr"),
+        ("ar-EG", "en", "ar"),
+        ("pt-BR", "de-AT", "de"),
+        ("", "es", "es"),
+        (None, "es", "es"),
+        ("../en", "de", "de"),
+        ("x" * 9_000, "de", "de"),
+        ("pt-BR", "ja", "en"),
+    ],
+)
+def test_a_form_speaks_the_shoppers_language_else_the_shops_else_english(
+    storefront: Storefront, wanted: str | None, of_the_shop: str, found: str
+) -> None:
+    storefront.services.shops.change_settings(SHOP, {"locale": of_the_shop})
+    query = {"shop": SHOP} | ({} if wanted is None else {"locale": wanted})
+    answer = storefront.client.get("/storefront/config.json", query_string=query)
+    assert answer.status_code == 200
+    assert read(answer)["locale"] == found
+    assert read(answer)["texts"] == json.loads((SCRIPTS / "texts" / f"{found}.json").read_text())
+
+
+def test_the_texts_of_each_language_are_an_answer_of_its_own_that_anybodys_cache_may_keep(
+    storefront: Storefront,
+) -> None:
+    addresses = [f"/storefront/config.json?shop={SHOP}&locale={locale}" for locale in ("en", "de", "fr", "es", "ar")]
+    answers = [storefront.client.get(address, headers=ORIGIN) for address in addresses]
+    assert len({answer.headers["ETag"] for answer in answers}) == 5
+    for address, answer in zip(addresses, answers, strict=True):
+        assert answer.headers["Cache-Control"] == "public, max-age=60"
+        assert "Vary" not in answer.headers, "nothing but the address decides"
+        other = storefront.client.get(address, headers={"Accept-Language": "es", "Origin": "https://other.example"})
+        assert other.data == answer.data
+        known = {"If-None-Match": answer.headers["ETag"]}
+        assert [storefront.client.get(a, headers=known).status_code for a in addresses].count(304) == 1
+
+
+def test_every_language_has_every_sentence() -> None:
+    files = sorted((SCRIPTS / "texts").glob("*.json"))
+    assert [file.stem for file in files] == ["ar", "de", "en", "es", "fr"]
+    languages = [json.loads(file.read_text()) for file in files]
+    needed = {"button", "email_label", "phone_label", "push_label", "success", "already_joined", "error"}
+    for texts in languages:
+        assert set(texts) == needed | {"direction"}
+        assert all(texts.values())
+    assert [texts["direction"] for texts in languages] == ["rtl", "ltr", "ltr", "ltr", "ltr"]
 
 
 @pytest.mark.parametrize(("query", "status"), [("", 400), ("?shop=evil.example.com", 400), ("?shop=unknown", 404)])
