@@ -49,10 +49,13 @@ def ready_parts(services: Services) -> dict[str, bool]:
 def render_metrics(gauges: dict[str, dict[tuple[tuple[str, str], ...], float]]) -> bytes:
     """Write gauges (name -> labels -> value) in Prometheus' text form.
 
-    The figures are read from the tables, so that every web process tells the same.
+    The figures are read from the tables, so that every web process tells the same. A gauge without a series is left
+    out: its labels are not known then, and a series without them would be another one.
     """
     registry = CollectorRegistry()
     for name, series in gauges.items():
+        if not series:
+            continue
         label_names = sorted({label for labels in series for label, _ in labels})
         gauge = Gauge(f"restock_{name}", GAUGES.get(name, name), label_names, registry=registry)
         for labels, value in series.items():
