@@ -19,6 +19,7 @@ from restock.ids import new_handle
 from restock.shops.values import Shop
 from restock.subscriptions import repository
 from restock.subscriptions.repository import register as posts
+from restock.subscriptions.repository.endings import lock_contact
 from restock.subscriptions.repository.prepared import Connection
 from restock.subscriptions.values import ContactView, Provenance, RegisteredIntent, Signup, SuppressionReason
 
@@ -69,13 +70,16 @@ class SubscriptionService:
         with self.database.transaction() as session:
             repository.unsubscribe(session, contact_id)
 
-    def confirm(self, contact_id: int) -> None:
+    def confirm(self, contact_id: int) -> bool:
         """Take the contact's yes: lift its own earlier no, and let what waits for it into the queue at its old place.
 
-        An address that bounced or complained stays suppressed. Repeating it changes nothing.
+        Return whether the contact can be written to now: an address that bounced or complained stays suppressed.
+        Repeating it changes nothing.
         """
         with self.database.transaction() as session:
             repository.confirm(session, contact_id, self.settle_seconds)
+            contact = lock_contact(session, contact_id)
+            return contact is not None and contact.suppression is None
 
     def contact_view(self, contact_id: int) -> ContactView | None:
         """Read what the page behind a link may show; None when the contact is gone or its shop has left."""

@@ -1,7 +1,7 @@
 """The pages behind the links in our messages.
 
-A GET never changes anything but a click count: mail scanners open every link. A POST acts, with no cookie and no
-sign-in: the signed token in the path is the capability (RFC 8058 for one-click unsubscribe).
+A GET never changes anything but a click count, a HEAD not even that: mail scanners open every link. A POST acts, with
+no cookie and no sign-in: the signed token in the path is the capability (RFC 8058 for one-click unsubscribe).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, redirect, render_template
+from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from restock.subscriptions.values import ContactView
@@ -30,7 +30,8 @@ def people_blueprint(services: Services) -> Blueprint:
     @blueprint.get("/c/<token>")
     def click(token: str) -> AnyResponse:
         delivery_id = links.read_click(token)
-        target = services.deliveries.follow(delivery_id) if delivery_id is not None else None
+        is_click = request.method != "HEAD"  # link checkers ask so; no browser opens a page with it
+        target = services.deliveries.follow(delivery_id, count=is_click) if delivery_id is not None else None
         return redirect(target, 302) if target else _not_valid()
 
     @blueprint.get("/unsubscribe/<token>")
@@ -45,7 +46,7 @@ def people_blueprint(services: Services) -> Blueprint:
         if contact_id is None or view is None:
             return _not_valid()
         subscriptions.unsubscribe(contact_id)
-        return _page(view, "left", done=True)
+        return _page(view, "left", done=True, leads_to_shop=True)
 
     @blueprint.get("/confirm/<token>")
     def ask_to_confirm(token: str) -> Response:
@@ -58,9 +59,10 @@ def people_blueprint(services: Services) -> Blueprint:
         view = _view(services, contact_id)
         if contact_id is None or view is None:
             return _not_valid()
-        subscriptions.confirm(contact_id)
+        if not subscriptions.confirm(contact_id):
+            return _page(view, "blocked", leads_to_shop=True)
         services.waker.wake()
-        return _page(view, "confirmed", done=True)
+        return _page(view, "confirmed", done=True, leads_to_shop=True)
 
     return blueprint
 
@@ -69,7 +71,9 @@ def _view(services: Services, contact_id: int | None) -> ContactView | None:
     return services.subscriptions.contact_view(contact_id) if contact_id is not None else None
 
 
-def _page(view: ContactView, step: str, *, button: bool = False, done: bool = False) -> Response:
+def _page(
+    view: ContactView, step: str, *, button: bool = False, done: bool = False, leads_to_shop: bool = False
+) -> Response:
     locale, texts = texts_for(view.locale)
     shop = view.shop_name
     return _render(
@@ -81,7 +85,7 @@ def _page(view: ContactView, step: str, *, button: bool = False, done: bool = Fa
         button=getattr(texts, f"{step}_button") if button else None,
         done=done,
         shop_name=shop,
-        shop_url=f"https://{view.shop_domain}" if done else None,
+        shop_url=f"https://{view.shop_domain}" if leads_to_shop else None,
     )
 
 

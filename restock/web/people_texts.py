@@ -19,6 +19,8 @@ class PageTexts:
     confirm_button: str
     confirmed_title: str
     confirmed_text: str
+    blocked_title: str
+    blocked_text: str
     gone_title: str
     gone_text: str
     this_browser: str  # in the place of an address, for alerts that come to a browser
@@ -36,6 +38,8 @@ TEXTS = {
         confirm_button="Yes, tell me",
         confirmed_title="You are on the list",
         confirmed_text="As soon as it can be bought again, {shop} writes to",
+        blocked_title="No alerts can be sent here",
+        blocked_text="Earlier messages came back or were reported as unwanted, so {shop} no longer writes to",
         gone_title="This link is not valid",
         gone_text="It may be incomplete or too old. Please open it again from the newest message.",
         this_browser="this browser",
@@ -51,6 +55,8 @@ TEXTS = {
         confirm_button="Ja, Bescheid geben",
         confirmed_title="Sie stehen auf der Liste",
         confirmed_text="Sobald es wieder erhältlich ist, schreibt {shop} an",
+        blocked_title="Hierhin können wir nichts schicken",
+        blocked_text="Nachrichten kamen zurück oder wurden als unerwünscht gemeldet: {shop} schreibt nicht mehr an",
         gone_title="Dieser Link ist nicht gültig",
         gone_text="Er ist unvollständig oder zu alt. Bitte öffnen Sie ihn aus der neuesten Nachricht.",
         this_browser="diesen Browser",
@@ -66,6 +72,8 @@ TEXTS = {
         confirm_button="Oui, prévenez-moi",
         confirmed_title="Vous êtes sur la liste",
         confirmed_text="Dès que l’article est de nouveau en vente, {shop} écrit à",
+        blocked_title="Aucune alerte ne peut être envoyée ici",
+        blocked_text="Des messages sont revenus ou ont été signalés comme indésirables : {shop} n’écrit donc plus à",
         gone_title="Ce lien n’est pas valable",
         gone_text="Il est incomplet ou trop ancien. Ouvrez-le depuis le message le plus récent.",
         this_browser="ce navigateur",
@@ -81,6 +89,8 @@ TEXTS = {
         confirm_button="Sí, avísame",
         confirmed_title="Estás en la lista",
         confirmed_text="En cuanto se pueda comprar de nuevo, {shop} escribirá a",
+        blocked_title="Aquí no podemos enviar avisos",
+        blocked_text="Mensajes anteriores fueron devueltos o marcados como no deseados. Por eso {shop} ya no escribe a",
         gone_title="Este enlace no es válido",
         gone_text="Está incompleto o es demasiado antiguo. Ábrelo desde el mensaje más reciente.",
         this_browser="este navegador",

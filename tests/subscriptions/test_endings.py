@@ -36,7 +36,7 @@ def test_leaving_ends_every_alert_of_this_shop_and_is_noted_once(
 
 def test_leaving_by_a_link_to_nobody_does_nothing(service: SubscriptionService) -> None:
     service.unsubscribe(404)
-    service.confirm(404)
+    assert service.confirm(404) is False
     assert service.contact_view(404) is None
 
 
@@ -49,8 +49,8 @@ def test_a_yes_lets_what_waited_into_the_queue_at_its_place(
     register()
     rows("UPDATE subscriptions SET queued_at = now() - interval '3 days' WHERE state = 'pending'")
     rows("DELETE FROM stock_checks")
-    service.confirm(contact_id)
-    service.confirm(contact_id)
+    assert service.confirm(contact_id)
+    assert service.confirm(contact_id)
     assert subscription_of(rows, "ada@example.com")[0] == "active"
     assert rows("SELECT count(*) FROM subscriptions WHERE queued_at < now() - interval '2 days'") == [(1,)]
     assert rows("SELECT count(*) FROM suppressions") == [(0,)]

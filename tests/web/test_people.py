@@ -13,8 +13,10 @@ from flask.testing import FlaskClient
 
 from restock.bootstrap import Services
 from restock.channels.push.vapid import generate_private_key, public_key_of
+from restock.channels.values import ChannelName
 from restock.config import Settings
 from restock.links import CONFIRM_MAX_AGE_SECONDS
+from restock.subscriptions.values import SuppressionReason
 from restock.web.app import create_app
 
 SHOP = "kettle.myshopify.com"
@@ -41,6 +43,23 @@ class People:
 
     def states(self) -> list[str]:
         return [str(state) for (state,) in self._rows("SELECT state FROM subscriptions ORDER BY id")]
+
+    def suppress(self, contact_id: int, reason: SuppressionReason) -> None:
+        with self.services.database.transaction() as session:
+            self.services.subscriptions.suppress(session, self._shop_id(), contact_id, reason)
+
+    def message_to(self, contact_id: int) -> int:
+        """Queue a message; return its delivery's id."""
+        assert self.services.deliveries.queue_test(self._shop_id(), contact_id, ChannelName.email)
+        return int(self._rows("SELECT max(id) FROM deliveries")[0][0])
+
+    def clicks(self) -> int:
+        return int(self._rows("SELECT sum(click_count) FROM deliveries")[0][0])
+
+    def _shop_id(self) -> int:
+        shop = self.services.shops.find(SHOP)
+        assert shop is not None
+        return shop.id
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         return self.services.database.hot().execute(query).fetchall()
@@ -91,6 +110,33 @@ def test_whoever_left_and_asks_again_waits_once_the_address_says_yes(people: Peo
     for _ in range(2):
         assert people.client.post(path).status_code == 200
         assert people.states() == ["cancelled", "active"]
+
+
+@pytest.mark.parametrize("reason", [SuppressionReason.bounced, SuppressionReason.complained])
+@pytest.mark.parametrize(("locale", "words"), [("en", "No alerts can be sent here"), ("fr-CA", "Aucune alerte")])
+def test_an_address_that_stays_suppressed_is_not_told_that_it_is_on_the_list(
+    people: People, reason: SuppressionReason, locale: str, words: str
+) -> None:
+    contact_id = people.waits(locale=locale)
+    people.suppress(contact_id, reason)
+    path = path_of(people.services.links.confirm(contact_id))
+    for _ in range(2):
+        page = people.client.post(path)
+        assert page.status_code == 200
+        assert words in page.text
+        assert "a•••@example.com" in page.text
+        assert f"https://{SHOP}" in page.text
+    assert people.states() == ["cancelled"]
+
+
+def test_a_link_checkers_head_leads_to_the_goods_and_is_no_click(people: People) -> None:
+    path = path_of(people.services.links.click(people.message_to(people.waits())))
+    asked = people.client.head(path)
+    assert (asked.status_code, asked.location) == (302, f"https://{SHOP}")
+    assert people.clicks() == 0
+    assert people.client.get(path).location == asked.location
+    assert people.clicks() == 1
+    assert people.client.head("/c/x").status_code == 404
 
 
 @pytest.mark.parametrize(("locale", "words"), [("en", "this browser"), ("de-AT", "diesen Browser")])

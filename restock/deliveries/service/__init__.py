@@ -19,7 +19,7 @@ from restock.channels.values import ChannelName, NoticeKind, Receipt
 from restock.clock import Clock, SystemClock
 from restock.database import Database
 from restock.deliveries.repository import lanes, notices
-from restock.deliveries.repository.clicks import count_click
+from restock.deliveries.repository.clicks import count_click, look
 from restock.deliveries.service.claiming import Claiming, load_shop
 from restock.deliveries.service.doubts import Doubts
 from restock.deliveries.service.ports import Suppressions, Turns
@@ -123,10 +123,13 @@ class Deliveries:
         """
         return self._receipts.record(receipt)
 
-    def follow(self, delivery_id: int) -> str | None:
-        """Count a click and return where the goods can be bought; None when the delivery is not known (any more)."""
+    def follow(self, delivery_id: int, *, count: bool = True) -> str | None:
+        """Count a click and return where the goods can be bought; None when the delivery is not known (any more).
+
+        `count` False: somebody only asks where the link leads.
+        """
         with self.database.transaction() as session:
-            clicked = count_click(session, delivery_id)
+            clicked = count_click(session, delivery_id) if count else look(session, delivery_id)
             if clicked is None:
                 return None
             shop = load_shop(session, clicked.shop_id)
