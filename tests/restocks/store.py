@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import CursorResult, text
 from sqlalchemy.orm import Session
 
 import restock.catalog.repository as catalog
@@ -121,11 +121,12 @@ class Store:
 
     def stock(self, units: int | None, variant: int = VARIANT, shop: Shop | None = None) -> None:
         """Have so many units of a variant (None: without limit), and a check due."""
-        values = {"shop": (shop or self.shop).id, "variant": variant, "tracked": units is not None, "units": units}
+        shop_id = (shop or self.shop).id
+        values = {"shop": shop_id, "variant": variant, "tracked": units is not None, "units": units}
         with self.database.transaction() as session:
             for statement in (_GOODS, _VARIANT, _LEVEL):
                 session.execute(text(statement.strip().rstrip(";")), values)
-            catalog.request_checks(session, values["shop"], [variant], 0)
+            catalog.request_checks(session, shop_id, [variant], 0)
 
     def join(
         self,
@@ -171,7 +172,7 @@ class Store:
     def sql(self, statement: str, **values: object) -> list[tuple[object, ...]]:
         with self.database.transaction() as session:
             found = session.execute(text(statement), values)
-            return [tuple(row) for row in found] if found.returns_rows else []
+            return [tuple(row) for row in found] if isinstance(found, CursorResult) and found.returns_rows else []
 
     def one(self, statement: str, **values: object) -> object:
         return self.sql(statement, **values)[0][0]

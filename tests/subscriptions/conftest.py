@@ -68,7 +68,7 @@ def rows(database: Database) -> Rows:
 def signup(address: str = "ada@example.com", variant_id: int = VARIANT, **facts: Any) -> Signup:
     """One post by e-mail."""
     contact = ContactFacts(ChannelName.email, address, address_hash("email", address))
-    known = {"product_id": PRODUCT, "market_id": 0, "quantity": 1, "source": "api", "contact": contact}
+    known: dict[str, Any] = {"product_id": PRODUCT, "market_id": 0, "quantity": 1, "source": "api", "contact": contact}
     return Signup(variant_id=variant_id, **(known | facts))
 
 
