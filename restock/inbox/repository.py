@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from restock.inbox.models import InboxMessageRow
 from restock.inbox.values import InboxMessage, InboxState
-from restock.subscriptions.repository.prepared import Connection, PreparedStatement
+from restock.statements import Connection, PreparedStatement
 
 _ONE_APPLIER_A_SHOP = 7_465_103  # any constant: the first half of an advisory lock's key
 _INSERT = PreparedStatement(

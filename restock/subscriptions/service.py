@@ -17,10 +17,10 @@ from restock.database import Database
 from restock.errors import NotFoundError, UnavailableError
 from restock.ids import new_handle
 from restock.shops.values import Shop
+from restock.statements import Connection
 from restock.subscriptions import repository
 from restock.subscriptions.repository import register as posts
 from restock.subscriptions.repository.endings import lock_contact
-from restock.subscriptions.repository.prepared import Connection
 from restock.subscriptions.values import ContactView, Provenance, RegisteredIntent, Signup, SuppressionReason
 
 _TRIES = 6

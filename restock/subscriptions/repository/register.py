@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from restock.subscriptions.repository.prepared import Connection, PreparedStatement
+from restock.statements import Connection, PreparedStatement
 from restock.subscriptions.rules.signup import can_be_lifted, decide_signup
 from restock.subscriptions.values import RegisteredIntent, SuppressionReason
 
