@@ -25,8 +25,11 @@ from psycopg import sql
 import restock.local.sockets
 from restock.config import Settings
 from restock.database import Database, init_database
+from restock.links import Vault
 from restock.local.postgres import Postgres, start_postgres
 from restock.local.valkey import start_valkey
+from restock.shops.service import ShopService
+from restock.shops.values import Shop
 
 hypothesis.settings.register_profile("restock", deadline=None)  # a busy machine is not a failing test
 hypothesis.settings.load_profile("restock")
@@ -181,6 +184,34 @@ def make_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[.
 def settings(make_settings: Callable[..., Settings], database_url: str, redis_url: str) -> Settings:
     """Settings of a development instance on this worker's own servers."""
     return make_settings(database_url=database_url, redis_url=redis_url)
+
+
+@pytest.fixture
+def database(clean_database: str) -> Iterator[Database]:
+    """This worker's database, empty, as the services have it."""
+    app = Flask("restock")
+    init_database(app, clean_database)
+    database = Database(app, clean_database)
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def shops(database: Database) -> ShopService:
+    """The use cases of shops."""
+    return ShopService(database, Vault(["a-key-for-tests-only-000001"]))
+
+
+@pytest.fixture
+def shop(shops: ShopService) -> Shop:
+    """A shop that has the app: demo.myshopify.com."""
+    return shops.add("demo")
+
+
+@pytest.fixture
+def other_shop(shops: ShopService) -> Shop:
+    """A stranger to the first: other.myshopify.com."""
+    return shops.add("other")
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def worker(options: argparse.Namespace) -> int:
         from restock.bootstrap import build_services
         from restock.worker.main import run_worker
 
-        build_services(settings)  # loads what is loaded at first use, here instead of in every work-horse
+        build_services(settings)  # loads what is loaded at first use, so that the first job need not wait for it
         return run_worker(options.queue, settings) or 0
 
 

@@ -72,7 +72,7 @@ def stop(process: subprocess.Popen[bytes], *signals: signal.Signals, grace_secon
 
 
 def tie_forks() -> None:
-    """Make every later fork of this process (a web worker, a work-horse) die with it."""
+    """Make every later fork of this process (a web worker, for one) die with it."""
     os.register_at_fork(after_in_child=tie_this_process)
 
 

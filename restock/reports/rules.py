@@ -76,7 +76,8 @@ def _told(facts: PlaceFacts) -> str:
     seconds = seconds_between(facts.turn_came_at, facts.sent_at)
     if seconds is None:
         return "Told."
-    return f"Told {max(seconds, 0.1):.1f} s after {'the restock' if facts.wave_number == 1 else 'their turn came'}."
+    since = "the restock was seen" if facts.wave_number == 1 else "their turn came"
+    return f"Told {max(seconds, 0.1):.1f} s after {since}."
 
 
 def _why_waiting(facts: PlaceFacts, now: StockNow, people_ahead: int, units_ahead: int) -> str:

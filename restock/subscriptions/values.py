@@ -25,7 +25,7 @@ class SuppressionReason(StrEnum):
     """Why an address must not be written to."""
 
     unsubscribed = "unsubscribed"  # the person left the shop's list; a new post asks for confirmation
-    stopped = "stopped"  # the person answered STOP to an SMS; likewise
+    stopped = "stopped"  # the person answered STOP to an SMS: not even a confirmation is sent there any more
     bounced = "bounced"  # the address does not exist; stays
     complained = "complained"  # the person reported a message as spam; stays
     gone = "gone"  # the browser dropped its push subscription; stays

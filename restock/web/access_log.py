@@ -28,7 +28,7 @@ _JSON_LINE = (
     '"request_id":"%s","time":%.3f}\n'
 )
 _PLAIN_LINE = "%s %s %s %.1f ms %s%.0s\n"  # the time is the terminal's
-_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics", "/playground/state", "/playground/outbox"})  # asked all the time
 
 
 class LineWriter:

@@ -9,38 +9,16 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from flask import Flask
 
-from restock.database import Database, init_database
+from restock.database import Database
 from restock.inbox.service import InboxService
 from restock.inbox.values import InboxMessage, Received
-from restock.links import Vault
 from restock.shops.service import ShopService
-from restock.shops.values import Shop
 
 SAMPLES = Path(__file__).parent.parent / "contracts" / "webhooks"
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
 Send = Callable[..., Received]
-
-
-@pytest.fixture
-def database(clean_database: str):
-    app = Flask("restock")
-    init_database(app, clean_database)
-    database = Database(app, clean_database)
-    yield database
-    database.dispose()
-
-
-@pytest.fixture
-def shops(database: Database) -> ShopService:
-    return ShopService(database, Vault(["a-key-for-tests-only-000001"]))
-
-
-@pytest.fixture
-def shop(shops: ShopService) -> Shop:
-    return shops.add("demo")
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def test_each_standing_has_its_own_sentence(changes: dict[str, object], now: Sto
 
 def test_a_told_person_reads_how_long_it_took() -> None:
     told = replace(ADA, state="notified", turn_came_at=NOON, wave_number=1, sent_at=NOON + timedelta(seconds=2.14))
-    assert explain_left(told).reason == "Told 2.1 s after the restock."
+    assert explain_left(told).reason == "Told 2.1 s after the restock was seen."
     assert explain_left(replace(told, wave_number=2)).reason == "Told 2.1 s after their turn came."
     assert explain_left(replace(told, delivery_state="bounced")).reason.startswith("The message came back")
     assert explain_left(replace(ADA, state="cancelled", end_reason="unsubscribed")).reason == "Left the list."

@@ -79,7 +79,7 @@ def test_the_waitlist_gives_everyone_one_reason(database: Database, shop: Shop) 
         (1, "Wants 3 units, 2 in stock: waits for a larger restock."),
         (2, "All 2 units in stock are offered to others; looked at again when a turn ends."),
     ]
-    assert [p.reason for p in answer.left] == ["Told 2.0 s after the restock."]
+    assert [p.reason for p in answer.left] == ["Told 2.0 s after the restock was seen."]
     assert "ada@" not in repr(answer)
 
 
