@@ -17,6 +17,7 @@ from restock.database import Database, init_database
 from restock.deliveries.service import Deliveries, DeliveryNotices
 from restock.errors import ConfigurationError
 from restock.inbox.service import InboxService
+from restock.inbox.service.effects import shop_effects
 from restock.jobs import Doorbell, Waker
 from restock.links import Links, Vault
 from restock.reports.service import ReportService
@@ -79,7 +80,7 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
         restocks=restocks,
         deliveries=deliveries,
         reports=ReportService(database),
-        inbox=InboxService(database, shops, settings.settle_seconds),
+        inbox=InboxService(database, settings.settle_seconds, shop_effects(shops)),
         doorbell=Doorbell(_required_redis(settings)),
         waker=Waker(database),
         channels_on=frozenset(channels),

@@ -92,5 +92,5 @@ def _script() -> Script:
         api_version="2026-10",
     )
     database = RecordingDatabase()
-    service = InboxService(database, None, 10.0)  # type: ignore[arg-type]
+    service = InboxService(database, 10.0)
     return Script(database.catch(lambda: service.receive(message)), 1, {_SAMPLE_ID: ":m::text"})

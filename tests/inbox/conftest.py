@@ -12,6 +12,7 @@ import pytest
 
 from restock.database import Database
 from restock.inbox.service import InboxService
+from restock.inbox.service.effects import shop_effects
 from restock.inbox.values import InboxMessage, Received
 from restock.shops.service import ShopService
 
@@ -23,7 +24,7 @@ Send = Callable[..., Received]
 
 @pytest.fixture
 def inbox(database: Database, shops: ShopService) -> InboxService:
-    return InboxService(database, shops, settle_seconds=0)
+    return InboxService(database, 0, shop_effects(shops))
 
 
 @pytest.fixture

@@ -311,8 +311,8 @@ def bench(database_url: str):
     app = Flask("restock")
     init_database(app, database_url)
     database = Database(app, database_url)
-    shops = ShopService(database, Vault(["a-key-for-tests-only-000001"]))
-    yield InboxService(database, shops, settle_seconds=0)
+    ShopService(database, Vault(["a-key-for-tests-only-000001"])).add("orders")
+    yield InboxService(database, 0)
     database.dispose()
 
 
@@ -320,7 +320,6 @@ def bench(database_url: str):
 @given(NEWS, st.randoms(use_true_random=False))
 def test_in_any_order_levels_come_to_the_newest_word_of_each_location(bench: InboxService, news, random) -> None:
     """A news is (location, available or disconnected, second of change, seconds until it was sent)."""
-    bench.shops.add("orders")
     with bench.database.transaction() as session:
         session.execute(text("TRUNCATE inventory_levels, inbox_messages"))
     newest = {location: available for location, available, _, _ in sorted(news, key=lambda one: one[2:])}

@@ -221,7 +221,7 @@ def test_a_webhook_goes_from_the_door_into_the_tables(
     database = Database(app, clean_database)
     shops = ShopService(database, Vault(["a-key-for-tests-only-000001"]))
     shops.add("demo")
-    inbox, waker = InboxService(database, shops, settle_seconds=0), FakeWaker()
+    inbox, waker = InboxService(database, 0), FakeWaker()
     client = _client(make_settings(), inbox, waker)
     assert _post(client, _headers()).status_code == 200
     assert _post(client, _headers()).status_code == 200

@@ -6,7 +6,6 @@ A body is the state when it was put together, not the change; two may arrive in 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -38,17 +37,7 @@ Body = Mapping[str, Any]
 CatalogFact = ProductSaid | ProductGone | VariantSaid | LevelSaid | ItemSaid | ItemGone
 
 
-@dataclass(frozen=True, slots=True)
-class AppRemoved:
-    """The merchant has removed the app. `triggered_at` tells this removal from a later installation."""
-
-    triggered_at: datetime
-
-
-Fact = CatalogFact | AppRemoved
-
-
-def read_fact(topic: str, body: bytes, triggered_at: datetime) -> Fact | None:
+def read_fact(topic: str, body: bytes, triggered_at: datetime) -> CatalogFact | None:
     """Read what a webhook says; None for a topic that says nothing to us.
 
     Raises UnreadableBodyError. `triggered_at` is when it was sent, or received where that is not known.
@@ -104,11 +93,7 @@ def _read_item_gone(body: Body, triggered_at: datetime) -> ItemGone:
     return ItemGone(own_id(body), _time(body, triggered_at))
 
 
-def _read_removal(_body: Body, triggered_at: datetime) -> AppRemoved:
-    return AppRemoved(triggered_at)
-
-
-READERS: Mapping[str, Callable[[Body, datetime], Fact]] = {
+READERS: Mapping[str, Callable[[Body, datetime], CatalogFact]] = {
     "products/create": _read_product,
     "products/update": _read_product,
     "products/delete": _read_product_gone,
@@ -120,7 +105,6 @@ READERS: Mapping[str, Callable[[Body, datetime], Fact]] = {
     "inventory_items/create": _read_item,
     "inventory_items/update": _read_item,
     "inventory_items/delete": _read_item_gone,
-    "app/uninstalled": _read_removal,
 }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import traceback
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import psycopg
@@ -22,11 +22,11 @@ from restock.errors import UnavailableError
 from restock.inbox import repository
 from restock.inbox.repository import DueMessage
 from restock.inbox.rules.envelope import GiveUp, TryAgain, after_failure
-from restock.inbox.rules.fields import UnreadableBodyError
-from restock.inbox.rules.topics import AppRemoved, CatalogFact, read_fact
+from restock.inbox.rules.fields import UnreadableBodyError, read_object
+from restock.inbox.rules.topics import CatalogFact, read_fact
+from restock.inbox.service.effects import Effect, Origin
 from restock.inbox.values import InboxMessage, InboxState, Received
 from restock.shops import repository as shop_rows
-from restock.shops.service import ShopService
 from restock.shops.values import ShopState
 
 log = structlog.get_logger(__name__)
@@ -41,20 +41,24 @@ _Told = tuple[DueMessage, CatalogFact]
 class _Batch:
     """What one transaction's messages come to, written at its end in a few statements."""
 
-    shop_ids: dict[str, int | None] = field(default_factory=dict)
+    effects: dict[str, Effect]
+    origins: dict[str, tuple[int | None, bool]] = field(default_factory=dict)  # by domain: our id, installed or not
     told: dict[int, list[_Told]] = field(default_factory=lambda: defaultdict(list))
     applied: list[int] = field(default_factory=list)
     kept: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    removed_shops: list[str] = field(default_factory=list)
+    after_commit: list[Callable[[], None]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class InboxService:
-    """The use cases of the inbox. `settle_seconds`: how long a burst of news about a variant is waited out."""
+    """The use cases of the inbox. `settle_seconds`: how long a burst of news about a variant is waited out.
+
+    `effects` are what topics lead to beside news of the catalog; a topic has one at the most.
+    """
 
     database: Database
-    shops: ShopService
     settle_seconds: float
+    effects: Sequence[Effect] = ()
 
     def receive(self, message: InboxMessage) -> Received:
         """Store a message durably, once, however often it is sent.
@@ -76,7 +80,7 @@ class InboxService:
 
         One transaction; a message that cannot be understood fails alone.
         """
-        batch = _Batch()
+        batch = _Batch({topic: effect for effect in self.effects for topic in effect.topics})
         with self.database.transaction() as session:
             due = repository.claim_due(session, limit)
             for message in due:
@@ -86,8 +90,8 @@ class InboxService:
             repository.finish(session, batch.applied, InboxState.applied)
             for reason, message_ids in batch.kept.items():
                 repository.finish(session, message_ids, InboxState.kept, reason)
-        for domain in batch.removed_shops:
-            self.shops.memory.forget(domain)
+        for step in batch.after_commit:
+            step()
         return len(due)
 
     def has_due(self) -> bool:
@@ -112,11 +116,20 @@ class InboxService:
 
 
 def _read(session: Session, message: DueMessage, batch: _Batch) -> None:
-    """Sort one message into the batch: what it tells, nothing for us, or not understood."""
-    shop_id = _installed_shop(session, message.shop_domain, batch)
-    if shop_id is None:
+    """Sort one message into the batch: what it tells, nothing for us, or not understood; an effect happens here."""
+    shop_id, installed = _origin(session, message.shop_domain, batch)
+    effect = batch.effects.get(message.topic)
+    if not installed and not (effect and effect.for_absent_shops):
         batch.kept["no_shop"].append(message.id)
-        return
+    elif effect is not None:
+        origin = Origin(message.id, message.topic, message.shop_domain, shop_id, message.triggered_at)
+        _apply(session, message, origin, effect, batch)
+    else:
+        assert shop_id is not None
+        _read_news(session, message, shop_id, batch)
+
+
+def _read_news(session: Session, message: DueMessage, shop_id: int, batch: _Batch) -> None:
     try:
         fact = read_fact(message.topic, message.body, message.triggered_at)
     except UnreadableBodyError as unreadable:
@@ -124,13 +137,28 @@ def _read(session: Session, message: DueMessage, batch: _Batch) -> None:
         return
     if fact is None:
         batch.kept["no_handler"].append(message.id)
-    elif isinstance(fact, AppRemoved):
-        shop_rows.uninstall(session, message.shop_domain, fact.triggered_at)
-        batch.removed_shops.append(message.shop_domain)
-        batch.shop_ids.pop(message.shop_domain)  # what came after it finds the shop gone
-        batch.applied.append(message.id)
     else:
         batch.told[shop_id].append((message, fact))
+
+
+def _apply(session: Session, message: DueMessage, origin: Origin, effect: Effect, batch: _Batch) -> None:
+    """Give one message its effect; one that cannot be understood or is refused fails alone."""
+    try:
+        with session.begin_nested():
+            step = effect.apply(session, origin, read_object(message.body))
+    except OperationalError:
+        raise  # the database, not a message: everything is rolled back and taken again
+    except UnreadableBodyError as unreadable:
+        _fail(session, message, unreadable.reason)
+        return
+    except Exception as error:  # noqa: BLE001 (the inbox's outer door: one message must not hold up the others)
+        _log_failure(message, error)
+        _fail(session, message, "internal_error")
+        return
+    batch.origins.pop(message.shop_domain)  # what came after it may find the shop gone, or back
+    batch.applied.append(message.id)
+    if step is not None:
+        batch.after_commit.append(step)
 
 
 def _groups(told: Sequence[_Told]) -> Iterator[Sequence[_Told]]:
@@ -178,11 +206,11 @@ def _write(session: Session, shop_id: int, facts: Sequence[CatalogFact]) -> Sequ
             return catalog.record_levels(session, shop_id, [f for f in facts if isinstance(f, LevelSaid)])
 
 
-def _installed_shop(session: Session, domain: str, batch: _Batch) -> int | None:
-    if domain not in batch.shop_ids:
+def _origin(session: Session, domain: str, batch: _Batch) -> tuple[int | None, bool]:
+    if domain not in batch.origins:
         row = shop_rows.by_domain(session, domain)
-        batch.shop_ids[domain] = row.id if row and row.state == ShopState.installed else None
-    return batch.shop_ids[domain]
+        batch.origins[domain] = (row.id, row.state == ShopState.installed) if row else (None, False)
+    return batch.origins[domain]
 
 
 def _log_failure(message: DueMessage, error: Exception) -> None:
