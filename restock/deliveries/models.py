@@ -36,6 +36,7 @@ class DeliveryRow(Base):
     """One message to one recipient.
 
     `token` fences the worker that claimed it; `doubts` counts hand-overs nobody answered; `reason` is a stable word.
+    `contact_id` None: the person was erased, and nothing that leads to them is written here any more.
     """
 
     __tablename__ = "deliveries"
@@ -52,11 +53,12 @@ class DeliveryRow(Base):
         ),
         Index("ix_deliveries_offer", "offer_id", postgresql_where=text("offer_id IS NOT NULL")),
         Index("ix_deliveries_event", "event_id", postgresql_where=text("event_id IS NOT NULL")),
+        Index("ix_deliveries_contact", "contact_id", postgresql_where=text("offer_id IS NULL")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"))
-    lane_id: Mapped[int] = mapped_column(ForeignKey("delivery_lanes.id", ondelete="CASCADE"))
+    lane_id: Mapped[int] = mapped_column(BigInteger)  # no foreign key: see migration 0009
     kind: Mapped[str] = mapped_column(Text)
     channel: Mapped[str] = mapped_column(Text)
     dedupe_key: Mapped[str] = mapped_column(Text)

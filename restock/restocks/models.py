@@ -1,10 +1,10 @@
-"""The tables of restocks: events, waves, offers."""
+"""The tables of restocks: events, waves, offers, and what was bought."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, Integer, Text, func, text
+from sqlalchemy import ARRAY, BigInteger, ForeignKey, Identity, Index, Integer, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from restock.database import Base, UtcDateTime
@@ -69,12 +69,43 @@ class OfferRow(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"))
-    event_id: Mapped[int] = mapped_column(ForeignKey("restock_events.id", ondelete="CASCADE"))
-    wave_id: Mapped[int] = mapped_column(ForeignKey("waves.id", ondelete="CASCADE"))
+    event_id: Mapped[int] = mapped_column(BigInteger)  # no foreign keys: see migration 0009
+    wave_id: Mapped[int] = mapped_column(BigInteger)
     subscription_id: Mapped[int] = mapped_column(ForeignKey("subscriptions.id", ondelete="CASCADE"))
     units: Mapped[int] = mapped_column(Integer)
     state: Mapped[str] = mapped_column(Text, server_default="open")
     reason: Mapped[str | None] = mapped_column(Text)
     accepted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+
+
+class PurchaseRow(Base):
+    """One line of an order by somebody who waited for the variant or was told of it; of nobody else, and no address.
+
+    `offer_id` and `event_id` are set only where the message had reached the person before the order: those are the
+    recovered sales. `to_close` are subscriptions still to be ended by it, due at `close_at`; None: all done.
+    """
+
+    __tablename__ = "purchases"
+    __table_args__ = (
+        Index("uq_purchases_line", "shop_id", "line_id", unique=True),
+        Index("ix_purchases_ordered", "shop_id", "ordered_at"),
+        Index("ix_purchases_close", "close_at", postgresql_where=text("close_at IS NOT NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"))
+    order_id: Mapped[int] = mapped_column(BigInteger)
+    line_id: Mapped[int] = mapped_column(BigInteger)
+    variant_id: Mapped[int] = mapped_column(BigInteger)
+    quantity: Mapped[int] = mapped_column(Integer)
+    revenue_cents: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(Text)
+    subscription_id: Mapped[int | None] = mapped_column(BigInteger)
+    offer_id: Mapped[int | None] = mapped_column(BigInteger)
+    event_id: Mapped[int | None] = mapped_column(BigInteger)
+    to_close: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")
+    close_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ordered_at: Mapped[datetime] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())

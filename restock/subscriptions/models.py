@@ -20,15 +20,34 @@ WAITING = "state IN ('pending', 'active')"
 
 
 class CustomerRow(Base):
-    """A handle somebody holds: random, a capability, never shown to a stranger."""
+    """A handle somebody holds: random, a capability, never shown to a stranger.
+
+    `shopify_customer_id` is as a post said, which proves nothing; `verified_customer_id` is Shopify's own word, given
+    through the app proxy.
+    """
 
     __tablename__ = "customers"
+    __table_args__ = (
+        Index(
+            "ix_customers_shopify",
+            "shop_id",
+            "shopify_customer_id",
+            postgresql_where=text("shopify_customer_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_customers_verified",
+            "shop_id",
+            "verified_customer_id",
+            postgresql_where=text("verified_customer_id IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
     shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"))
     name: Mapped[str | None] = mapped_column(Text)
     locale: Mapped[str | None] = mapped_column(Text)
     shopify_customer_id: Mapped[int | None] = mapped_column(BigInteger)
+    verified_customer_id: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
 
@@ -45,6 +64,12 @@ class ContactRow(Base):
     __table_args__ = (
         Index("uq_contacts_address", "shop_id", "address_hash", unique=True),
         Index("ix_contacts_confirm", "confirm_requested_at", postgresql_where=text("confirm_requested_at IS NOT NULL")),
+        Index(
+            "ix_contacts_mixed_case",
+            "shop_id",
+            text("lower(address)"),
+            postgresql_where=text("channel = 'email' AND address <> lower(address)"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -67,7 +92,8 @@ class SubscriptionRow(Base):
 
     `open_offer_id` is set while a turn is being handed over; the person keeps the place until it is. Quantity and
     locale are those of the customer who opened it (`opener_customer_id`). `end_reason` on a row that still waits: it
-    ends as soon as its open offer comes back.
+    ends as soon as its open offer comes back. Both ids are None once the person was erased: the row is then a number.
+    Neither is a foreign key: the check would cost every post, and the deletion of a parent a walk through this table.
     """
 
     __tablename__ = "subscriptions"
@@ -89,12 +115,13 @@ class SubscriptionRow(Base):
             postgresql_where=text("state = 'active' AND open_offer_id IS NULL"),
         ),
         Index("ix_subscriptions_expiry", "expires_at", postgresql_where=text(WAITING)),
+        Index("ix_subscriptions_ended", "contact_id", postgresql_where=text("state NOT IN ('pending', 'active')")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"))
-    contact_id: Mapped[int] = mapped_column(ForeignKey("contacts.id", ondelete="CASCADE"))
-    opener_customer_id: Mapped[uuid.UUID] = mapped_column(Uuid)
+    contact_id: Mapped[int | None] = mapped_column(BigInteger)
+    opener_customer_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
     channel: Mapped[str] = mapped_column(Text)
     variant_id: Mapped[int] = mapped_column(BigInteger)
     product_id: Mapped[int] = mapped_column(BigInteger)
@@ -127,11 +154,12 @@ class IntentRow(Base):
             postgresql_where=text("closed_at IS NULL"),
         ),
         Index("ix_intents_subscription", "subscription_id"),
+        Index("ix_intents_closed", "customer_id", postgresql_where=text("closed_at IS NOT NULL")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
     shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"))
-    customer_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
+    customer_id: Mapped[uuid.UUID] = mapped_column(Uuid)
     subscription_id: Mapped[int] = mapped_column(ForeignKey("subscriptions.id", ondelete="CASCADE"))
     contact_id: Mapped[int] = mapped_column(BigInteger)
     channel: Mapped[str] = mapped_column(Text)
@@ -150,7 +178,14 @@ class ConsentRow(Base):
     """What was said, where and when: only ever added to."""
 
     __tablename__ = "consents"
-    __table_args__ = (Index("ix_consents_contact", "contact_id"),)
+    __table_args__ = (
+        Index("ix_consents_contact", "contact_id"),
+        Index(
+            "ix_consents_marketing_yes",
+            "said_at",
+            postgresql_where=text("purpose = 'marketing' AND action = 'granted' AND effective"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"))
@@ -178,3 +213,28 @@ class SuppressionRow(Base):
     channel: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+
+
+class MarketingWriteRow(Base):
+    """A contact's yes to marketing on its way into the shop's own customer list; one row a contact.
+
+    `said_at` is the newest yes. State: due, written, skipped (somebody's earlier no, or nobody to ask), failed.
+    """
+
+    __tablename__ = "marketing_writes"
+    __table_args__ = (
+        Index("uq_marketing_writes_contact", "contact_id", unique=True),
+        Index("ix_marketing_writes_said", "said_at"),
+        Index("ix_marketing_writes_due", "shop_id", "next_at", postgresql_where=text("state = 'due'")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"))
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contacts.id", ondelete="CASCADE"))
+    said_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    state: Mapped[str] = mapped_column(Text, server_default="due")
+    reason: Mapped[str | None] = mapped_column(Text)
+    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    next_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
