@@ -63,6 +63,7 @@ class ShopSettings:
     origins: tuple[str, ...] = ()  # storefront origins that may post; empty: any
     publication_check: PublicationCheck = PublicationCheck.online_store
     product_url_template: str = "https://{shop}/products/{handle}?variant={variant_id}"
+    locations: tuple[int, ...] = ()  # whose stock counts; empty: Shopify's own count of what can be bought online
     policy: NotificationPolicy = field(default_factory=NotificationPolicy)
     expire_days: int = 365
     legacy_errors: bool = False

@@ -6,21 +6,12 @@ docs/settings.md is compared with this table by a test.
 
 from __future__ import annotations
 
-import re
-import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Any
-from urllib.parse import urlsplit
 
-from babel import Locale
-from babel.core import UnknownLocaleError
-from babel.numbers import is_currency
-from phonenumbers import SUPPORTED_REGIONS
-
-from restock.channels.values import ChannelName
 from restock.errors import Fault
+from restock.shops.rules import texts
 from restock.shops.values import (
     PRESETS,
     NotificationPolicy,
@@ -31,12 +22,7 @@ from restock.shops.values import (
     ShopSettings,
 )
 
-URL_PLACEHOLDERS = frozenset({"shop", "handle", "variant_id", "product_id"})
-_MOST_ORIGINS = 50
-_LONGEST_URL = 500
-_LONGEST_NAME = 100
 _DEFAULTS = ShopSettings()
-_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +101,7 @@ def read_settings(stored: Mapping[str, str]) -> ShopSettings:
     values = {key: value for key, text in stored.items() if (value := _read_stored(key, text)) is not None}
     policy = PRESETS[values.pop("policy", PolicyPreset.fair)]
     parts = {key.removeprefix("policy."): values.pop(key) for key in list(values) if key.startswith("policy.")}
-    if "factor" in parts and parts["factor"] == _EVERYONE:
+    if "factor" in parts and parts["factor"] == texts.EVERYONE:
         parts["factor"] = None
     return replace(_DEFAULTS, policy=replace(policy, **parts), **values)
 
@@ -136,164 +122,72 @@ def _read_stored(key: str, text: str) -> Any:
 def _texts(shop: Shop) -> dict[str, str]:
     own = shop.settings
     named = next((name for name, policy in PRESETS.items() if policy == own.policy), None)
-    texts = {key: SETTINGS[key].write(getattr(own, key)) for key in _PLAIN_KEYS}
-    texts |= {"policy": named or "custom", "name": shop.name, "currency": shop.currency or "", "locale": shop.locale}
-    return texts | _policy_texts(own.policy)
+    written = {key: SETTINGS[key].write(getattr(own, key)) for key in _PLAIN_KEYS}
+    written |= {"policy": named or "custom", "name": shop.name, "currency": shop.currency or "", "locale": shop.locale}
+    return written | _policy_texts(own.policy)
 
 
 def _policy_texts(policy: NotificationPolicy) -> dict[str, str]:
     return {
-        "policy.factor": _write_factor(_EVERYONE if policy.factor is None else policy.factor),
+        "policy.factor": texts.write_factor(texts.EVERYONE if policy.factor is None else policy.factor),
         "policy.turn_minutes": str(policy.turn_minutes),
         "policy.minimum_units": str(policy.minimum_units),
         "policy.quantity_rule": policy.quantity_rule,
     }
 
 
-_EVERYONE = float("inf")
-_YES = frozenset({"true", "yes", "on", "1"})
-_NO = frozenset({"false", "no", "off", "0"})
-
-
-def _one_of(words: type[StrEnum]) -> Callable[[str], Any]:
-    return lambda text: words(text.lower())
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdecimal() and least <= int(text[:12]) <= most and len(text) <= 12):
-            raise ValueError
-        return int(text)
-
-    return read
-
-
-def _read_factor(text: str) -> float:
-    if text.lower() == "everyone":
-        return _EVERYONE
-    if not re.fullmatch(r"\d{1,3}(\.\d{1,2})?", text, re.ASCII) or not 0.1 <= float(text) <= 100:
-        raise ValueError
-    return float(text)
-
-
-def _write_factor(value: float) -> str:
-    return "everyone" if value == _EVERYONE else f"{value:g}"
-
-
-def _read_flag(text: str) -> bool:
-    word = text.lower()
-    if word not in _YES | _NO:
-        raise ValueError
-    return word in _YES
-
-
-def _read_channels(text: str) -> frozenset[ChannelName]:
-    return frozenset(ChannelName(word.strip().lower()) for word in text.split(","))
-
-
-def _write_channels(value: frozenset[ChannelName]) -> str:
-    return ",".join(name for name in ChannelName if name in value)
-
-
-def _read_origins(text: str) -> tuple[str, ...]:
-    origins = tuple(dict.fromkeys(_read_origin(word.strip()) for word in text.split(",")))
-    if len(origins) > _MOST_ORIGINS:
-        raise ValueError
-    return origins
-
-
-def _read_origin(text: str) -> str:
-    parts = urlsplit(text.lower().rstrip("/"))
-    host, port = parts.hostname or "", parts.port
-    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host):
-        raise ValueError
-    own_port = "" if port in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{port}"
-    if parts.netloc not in (host, f"{host}:{port}") or parts.path or parts.query or parts.fragment:
-        raise ValueError
-    return f"{parts.scheme}://{host}{own_port}"
-
-
-def _read_url_template(text: str) -> str:
-    pieces = list(string.Formatter().parse(text))
-    names = {name for _, name, _, _ in pieces if name is not None}
-    if any(spec or conversion for _, _, spec, conversion in pieces) or not names <= URL_PLACEHOLDERS:
-        raise ValueError
-    if not names & {"handle", "variant_id", "product_id"} or "{{" in text or "}}" in text:
-        raise ValueError
-    parts = urlsplit(text.replace("{shop}", "shop.example"))
-    if parts.scheme not in ("http", "https") or not _HOST.fullmatch((parts.hostname or "").lower()) or "@" in text:
-        raise ValueError
-    if len(text) > _LONGEST_URL or not re.fullmatch(r"[!-~]+", text) or (parts.port is not None and parts.port < 1):
-        raise ValueError
-    return text
-
-
-def _read_country(text: str) -> str:
-    if text.upper() not in SUPPORTED_REGIONS:
-        raise ValueError
-    return text.upper()
-
-
-def _read_currency(text: str) -> str:
-    if not is_currency(text.upper()):
-        raise ValueError
-    return text.upper()
-
-
-def _read_locale(text: str) -> str:
-    try:
-        return str(Locale.parse(text.replace("_", "-"), sep="-")).replace("_", "-")
-    except UnknownLocaleError:
-        raise ValueError from None
-
-
-def _read_name(text: str) -> str:
-    if len(text) > _LONGEST_NAME or not text.isprintable():
-        raise ValueError
-    return text
-
-
 _ROWS = (
     Setting(
         "channels",
-        _read_channels,
-        _write_channels,
+        texts.read_channels,
+        texts.write_channels,
         "email,sms,push",
         "one or more of email, sms, push, separated by commas",
     ),
     Setting(
         "origins",
-        _read_origins,
+        texts.read_origins,
         ",".join,
         "",
-        f"up to {_MOST_ORIGINS} storefront origins such as https://shop.example.com, separated by commas",
+        f"up to {texts.MOST_ORIGINS} storefront origins such as https://shop.example.com, separated by commas",
     ),
-    Setting("publication_check", _one_of(PublicationCheck), str, _DEFAULTS.publication_check, "online_store or any"),
+    Setting(
+        "publication_check", texts.one_of(PublicationCheck), str, _DEFAULTS.publication_check, "online_store or any"
+    ),
     Setting(
         "product_url_template",
-        _read_url_template,
+        texts.read_url_template,
         str,
         _DEFAULTS.product_url_template,
-        f"a web address of at most {_LONGEST_URL} characters with {{handle}}, {{variant_id}} or {{product_id}}, "
+        f"a web address of at most {texts.LONGEST_URL} characters with {{handle}}, {{variant_id}} or {{product_id}}, "
         "and {shop} where the shop's domain goes",
     ),
-    Setting("policy", _one_of(PolicyPreset), str, PolicyPreset.fair, "everyone, fair or strict"),
+    Setting(
+        "locations",
+        texts.read_locations,
+        texts.write_locations,
+        "",
+        f"up to {texts.MOST_LOCATIONS} numbers of Shopify locations, separated by commas",
+    ),
+    Setting("policy", texts.one_of(PolicyPreset), str, PolicyPreset.fair, "everyone, fair or strict"),
     Setting(
         "policy.factor",
-        _read_factor,
-        _write_factor,
+        texts.read_factor,
+        texts.write_factor,
         "2",
         "a number from 0.1 to 100 with at most two decimals, or everyone",
     ),
-    Setting("policy.turn_minutes", _whole(1, 10_080), str, "60", "a whole number from 1 to 10080"),
-    Setting("policy.minimum_units", _whole(1, 1_000_000), str, "1", "a whole number from 1 to 1000000"),
-    Setting("policy.quantity_rule", _one_of(QuantityRule), str, QuantityRule.require, "require or ignore"),
-    Setting("expire_days", _whole(1, 3650), str, str(_DEFAULTS.expire_days), "a whole number from 1 to 3650"),
-    Setting("legacy_errors", _read_flag, lambda value: str(value).lower(), "false", "true or false"),
-    Setting("country", _read_country, lambda value: value or "", "", "a two-letter ISO 3166 country code such as GB"),
-    Setting("name", _read_name, str, "", f"at most {_LONGEST_NAME} characters on one line", column="name"),
-    Setting("currency", _read_currency, str, "", "a three-letter ISO 4217 code such as EUR", column="currency"),
-    Setting("locale", _read_locale, str, "en", "a language code such as en, de or pt-BR", column="locale"),
+    Setting("policy.turn_minutes", texts.whole(1, 10_080), str, "60", "a whole number from 1 to 10080"),
+    Setting("policy.minimum_units", texts.whole(1, 1_000_000), str, "1", "a whole number from 1 to 1000000"),
+    Setting("policy.quantity_rule", texts.one_of(QuantityRule), str, QuantityRule.require, "require or ignore"),
+    Setting("expire_days", texts.whole(1, 3650), str, str(_DEFAULTS.expire_days), "a whole number from 1 to 3650"),
+    Setting("legacy_errors", texts.read_flag, lambda value: str(value).lower(), "false", "true or false"),
+    Setting(
+        "country", texts.read_country, lambda value: value or "", "", "a two-letter ISO 3166 country code such as GB"
+    ),
+    Setting("name", texts.read_name, str, "", f"at most {texts.LONGEST_NAME} characters on one line", column="name"),
+    Setting("currency", texts.read_currency, str, "", "a three-letter ISO 4217 code such as EUR", column="currency"),
+    Setting("locale", texts.read_locale, str, "en", "a language code such as en, de or pt-BR", column="locale"),
 )
 SETTINGS: Mapping[str, Setting] = {row.key: row for row in _ROWS}
 _PLAIN_KEYS = [row.key for row in _ROWS if row.column is None and not row.key.startswith("policy")]

@@ -1,0 +1,139 @@
+"""How single settings are read from the text a merchant types, and written back. Pure.
+
+Every reader raises ValueError for what it does not take.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+from babel import Locale
+from babel.core import UnknownLocaleError
+from babel.numbers import is_currency
+from phonenumbers import SUPPORTED_REGIONS
+
+from restock.channels.values import ChannelName
+
+URL_PLACEHOLDERS = frozenset({"shop", "handle", "variant_id", "product_id"})
+MOST_ORIGINS = 50
+MOST_LOCATIONS = 200
+LONGEST_URL = 500
+LONGEST_NAME = 100
+_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+EVERYONE = float("inf")
+_YES = frozenset({"true", "yes", "on", "1"})
+_NO = frozenset({"false", "no", "off", "0"})
+
+
+def one_of(words: type[StrEnum]) -> Callable[[str], Any]:
+    return lambda text: words(text.lower())
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and least <= int(text[:12]) <= most and len(text) <= 12):
+            raise ValueError
+        return int(text)
+
+    return read
+
+
+def read_factor(text: str) -> float:
+    if text.lower() == "everyone":
+        return EVERYONE
+    if not re.fullmatch(r"\d{1,3}(\.\d{1,2})?", text, re.ASCII) or not 0.1 <= float(text) <= 100:
+        raise ValueError
+    return float(text)
+
+
+def write_factor(value: float) -> str:
+    return "everyone" if value == EVERYONE else f"{value:g}"
+
+
+def read_flag(text: str) -> bool:
+    word = text.lower()
+    if word not in _YES | _NO:
+        raise ValueError
+    return word in _YES
+
+
+def read_channels(text: str) -> frozenset[ChannelName]:
+    return frozenset(ChannelName(word.strip().lower()) for word in text.split(","))
+
+
+def write_channels(value: frozenset[ChannelName]) -> str:
+    return ",".join(name for name in ChannelName if name in value)
+
+
+def read_origins(text: str) -> tuple[str, ...]:
+    origins = tuple(dict.fromkeys(_read_origin(word.strip()) for word in text.split(",")))
+    if len(origins) > MOST_ORIGINS:
+        raise ValueError
+    return origins
+
+
+def _read_origin(text: str) -> str:
+    parts = urlsplit(text.lower().rstrip("/"))
+    host, port = parts.hostname or "", parts.port
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host):
+        raise ValueError
+    own_port = "" if port in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{port}"
+    if parts.netloc not in (host, f"{host}:{port}") or parts.path or parts.query or parts.fragment:
+        raise ValueError
+    return f"{parts.scheme}://{host}{own_port}"
+
+
+def read_locations(text: str) -> tuple[int, ...]:
+    words = [word.strip().removeprefix("gid://shopify/Location/") for word in text.split(",")]
+    if len(words) > MOST_LOCATIONS or not all(re.fullmatch(r"[1-9]\d{0,18}", word, re.ASCII) for word in words):
+        raise ValueError
+    return tuple(sorted({int(word) for word in words}))
+
+
+def write_locations(value: tuple[int, ...]) -> str:
+    return ",".join(str(one) for one in value)
+
+
+def read_url_template(text: str) -> str:
+    pieces = list(string.Formatter().parse(text))
+    names = {name for _, name, _, _ in pieces if name is not None}
+    if any(spec or conversion for _, _, spec, conversion in pieces) or not names <= URL_PLACEHOLDERS:
+        raise ValueError
+    if not names & {"handle", "variant_id", "product_id"} or "{{" in text or "}}" in text:
+        raise ValueError
+    parts = urlsplit(text.replace("{shop}", "shop.example"))
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch((parts.hostname or "").lower()) or "@" in text:
+        raise ValueError
+    if len(text) > LONGEST_URL or not re.fullmatch(r"[!-~]+", text) or (parts.port is not None and parts.port < 1):
+        raise ValueError
+    return text
+
+
+def read_country(text: str) -> str:
+    if text.upper() not in SUPPORTED_REGIONS:
+        raise ValueError
+    return text.upper()
+
+
+def read_currency(text: str) -> str:
+    if not is_currency(text.upper()):
+        raise ValueError
+    return text.upper()
+
+
+def read_locale(text: str) -> str:
+    try:
+        return str(Locale.parse(text.replace("_", "-"), sep="-")).replace("_", "-")
+    except UnknownLocaleError:
+        raise ValueError from None
+
+
+def read_name(text: str) -> str:
+    if len(text) > LONGEST_NAME or not text.isprintable():
+        raise ValueError
+    return text
