@@ -10,6 +10,28 @@ from sqlalchemy.orm import Mapped, mapped_column
 from restock.database import Base, UtcDateTime
 
 
+class ReconcileStateRow(Base):
+    """How far one shop's waiting variants have been asked about, and how the last pass over them went.
+
+    `started_at` None: no pass is under way. `next_at` is when there is something to do, and a lease while it is done.
+    """
+
+    __tablename__ = "reconcile_state"
+    __table_args__ = (Index("ix_reconcile_state_next", "next_at"),)
+
+    shop_id: Mapped[int] = mapped_column(
+        ForeignKey("shops.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    next_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    cursor_variant_id: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    seen_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    expected_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    last_started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_variant_count: Mapped[int | None] = mapped_column(Integer)
+
+
 class RestockEventRow(Base):
     """One stretch of time in which a variant can be bought and somebody waits; at most one is open per variant.
 
@@ -23,6 +45,7 @@ class RestockEventRow(Base):
             "uq_restock_events_open", "shop_id", "variant_id", unique=True, postgresql_where=text("closed_at IS NULL")
         ),
         Index("ix_restock_events_plan", "plan_at", postgresql_where=text("closed_at IS NULL AND plan_at IS NOT NULL")),
+        Index("ix_restock_events_shop", "shop_id", "closed_at"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)

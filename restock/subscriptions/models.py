@@ -115,6 +115,8 @@ class SubscriptionRow(Base):
             postgresql_where=text("state = 'active' AND open_offer_id IS NULL"),
         ),
         Index("ix_subscriptions_expiry", "expires_at", postgresql_where=text(WAITING)),
+        Index("ix_subscriptions_list", "shop_id", "queued_at", "id"),  # the merchant's list, ended ones too
+        Index("ix_subscriptions_variant", "shop_id", "variant_id", "queued_at", "id"),
         Index("ix_subscriptions_ended", "contact_id", postgresql_where=text("state NOT IN ('pending', 'active')")),
     )
 

@@ -44,6 +44,13 @@ def explain_waiting(queue: Sequence[PlaceFacts], now: StockNow) -> list[Place]:
     return places
 
 
+def explain_one(facts: PlaceFacts, now: StockNow, people_ahead: int, units_ahead: int) -> Place:
+    """Give one person the current reason, waiting or not."""
+    if facts.state not in ("pending", "active"):
+        return explain_left(facts)
+    return Place(facts, people_ahead + 1, _why_waiting(facts, now, people_ahead, units_ahead))
+
+
 def explain_left(facts: PlaceFacts) -> Place:
     """Give a person who no longer waits the reason."""
     if facts.state == "notified":

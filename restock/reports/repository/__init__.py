@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import Row, TextClause, text
 from sqlalchemy.orm import Session
 
 from restock.reports.rules import mask_address
@@ -27,7 +28,7 @@ _SHELF = text("""
     ORDER BY v.variant_id LIMIT :limit
 """)
 
-_PLACES = """
+PLACES = """
     SELECT s.id, s.channel, c.address, s.quantity, s.state, s.end_reason, s.queued_at,
            o.state AS offer_state, o.ends_at, d.state AS delivery_state, d.reason AS delivery_reason, d.sent_at,
            CASE WHEN w.number = 1 THEN coalesce(e.stock_changed_at, e.opened_at) ELSE w.planned_at END AS turn_came_at,
@@ -40,8 +41,8 @@ _PLACES = """
     LEFT JOIN LATERAL (SELECT * FROM deliveries WHERE offer_id = o.id ORDER BY id DESC LIMIT 1) d ON true
     WHERE s.shop_id = :shop_id AND s.variant_id = :variant_id AND
 """
-_WAITING = text(_PLACES + " s.state IN ('pending', 'active') ORDER BY s.queued_at, s.id LIMIT :limit")
-_LEFT = text(_PLACES + " s.state NOT IN ('pending', 'active') ORDER BY s.updated_at DESC, s.id DESC LIMIT :limit")
+_WAITING = text(PLACES + " s.state IN ('pending', 'active') ORDER BY s.queued_at, s.id LIMIT :limit")
+_LEFT = text(PLACES + " s.state NOT IN ('pending', 'active') ORDER BY s.updated_at DESC, s.id DESC LIMIT :limit")
 
 _NOW = text("""
     SELECT coalesce(r.sellable, false) AS sellable, r.units, e.id IS NOT NULL AS event_is_open,
@@ -139,9 +140,11 @@ def gauges(session: Session) -> Gauges:
     return found
 
 
+def place_facts(row: Row[Any]) -> PlaceFacts:
+    """Make the facts of a row of PLACES; the address is never whole."""
+    return PlaceFacts(row.id, row.channel, mask_address(row.channel, row.address), *tuple(row)[3:])
+
+
 def _places(session: Session, query: TextClause, shop_id: int, variant_id: int, limit: int) -> list[PlaceFacts]:
     found = session.execute(query, {"shop_id": shop_id, "variant_id": variant_id, "limit": limit})
-    return [
-        PlaceFacts(row.id, row.channel, mask_address(row.channel, row.address), *tuple(row)[3:])  # never whole
-        for row in found
-    ]
+    return [place_facts(row) for row in found]
