@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,15 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 CONNECT_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_MS = 30_000
 LOCK_TIMEOUT_MS = 10_000
+_NOTICE_A_DEAD_SERVER = {  # within some 15 seconds, when it vanished without a word; for TCP alone
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+}
+# A batch that meets somebody's lock is taken apart, so that one row never holds up everybody. Its plan does not depend
+# on the values, and is not worth compiling.
+_BATCH_OPTIONS = "-c lock_timeout=250 -c statement_timeout=5000 -c plan_cache_mode=force_generic_plan -c jit=off"
 
 
 class Base(DeclarativeBase):
@@ -64,7 +73,12 @@ def _render_item(kind: str, value: object, _context: object) -> str | bool:
 def connect_arguments() -> dict[str, object]:
     """Give psycopg the limits every connection of ours has (milliseconds inside `options`)."""
     options = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC"
-    return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "options": options, "application_name": "restock"}
+    return {
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "options": options,
+        "application_name": "restock",
+        **_NOTICE_A_DEAD_SERVER,
+    }
 
 
 def init_database(app: Flask, database_url: str) -> None:
@@ -92,6 +106,27 @@ def offer_migrations(app: Flask) -> None:
     Migrate(app, db, directory=str(MIGRATIONS), compare_type=True, render_item=_render_item)
 
 
+class Lane:
+    """A connection kept ready for one thread at a time: opened at first use, again after `drop` and in a fork."""
+
+    def __init__(self, connect: Callable[[], psycopg.Connection[tuple[Any, ...]]]) -> None:
+        self._connect = connect
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._pid = 0
+
+    def connection(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """Give the connection; it is in autocommit. Raises psycopg.OperationalError when the database is away."""
+        if self._connection is None or self._connection.closed or self._pid != os.getpid():
+            self._connection, self._pid = self._connect(), os.getpid()
+        return self._connection
+
+    def drop(self) -> None:
+        """Close it after a failure; the next use opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
 class Database:
     """Transactions on one database.
 
@@ -103,6 +138,7 @@ class Database:
         self.dsn = database_url.replace("postgresql+psycopg://", "postgresql://", 1)
         self._pid = os.getpid()
         self._hot = threading.local()
+        self._lanes: list[Lane] = []
 
     @property
     def engine(self) -> Engine:
@@ -123,19 +159,29 @@ class Database:
 
         For the two statements measured to need it (intent, inbox). A broken one is replaced by `drop_hot`.
         """
-        connection: psycopg.Connection[tuple[Any, ...]] | None = getattr(self._hot, "connection", None)
-        if connection is None or connection.closed or self._hot.pid != os.getpid():
-            connection = psycopg.connect(self.dsn, autocommit=True, **connect_arguments())  # type: ignore[arg-type]
-            connection.prepare_threshold = 0
-            self._hot.connection, self._hot.pid = connection, os.getpid()
-        return connection
+        lane: Lane | None = getattr(self._hot, "lane", None)
+        if lane is None:
+            lane = self._hot.lane = Lane(self._connect)
+        return lane.connection()
 
     def drop_hot(self) -> None:
         """Close this thread's own connection after a failure; the next use opens another."""
-        connection = getattr(self._hot, "connection", None)
-        self._hot.connection = None
-        if connection is not None:
-            connection.close()
+        lane: Lane | None = getattr(self._hot, "lane", None)
+        if lane is not None:
+            lane.drop()
+
+    def batch_lane(self) -> Lane:
+        """Make a connection for writing batches: it gives up soon where an item alone would wait, and plans once."""
+        lane = Lane(lambda: self._connect(_BATCH_OPTIONS))
+        self._lanes.append(lane)
+        return lane
+
+    def _connect(self, options: str = "") -> psycopg.Connection[tuple[Any, ...]]:
+        arguments = connect_arguments()
+        arguments["options"] = f"{arguments['options']} {options}"
+        connection = psycopg.connect(self.dsn, autocommit=True, **arguments)  # type: ignore[arg-type]
+        connection.prepare_threshold = 0
+        return connection
 
     def listen_connection(self, channel: str | None = None) -> psycopg.Connection[tuple[Any, ...]]:
         """Open a connection of the caller's own for NOTIFY, or LISTENing on a channel."""
@@ -165,6 +211,8 @@ class Database:
     def dispose(self) -> None:
         """Close every connection of this process; of the hot ones, this thread's."""
         self.drop_hot()
+        for lane in self._lanes:
+            lane.drop()
         with self._app.app_context():
             db.engine.dispose()
 

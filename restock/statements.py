@@ -8,6 +8,7 @@ else goes through SQLAlchemy.
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakSet
@@ -17,44 +18,85 @@ from psycopg import errors, pq
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-_NAMED = re.compile(r"%\((\w+)\)t")
+_PARAMETER = re.compile(r"%\((\w+)\)([tab])")
 _BINARY = 1
+_TEXT_OID, _BYTEA_OID = 25, 17  # PostgreSQL's pg_type.dat
+_ARRAY_HEAD = struct.Struct(">iiIii")  # dimensions, may hold NULLs, element type, length, first index
+_NULL_ELEMENT = struct.pack(">i", -1)
+_LENGTH = struct.Struct(">i").pack
+
+Value = str | None
+Parameter = Value | Sequence[str | bytes | None]
 
 
 class PreparedStatement:
-    """A statement with `%(name)t` parameters, all of them text; safe across threads, each with its own connection."""
+    """A statement with parameters by name; safe across threads, each with its own connection.
+
+    `%(name)t` is one text; `%(name)a` an array of texts and `%(name)b` one of bytes, which travel in binary.
+    """
 
     def __init__(self, name: str, sql: str) -> None:
         self._name = name.encode()
         self._names: list[str] = []
-        self._sql = _NAMED.sub(self._number, " ".join(sql.split())).encode()
+        self._oids: list[int] = []  # of an array's elements; 0: one text
+        self._sql = _PARAMETER.sub(self._number, " ".join(sql.split())).encode()
+        self._formats = [int(oid != 0) for oid in self._oids]
         self._ready: WeakSet[Connection] = WeakSet()
 
     def _number(self, match: re.Match[str]) -> str:
-        if match[1] not in self._names:
-            self._names.append(match[1])
-        return f"${self._names.index(match[1]) + 1}"
+        name, kind = match.groups()
+        if name not in self._names:
+            self._names.append(name)
+            self._oids.append({"t": 0, "a": _TEXT_OID, "b": _BYTEA_OID}[kind])
+        return f"${self._names.index(name) + 1}"
 
-    def fetch_one(self, connection: Connection, parameters: Mapping[str, str | None]) -> Sequence[bytes] | None:
-        """Run it; return the first row in the wire's binary form (no column may be NULL), None when there is none.
+    def fetch_one(self, connection: Connection, parameters: Mapping[str, Value]) -> Sequence[bytes] | None:
+        """Run it with texts; return the first row as `fetch_all` does, None when there is none."""
+        values = [None if (value := parameters[name]) is None else value.encode() for name in self._names]
+        result = self._run(connection, values, None)
+        if result.ntuples == 0:
+            return None
+        return [result.get_value(0, column) or b"" for column in range(result.nfields)]
+
+    def fetch_all(self, connection: Connection, parameters: Mapping[str, Parameter]) -> list[list[bytes]]:
+        """Run it; return the rows in the wire's binary form (no column may be NULL).
 
         Raises psycopg.OperationalError when the connection is lost, else the class psycopg has for the SQLSTATE, with
         the server's first sentence only: the rest repeats values. errors.InvalidSqlStatementName means: again (the
         driver deallocates every statement after a rollback, and poolers do).
         """
+        values = [_encode(parameters[name], oid) for name, oid in zip(self._names, self._oids, strict=True)]
+        result = self._run(connection, values, self._formats)
+        columns = range(result.nfields)
+        return [[result.get_value(row, column) or b"" for column in columns] for row in range(result.ntuples)]
+
+    def _run(
+        self, connection: Connection, values: Sequence[bytes | None], formats: Sequence[int] | None
+    ) -> pq.abc.PGresult:
         if connection not in self._ready:
             _check(connection.pgconn.prepare(self._name, self._sql), pq.ExecStatus.COMMAND_OK)
             self._ready.add(connection)
-        values = [None if (value := parameters[name]) is None else value.encode() for name in self._names]
-        result = connection.pgconn.exec_prepared(self._name, values, None, _BINARY)  # type: ignore[arg-type]  # None: NULL
+        result = connection.pgconn.exec_prepared(self._name, values, formats, _BINARY)  # type: ignore[arg-type]  # None: NULL
         try:
             _check(result, pq.ExecStatus.TUPLES_OK)
         except errors.InvalidSqlStatementName:
             self._ready.discard(connection)
             raise
-        if result.ntuples == 0:
-            return None
-        return [result.get_value(0, column) or b"" for column in range(result.nfields)]
+        return result
+
+
+def _encode(value: Parameter, oid: int) -> bytes | None:
+    """Write a parameter as it travels: a text as it is, an array in the binary form of array_recv."""
+    if value is None or isinstance(value, str):
+        return None if value is None else value.encode()
+    parts = [_ARRAY_HEAD.pack(1, 1, oid, len(value), 1)]
+    for element in value:
+        if element is None:
+            parts.append(_NULL_ELEMENT)
+        else:
+            raw = element.encode() if isinstance(element, str) else element
+            parts += (_LENGTH(len(raw)), raw)
+    return b"".join(parts)
 
 
 def _check(result: pq.abc.PGresult, expected: pq.ExecStatus) -> None:

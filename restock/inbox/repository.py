@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from restock.inbox.models import InboxMessageRow
 from restock.inbox.values import InboxMessage, InboxState
-from restock.statements import Connection, PreparedStatement
+from restock.statements import Connection, Parameter, PreparedStatement
 
 _ONE_APPLIER_A_SHOP = 7_465_103  # any constant: the first half of an advisory lock's key
 _INSERT = PreparedStatement(
@@ -22,6 +22,22 @@ _INSERT = PreparedStatement(
     VALUES (%(shop_domain)t, %(webhook_id)t, %(topic)t, %(event_id)t, %(api_version)t, %(triggered_at)t, %(body)t)
     ON CONFLICT (shop_domain, webhook_id) DO NOTHING
     RETURNING id
+    """,
+)
+# The order of arrival within a batch is kept in `next_at`, to the microsecond. Sorted, so that two batches never wait
+# for each other in a circle.
+_INSERT_MANY = PreparedStatement(
+    "inbox_batch",
+    """
+    INSERT INTO inbox_messages (shop_domain, webhook_id, topic, event_id, api_version, triggered_at, body, next_at)
+    SELECT shop_domain, webhook_id, topic, event_id, api_version, triggered_at::timestamptz, body,
+        now() + (place - 1) * interval '1 microsecond'
+    FROM unnest(%(shop_domain)a::text[], %(webhook_id)a::text[], %(topic)a::text[], %(event_id)a::text[],
+        %(api_version)a::text[], %(triggered_at)a::text[], %(body)b::bytea[]) WITH ORDINALITY
+        AS said (shop_domain, webhook_id, topic, event_id, api_version, triggered_at, body, place)
+    ORDER BY shop_domain, webhook_id
+    ON CONFLICT (shop_domain, webhook_id) DO NOTHING
+    RETURNING shop_domain, webhook_id
     """,
 )
 
@@ -39,16 +55,28 @@ class DueMessage(NamedTuple):
 
 def insert_message(connection: Connection, message: InboxMessage) -> bool:
     """Store a message in one statement; False when it is stored already."""
-    values = {
+    values = _texts(message) | {"body": "\\x" + message.body.hex()}
+    return _INSERT.fetch_one(connection, values) is not None
+
+
+def insert_messages(connection: Connection, messages: Sequence[InboxMessage]) -> list[bool]:
+    """Store messages of different shops or ids in one statement; False, in its place, for one stored already."""
+    texts = [_texts(message) for message in messages]
+    columns: dict[str, Parameter] = {name: [text[name] for text in texts] for name in texts[0]}
+    stored = _INSERT_MANY.fetch_all(connection, columns | {"body": [message.body for message in messages]})
+    new = {(domain.decode(), webhook_id.decode()) for domain, webhook_id in stored}
+    return [(message.shop_domain, message.webhook_id) in new for message in messages]
+
+
+def _texts(message: InboxMessage) -> dict[str, str | None]:
+    return {
         "shop_domain": message.shop_domain,
         "webhook_id": message.webhook_id,
         "topic": message.topic,
         "event_id": message.event_id,
         "api_version": message.api_version,
         "triggered_at": message.triggered_at.isoformat() if message.triggered_at else None,
-        "body": "\\x" + message.body.hex(),
     }
-    return _INSERT.fetch_one(connection, values) is not None
 
 
 def claim_due(session: Session, limit: int) -> list[DueMessage]:

@@ -9,12 +9,14 @@ import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import psycopg
 import structlog
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from restock.batches import Batches
 from restock.catalog import repository as catalog
 from restock.catalog.values import ItemGone, ItemSaid, LevelSaid, ProductGone, ProductSaid, VariantSaid
 from restock.database import Database
@@ -28,10 +30,12 @@ from restock.inbox.service.effects import Effect, Origin
 from restock.inbox.values import InboxMessage, InboxState, Received
 from restock.shops import repository as shop_rows
 from restock.shops.values import ShopState
+from restock.statements import Connection
 
 log = structlog.get_logger(__name__)
 
 RETENTION_DAYS = 30
+LARGEST_SHARED_BYTES = 64 * 1024  # a larger body is stored alone: it must not hold up the small ones
 # The last one: a pooler or a rollback has dropped the prepared statement.
 _CONNECTION_FAULTS = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.InvalidSqlStatementName)
 _Told = tuple[DueMessage, CatalogFact]
@@ -63,8 +67,17 @@ class InboxService:
     def receive(self, message: InboxMessage) -> Received:
         """Store a message durably, once, however often it is sent.
 
-        One statement on this thread's own connection. Raises UnavailableError when the database is away.
+        Messages that arrive together share a commit. Raises UnavailableError when the database is away.
         """
+        if len(message.body) > LARGEST_SHARED_BYTES:
+            return self._store_alone(message)
+        return self._batches.write(message, [(message.shop_domain, message.webhook_id)])
+
+    @cached_property
+    def _batches(self) -> Batches[InboxMessage, Received]:
+        return Batches([self.database.batch_lane()], _store_together, self._store_alone)
+
+    def _store_alone(self, message: InboxMessage) -> Received:
         try:
             return self._store(message)
         except _CONNECTION_FAULTS:
@@ -105,14 +118,21 @@ class InboxService:
             return repository.purge(session, older_than_days, limit)
 
     def _store(self, message: InboxMessage) -> Received:
-        stored = repository.insert_message(self.database.hot(), message)
-        return Received.new if stored else Received.duplicate
+        return _received(repository.insert_message(self.database.hot(), message))
 
     def _record(self, session: Session, shop_id: int, batch: _Batch) -> None:
         touched: set[int] = set()
         for group in _groups(batch.told[shop_id]):
             touched |= _record_group(session, shop_id, group, batch)
         catalog.request_checks(session, shop_id, touched, self.settle_seconds)
+
+
+def _store_together(connection: Connection, messages: Sequence[InboxMessage]) -> list[Received]:
+    return [_received(stored) for stored in repository.insert_messages(connection, messages)]
+
+
+def _received(stored: bool) -> Received:
+    return Received.new if stored else Received.duplicate
 
 
 def _read(session: Session, message: DueMessage, batch: _Batch) -> None:

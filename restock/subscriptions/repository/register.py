@@ -19,11 +19,44 @@ from restock.subscriptions.values import RegisteredIntent, SuppressionReason
 Parameters = dict[str, str | None]
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
-_LIFTABLE = ", ".join(f"'{reason.value}'" for reason in SuppressionReason if can_be_lifted(reason))
+LIFTABLE = ", ".join(f"'{reason.value}'" for reason in SuppressionReason if can_be_lifted(reason))
 _STATE = " ".join(
     f"WHEN '{reason.value}' THEN '{decide_signup(reason).state.value}'" for reason in SuppressionReason
 )  # of a new subscription, by the standing of its contact
-_CLEAN_STATE = decide_signup(None).state.value
+FIRST_STATE = f"CASE contact.suppression {_STATE} ELSE '{decide_signup(None).state.value}' END"
+
+# What a post changes of rows that are there already; `register_many` says it in the same words.
+MERGE_CUSTOMER = """
+    ON CONFLICT (id) DO UPDATE SET
+        name = coalesce(excluded.name, old.name),
+        locale = coalesce(excluded.locale, old.locale),
+        shopify_customer_id = coalesce(excluded.shopify_customer_id, old.shopify_customer_id),
+        updated_at = now()"""
+MERGE_CONTACT = f"""
+    ON CONFLICT (shop_id, address_hash) DO UPDATE SET
+        push_keys = coalesce(excluded.push_keys, old.push_keys),
+        locale = coalesce(old.locale, excluded.locale),
+        marketing = CASE WHEN old.marketing = 'refused' THEN 'refused'
+            ELSE coalesce(excluded.marketing, old.marketing) END,
+        confirm_requested_at = CASE WHEN old.suppression IN ({LIFTABLE})
+            THEN coalesce(old.confirm_requested_at, now()) END,
+        updated_at = now()"""
+MERGE_SUBSCRIPTION = """
+    ON CONFLICT (contact_id, variant_id, market_id) WHERE state IN ('pending', 'active') DO UPDATE SET
+        quantity = CASE WHEN old.opener_customer_id = excluded.opener_customer_id
+            THEN excluded.quantity ELSE old.quantity END,
+        locale = CASE WHEN old.opener_customer_id = excluded.opener_customer_id
+            THEN coalesce(excluded.locale, old.locale) ELSE old.locale END,
+        end_reason = NULL,
+        updated_at = now()"""
+MERGE_INTENT = """
+    ON CONFLICT (customer_id, variant_id, market_id, channel) WHERE closed_at IS NULL DO UPDATE SET
+        quantity = excluded.quantity,
+        product = coalesce(excluded.product, old.product),
+        {moves}
+        updated_at = greatest(old.updated_at, now())
+    {unmoved}"""
+NOT_MOVED = "WHERE old.contact_id = excluded.contact_id"
 
 # Nothing at all is written where the customer's open intent names another address: that is for `_MOVE`.
 _SAME_ADDRESS = """
@@ -35,7 +68,7 @@ _SAME_ADDRESS = """
           AND contacts.address_hash <> %(address_hash)t::bytea
     )"""
 
-# {gate}, {moves}, {unmoved} and {anew} are what differs between a first or repeated post and a change of address.
+# {gate}, {merge_intent} and {anew} are what differs between a first or repeated post and a change of address.
 _TEMPLATE = """
 WITH customer AS (
     INSERT INTO customers AS old (id, shop_id, name, locale, shopify_customer_id)
@@ -43,11 +76,7 @@ WITH customer AS (
             (SELECT id FROM customers WHERE id = %(given)t::uuid AND shop_id = %(shop)t::bigint), %(fresh)t::uuid),
         %(shop)t::bigint, %(name)t::text, %(locale)t::text, %(shopify_customer)t::bigint
     {gate}
-    ON CONFLICT (id) DO UPDATE SET
-        name = coalesce(excluded.name, old.name),
-        locale = coalesce(excluded.locale, old.locale),
-        shopify_customer_id = coalesce(excluded.shopify_customer_id, old.shopify_customer_id),
-        updated_at = now()
+    {merge_customer}
     RETURNING id
 ), contact AS (
     INSERT INTO contacts AS old
@@ -57,14 +86,7 @@ WITH customer AS (
         CASE WHEN said_no.reason IN ({liftable}) THEN now() END
     FROM customer LEFT JOIN suppressions said_no
         ON said_no.shop_id = %(shop)t::bigint AND said_no.address_hash = %(address_hash)t::bytea
-    ON CONFLICT (shop_id, address_hash) DO UPDATE SET
-        push_keys = coalesce(excluded.push_keys, old.push_keys),
-        locale = coalesce(old.locale, excluded.locale),
-        marketing = CASE WHEN old.marketing = 'refused' THEN 'refused'
-            ELSE coalesce(excluded.marketing, old.marketing) END,
-        confirm_requested_at = CASE WHEN old.suppression IN ({liftable})
-            THEN coalesce(old.confirm_requested_at, now()) END,
-        updated_at = now()
+    {merge_contact}
     RETURNING id, marketing, suppression
 ), subscription AS (
     INSERT INTO subscriptions AS old
@@ -72,16 +94,10 @@ WITH customer AS (
          queued_at, expires_at)
     SELECT %(shop)t::bigint, contact.id, customer.id, %(channel)t::text, %(variant)t::bigint, %(product)t::bigint,
         %(market)t::bigint, %(quantity)t::integer, %(locale)t::text,
-        CASE contact.suppression {state} ELSE '{clean_state}' END,
+        {first_state},
         coalesce(%(queued_at)t::timestamptz, now()), now() + make_interval(days => %(expire_days)t::integer)
     FROM contact, customer
-    ON CONFLICT (contact_id, variant_id, market_id) WHERE state IN ('pending', 'active') DO UPDATE SET
-        quantity = CASE WHEN old.opener_customer_id = excluded.opener_customer_id
-            THEN excluded.quantity ELSE old.quantity END,
-        locale = CASE WHEN old.opener_customer_id = excluded.opener_customer_id
-            THEN coalesce(excluded.locale, old.locale) ELSE old.locale END,
-        end_reason = NULL,
-        updated_at = now()
+    {merge_subscription}
     RETURNING id, old.xmax = 0 AS opened
 ), intent AS (
     INSERT INTO intents AS old
@@ -91,12 +107,7 @@ WITH customer AS (
         %(variant)t::bigint, %(product)t::bigint, %(market)t::bigint, %(quantity)t::integer, %(source)t::text,
         %(goods)t::jsonb
     FROM subscription, contact, customer
-    ON CONFLICT (customer_id, variant_id, market_id, channel) WHERE closed_at IS NULL DO UPDATE SET
-        quantity = excluded.quantity,
-        product = coalesce(excluded.product, old.product),
-        {moves}
-        updated_at = greatest(old.updated_at, now())
-    {unmoved}
+    {merge_intent}
     RETURNING id, customer_id, id = %(intent)t::uuid AS created, quantity, source, product_id, created_at, updated_at
 ), said AS (
     INSERT INTO consents (shop_id, contact_id, customer_id, purpose, action, effective, variant_id, source, page_url,
@@ -130,19 +141,26 @@ WITH customer AS (
 SELECT intent.*, 1 / (SELECT count(*) FROM intent) FROM customer LEFT JOIN intent ON true
 """
 
+# A division by zero at the end takes everything back: the address was changed by a post at the same moment.
 _fill = partial(
-    _TEMPLATE.format, liftable=_LIFTABLE, state=_STATE, clean_state=_CLEAN_STATE
-)  # a division by zero at the end takes everything back: the address was changed by a post at the same moment
+    _TEMPLATE.format,
+    liftable=LIFTABLE,
+    first_state=FIRST_STATE,
+    merge_customer=MERGE_CUSTOMER,
+    merge_contact=MERGE_CONTACT,
+    merge_subscription=MERGE_SUBSCRIPTION,
+)
 _REGISTER = PreparedStatement(
     "register_intent",
-    _fill(gate=_SAME_ADDRESS, moves="", unmoved="WHERE old.contact_id = excluded.contact_id", anew="false"),
+    _fill(gate=_SAME_ADDRESS, merge_intent=MERGE_INTENT.format(moves="", unmoved=NOT_MOVED), anew="false"),
 )
 _MOVE = PreparedStatement(
     "move_intent",
     _fill(
         gate="",
-        moves="contact_id = excluded.contact_id, subscription_id = excluded.subscription_id,",
-        unmoved="",
+        merge_intent=MERGE_INTENT.format(
+            moves="contact_id = excluded.contact_id, subscription_id = excluded.subscription_id,", unmoved=""
+        ),
         anew="true",
     ),
 )
@@ -175,7 +193,7 @@ def register(connection: Connection, parameters: Parameters) -> RegisteredIntent
     nothing was written.
     """
     row = _REGISTER.fetch_one(connection, parameters)
-    return None if row is None else _registered(row)
+    return None if row is None else read_intent(row)
 
 
 def move(connection: Connection, parameters: Parameters) -> RegisteredIntent | None:
@@ -196,10 +214,11 @@ def move(connection: Connection, parameters: Parameters) -> RegisteredIntent | N
             return None  # told or unsubscribed while we waited for the lock
         row = _MOVE.fetch_one(connection, parameters | {"queued_at": found[1].isoformat()})
         connection.execute(_LEAVE, [left_id])
-        return None if row is None else _registered(row)
+        return None if row is None else read_intent(row)
 
 
-def _registered(row: Sequence[bytes]) -> RegisteredIntent:
+def read_intent(row: Sequence[bytes]) -> RegisteredIntent:
+    """Read a row of the statement's answer; its last column says nothing."""
     intent_id, customer_id, created, quantity, source, product_id, created_at, updated_at, _ = row
     return RegisteredIntent(
         id=uuid.UUID(bytes=intent_id),

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass
+from functools import cached_property
 
 import psycopg
 from psycopg import errors
 from sqlalchemy.orm import Session
 
+from restock.batches import Batches
 from restock.database import Database
 from restock.errors import NotFoundError, UnavailableError
 from restock.ids import new_handle
@@ -21,12 +23,14 @@ from restock.statements import Connection
 from restock.subscriptions import repository
 from restock.subscriptions.repository import register as posts
 from restock.subscriptions.repository.endings import lock_contact
+from restock.subscriptions.repository.register_many import register_many
 from restock.subscriptions.values import ContactView, Provenance, RegisteredIntent, Signup, SuppressionReason
 
 _TRIES = 6
 _AGAIN = (errors.DeadlockDetected, errors.SerializationFailure, errors.InvalidSqlStatementName)
 _RETRY_AFTER_SECONDS = 5
 ORPHAN_DAYS = 30
+BATCHES_AT_ONCE = 1
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,19 @@ class SubscriptionService:
     def register(self, shop: Shop, signup: Signup, provenance: Provenance) -> RegisteredIntent:
         """Take one post: at once, whole, and any number of the same at the same moment.
 
-        Raises NotFoundError when the shop was erased meanwhile, UnavailableError when the database is away.
+        Posts that arrive together share a commit, unless they name the same address or customer. Raises
+        NotFoundError when the shop was erased meanwhile, UnavailableError when the database is away.
         """
         parameters = _parameters(shop, signup, provenance, self.settle_seconds)
+        keys = {signup.contact.address_hash, signup.customer_id} - {None}
         try:
-            return self._write(parameters)
+            return self._batches.write(parameters, keys)
         except errors.ForeignKeyViolation:
             raise NotFoundError("This shop does not use the app.") from None
+
+    @cached_property
+    def _batches(self) -> Batches[posts.Parameters, RegisteredIntent]:
+        return Batches([self.database.batch_lane() for _ in range(BATCHES_AT_ONCE)], register_many, self._write)
 
     def _write(self, parameters: posts.Parameters) -> RegisteredIntent:
         """Write through this thread's own connection; the ids are fixed, so a repeat meets its own rows."""
