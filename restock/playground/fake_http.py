@@ -37,11 +37,12 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the fake says: a JSON body or none."""
+    """What the fake says: a JSON body, bytes as they are, or none. `missing_count` promised bytes never come."""
 
     status: int
     body: object = None
     headers: dict[str, str] = field(default_factory=dict)
+    missing_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._handle()
 
+    def do_HEAD(self) -> None:
+        self._handle()
+
     def _handle(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         if length > LARGEST_BODY:
@@ -182,13 +186,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def _write(self, answer: Answer) -> None:
-        body = b"" if answer.body is None else json.dumps(answer.body).encode()
+        body = _encoded(answer.body)
         self.send_response(answer.status)
         for name, value in {"Content-Type": "application/json", **answer.headers}.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) + answer.missing_count))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(b"" if self.command == "HEAD" else body)
+        self.close_connection = self.close_connection or answer.missing_count > 0
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the standard library's name)
         """Stay silent: a request line may hold a push endpoint."""
+
+
+def _encoded(body: object) -> bytes:
+    if isinstance(body, bytes):
+        return body
+    return b"" if body is None else json.dumps(body).encode()
