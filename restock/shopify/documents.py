@@ -22,10 +22,11 @@ class Document:
     text: str
     points: int = 0  # whatever is asked
     points_an_id: int = 0
+    points_an_entry: int = 0  # of the list of `first` entries that each id has
 
-    def estimate(self, ids: int = 0) -> int:
-        """Say how many points to expect for this many ids."""
-        return self.points + self.points_an_id * ids
+    def estimate(self, ids: int = 0, first: int = 0) -> int:
+        """Say how many points to expect for this many ids, each with a list of so many entries."""
+        return self.points + (self.points_an_id + self.points_an_entry * first) * ids
 
 
 STOCK = Document(
@@ -92,7 +93,8 @@ query RestockVariantsOfItems($ids: [ID!]!, $first: Int!) {
   }
 }
 """,
-    points_an_id=4,  # and one for each of `first`
+    points_an_id=4,
+    points_an_entry=1,
 )
 
 LEVELS = Document(
@@ -113,7 +115,8 @@ query RestockLevels($ids: [ID!]!, $first: Int!) {
   }
 }
 """,
-    points_an_id=5,  # and three for each of `first`
+    points_an_id=5,
+    points_an_entry=3,
 )
 
 LOCATIONS = Document(

@@ -2,8 +2,8 @@
 
     python tests/contracts/prune_admin_schema.py admin_2026-10.json.gz
 
-The source is `dist/data/admin_2026-10.json.gz` of the npm package @shopify/dev-mcp: a whole introspection and the scopes
-that each type and field needs. Run again after a change of the documents (restock/shopify/documents.py).
+The source is `dist/data/admin_2026-10.json.gz` of the npm package @shopify/dev-mcp: a whole introspection and the
+scopes that each type and field needs. Run again after a change of the documents (restock/shopify/documents.py).
 What is written: of the output types, the fields that a document asks for; of the input types and enumerations, all of
 them, deprecated values included (a test must be able to see them). Descriptions are cut.
 """
@@ -53,11 +53,14 @@ class _Asked(Visitor):
         self.fields: dict[str, set[str]] = {}
 
     def enter_field(self, node: FieldNode, *_: Any) -> None:
-        parent = self.info.get_parent_type()
+        parent, kind = self.info.get_parent_type(), get_named_type(self.info.get_type())
+        assert parent is not None
+        assert kind is not None
         self.fields.setdefault(parent.name, set()).add(node.name.value)
-        self.fields.setdefault(get_named_type(self.info.get_type()).name, set())
+        self.fields.setdefault(kind.name, set())
 
     def enter_inline_fragment(self, node: InlineFragmentNode, *_: Any) -> None:
+        assert node.type_condition is not None
         self.fields.setdefault(node.type_condition.name.value, set())
 
 
@@ -104,7 +107,7 @@ def _asked_fields(schema: GraphQLSchema, types: dict[str, Json]) -> dict[str, se
     return {name: fields for name, fields in asked.fields.items() if types[name]["kind"] in ("OBJECT", "INTERFACE")}
 
 
-def _output_type(entry: Json, fields: set[str], asked: dict[str, set[str]]) -> Json:
+def _output_type(entry: Json, fields: set[str], asked: dict[str, set[str]]) -> Any:
     is_node = entry["name"] == "Node" or any(one["name"] == "Node" for one in entry["interfaces"])
     names = fields | {"id"} if is_node else fields
     return _without_words(
