@@ -55,6 +55,7 @@ class VariantRow(Base):
     source_updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     source_triggered_at: Mapped[datetime] = mapped_column(UtcDateTime)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    goods_asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # of the Admin API
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
 
 
@@ -87,9 +88,14 @@ class InventoryLevelRow(Base):
 
 
 class StockReadingRow(Base):
-    """The current reading of one variant; `units` None means without limit."""
+    """The current reading of one variant; `units` None means without limit.
+
+    `basis` is the merchant's choices it was made by, as text. `held_from`: the choices by which it would not be enough
+    for a restock; None: nothing is held back. `lagging_since`: there is stock that Shopify does not sell (yet).
+    """
 
     __tablename__ = "stock_readings"
+    __table_args__ = (Index("ix_stock_readings_held", "shop_id", postgresql_where=text("held_from IS NOT NULL")),)
 
     shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"), primary_key=True)
     variant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
@@ -97,6 +103,9 @@ class StockReadingRow(Base):
     units: Mapped[int | None] = mapped_column(BigInteger)
     source: Mapped[str] = mapped_column(Text)
     read_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    basis: Mapped[str | None] = mapped_column(Text)
+    held_from: Mapped[str | None] = mapped_column(Text)
+    lagging_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class StockCheckRow(Base):
@@ -113,3 +122,4 @@ class StockCheckRow(Base):
     due_at: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[int] = mapped_column(BigInteger, server_default="1")
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    told_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the first webhook behind it; None: asked for by us

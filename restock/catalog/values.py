@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
+
+from restock.shops.values import PublicationCheck
 
 
 class ReadingSource(StrEnum):
@@ -42,8 +45,46 @@ class StockVerdict(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class AdminVerdict:
+    """What Shopify's word amounts to. `lagging`: there is stock, and Shopify does not sell it (yet)."""
+
+    sellable: bool
+    units: int | None
+    lagging: bool = False
+
+    @property
+    def stock(self) -> StockVerdict:
+        return StockVerdict(self.sellable, self.units)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingBasis:
+    """The merchant's choices a reading depends on. No `locations`: Shopify's own count is meant."""
+
+    publication_check: PublicationCheck
+    locations: frozenset[int] = frozenset()
+    minimum_units: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class KeptReading:
+    """What the last reading of a variant came to, and by which choices.
+
+    `basis` None: not known. `held_from`: it is enough for a restock only since the choices were other than these.
+    """
+
+    verdict: StockVerdict
+    basis: ReadingBasis | None = None
+    held_from: ReadingBasis | None = None
+    lagging_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StockReading:
-    """Whether a variant can be bought online, and how many units of it. `units` None means without limit."""
+    """Whether a variant can be bought online, and how many units of it. `units` None means without limit.
+
+    `held`: it is enough for a restock by changed settings alone, and the merchant has not confirmed them.
+    """
 
     shop_id: int
     variant_id: int
@@ -51,15 +92,48 @@ class StockReading:
     units: int | None
     source: ReadingSource
     read_at: datetime
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One claimed check: read this variant again, then finish with the version that was claimed."""
+    """One claimed check: read this variant again, then finish with the version that was claimed.
+
+    `told_at` is when the first webhook behind it came, None without one; `attempts` counts the claims.
+    """
 
     shop_id: int
     variant_id: int
     version: int
+    told_at: datetime | None = field(default=None, compare=False)
+    attempts: int = field(default=1, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Shopify has answered, and the readings are kept. `look_again`: seconds after which to ask about some again."""
+
+    look_again: Mapping[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The shop's points are used up for so long."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """Shopify gave no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoWord:
+    """The shop does not let us ask."""
+
+
+Answer = Asked | Later | Away | NoWord
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +183,7 @@ class ProductSaid:
     """A product as one webhook told it.
 
     `variants` are those listed in full (Shopify lists 100); `variant_ids` are all there are, None when not told.
+    `variant_count` says how many there are where their ids are not told.
     """
 
     product_id: int
@@ -121,6 +196,7 @@ class ProductSaid:
     image_url: str | None = None
     variants: tuple[VariantSaid, ...] = ()
     variant_ids: frozenset[int] | None = None
+    variant_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,29 @@
 """Every query on the catalog, each scoped by shop.
 
-`recording` writes what webhooks tell, by the statements of `upserts`; `readings` says what it amounts to; `checks` is
-the queue of variants to read.
+`recording` writes what webhooks tell, by the statements of `upserts`; `readings` says what it amounts to; `keeping`
+keeps readings of either source; `checks` is the queue of variants to read; `goods` what the Admin API says of them.
 """
 
 from __future__ import annotations
 
-from restock.catalog.repository.checks import claim_checks, finish_check, request_checks
-from restock.catalog.repository.readings import current_reading, product_facts, take_reading, variant_facts
+from restock.catalog.repository.checks import (
+    claim_checks,
+    finish_check,
+    finish_checks,
+    postpone_checks,
+    release_checks,
+    request_checks,
+    request_each,
+)
+from restock.catalog.repository.goods import goods_wanted, record_goods
+from restock.catalog.repository.keeping import Fresh, Look, bases_of, confirm_held, keep_readings
+from restock.catalog.repository.readings import (
+    current_reading,
+    product_facts,
+    take_reading,
+    take_reading_if_told,
+    variant_facts,
+)
 from restock.catalog.repository.recording import (
     record_item_gone,
     record_items,
@@ -18,17 +34,29 @@ from restock.catalog.repository.recording import (
 )
 
 __all__ = [
+    "Fresh",
+    "Look",
+    "bases_of",
     "claim_checks",
+    "confirm_held",
     "current_reading",
     "finish_check",
+    "finish_checks",
+    "goods_wanted",
+    "keep_readings",
+    "postpone_checks",
     "product_facts",
+    "record_goods",
     "record_item_gone",
     "record_items",
     "record_levels",
     "record_product_gone",
     "record_products",
     "record_variants",
+    "release_checks",
     "request_checks",
+    "request_each",
     "take_reading",
+    "take_reading_if_told",
     "variant_facts",
 ]

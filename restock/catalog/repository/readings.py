@@ -1,25 +1,32 @@
-"""What is known of a variant, and the reading it amounts to. Reads facts and writes `stock_readings` alone."""
+"""What webhooks have told of a variant, and the reading it amounts to. Reads facts, writes readings alone."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Select, and_, func, or_, select, true
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from restock.catalog.models import InventoryItemRow, InventoryLevelRow, ProductRow, StockReadingRow, VariantRow
+from restock.catalog.repository.keeping import Fresh, Look, keep_readings
 from restock.catalog.rules import read_stock
-from restock.catalog.values import GoodsFacts, ReadingSource, StockReading, VariantFacts
+from restock.catalog.rules.basis import basis_of
+from restock.catalog.values import GoodsFacts, ReadingBasis, ReadingSource, StockReading, StockVerdict, VariantFacts
 from restock.shops.values import Shop
 
 _NO_CHOICE = "Default Title"  # Shopify's own name for the variant of a product without options
 
 
-def variant_facts(session: Session, shop_id: int, variant_id: int) -> tuple[VariantFacts, datetime]:
-    """Return what is recorded of a variant, and the database's time of looking."""
-    row = session.execute(_facts_query(shop_id, variant_id)).one_or_none()
+def variant_facts(
+    session: Session, shop_id: int, variant_id: int, locations: Collection[int] = ()
+) -> tuple[VariantFacts, datetime]:
+    """Return what is recorded of a variant, and the database's time of looking.
+
+    Levels are those of the given locations; without any, of all.
+    """
+    row = session.execute(_facts_query(shop_id, variant_id, locations)).one_or_none()
     if row is None:
         return VariantFacts(), session.execute(select(func.statement_timestamp())).scalar_one()
     facts = VariantFacts(
@@ -37,35 +44,44 @@ def variant_facts(session: Session, shop_id: int, variant_id: int) -> tuple[Vari
 
 def take_reading(session: Session, shop: Shop, variant_id: int) -> StockReading:
     """Compute a variant's reading from what is recorded and keep it; a newer one already kept is returned instead."""
-    facts, seen_at = variant_facts(session, shop.id, variant_id)
-    verdict = read_stock(facts, shop.settings.publication_check)
-    values = {
-        "sellable": verdict.sellable,
-        "units": verdict.units,
-        "source": ReadingSource.webhook,
-        "read_at": seen_at,
-    }
-    statement = insert(StockReadingRow).values(shop_id=shop.id, variant_id=variant_id, **values)
-    kept = session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[StockReadingRow.shop_id, StockReadingRow.variant_id],
-            set_=values,
-            where=StockReadingRow.read_at <= statement.excluded.read_at,
-        ).returning(StockReadingRow.read_at)
-    ).one_or_none()
-    newer = current_reading(session, shop.id, variant_id) if kept is None else None
-    return newer or StockReading(shop.id, variant_id, verdict.sellable, verdict.units, ReadingSource.webhook, seen_at)
+    basis = basis_of(shop.settings)
+    facts, seen_at = variant_facts(session, shop.id, variant_id, basis.locations)
+    verdict = read_stock(facts, basis.publication_check)
+
+    def under(other: ReadingBasis) -> StockVerdict:
+        told, _ = variant_facts(session, shop.id, variant_id, other.locations)
+        return read_stock(told, other.publication_check)
+
+    look = Look(ReadingSource.webhook, seen_at, basis)
+    keep_readings(session, shop.id, look, [Fresh(variant_id, verdict, under)])
+    newest = current_reading(session, shop.id, variant_id)
+    assert newest is not None
+    return newest
+
+
+def take_reading_if_told(session: Session, shop: Shop, variant_id: int) -> StockReading | None:
+    """Do as `take_reading` where webhooks have told something since Shopify itself was last asked; None otherwise."""
+    told_at: datetime | None = session.scalar(_told_query(shop.id, variant_id))
+    if told_at is None:
+        return None
+    last = current_reading(session, shop.id, variant_id)
+    if last is not None and last.source is ReadingSource.admin and told_at <= last.read_at:
+        return None
+    return take_reading(session, shop, variant_id)
 
 
 def current_reading(session: Session, shop_id: int, variant_id: int) -> StockReading | None:
     """Return the newest reading kept of a variant; None when it was never read."""
-    columns = (StockReadingRow.sellable, StockReadingRow.units, StockReadingRow.source, StockReadingRow.read_at)
+    reading = StockReadingRow
+    held = reading.held_from.is_not(None).label("held")
     row = session.execute(
-        select(*columns).where(StockReadingRow.shop_id == shop_id, StockReadingRow.variant_id == variant_id)
+        select(reading.sellable, reading.units, reading.source, reading.read_at, held).where(
+            reading.shop_id == shop_id, reading.variant_id == variant_id
+        )
     ).one_or_none()
     if row is None:
         return None
-    return StockReading(shop_id, variant_id, row.sellable, row.units, ReadingSource(row.source), row.read_at)
+    return StockReading(shop_id, variant_id, row.sellable, row.units, ReadingSource(row.source), row.read_at, row.held)
 
 
 def product_facts(session: Session, shop: Shop, variant_ids: Collection[int]) -> dict[int, GoodsFacts]:
@@ -100,11 +116,32 @@ def product_facts(session: Session, shop: Shop, variant_ids: Collection[int]) ->
     }
 
 
-def _facts_query(shop_id: int, variant_id: int) -> Select[tuple[object, ...]]:
+def _told_query(shop_id: int, variant_id: int) -> Select[Any]:
+    """Ask when webhooks last told of a variant's stock; no row for a variant never told of."""
+    variant = VariantRow
+    level = (
+        select(func.max(InventoryLevelRow.source_triggered_at))
+        .where(
+            InventoryLevelRow.shop_id == variant.shop_id,
+            InventoryLevelRow.inventory_item_id == variant.inventory_item_id,
+        )
+        .scalar_subquery()
+    )
+    product = (
+        select(ProductRow.source_triggered_at)
+        .where(ProductRow.shop_id == variant.shop_id, ProductRow.product_id == variant.product_id)
+        .scalar_subquery()
+    )
+    newest = func.greatest(variant.source_triggered_at, level, product)
+    return select(newest).where(variant.shop_id == shop_id, variant.variant_id == variant_id)
+
+
+def _facts_query(shop_id: int, variant_id: int, locations: Collection[int]) -> Select[tuple[object, ...]]:
+    counted = InventoryLevelRow.location_id.in_(locations) if locations else true()
     levels = (
         select(
             func.array_agg(InventoryLevelRow.available)
-            .filter(InventoryLevelRow.available.is_not(None))
+            .filter(InventoryLevelRow.available.is_not(None), counted)
             .label("levels"),
             func.count().label("level_count"),
         )

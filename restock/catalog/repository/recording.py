@@ -32,7 +32,7 @@ def record_products(session: Session, shop_id: int, said: Sequence[ProductSaid])
             "status": one.status,
             "published": one.published,
             "image_url": one.image_url,
-            "variant_count": len(one.variant_ids or one.variants) or 1,
+            "variant_count": one.variant_count or len(one.variant_ids or one.variants) or 1,
         }
         | _time(one.at)
         for _, one in sorted(newest.items())

@@ -1,4 +1,7 @@
-"""What the recorded facts of a variant amount to, and where its page is. Pure."""
+"""What the recorded facts of a variant amount to, and where its page is. Pure.
+
+`admin` reads Shopify's own word instead; `basis` says what a merchant's choices change.
+"""
 
 from __future__ import annotations
 
