@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import BigInteger, Identity, LargeBinary, Text, func
+from sqlalchemy import ARRAY, BigInteger, ForeignKey, Identity, Index, Integer, LargeBinary, Text, Uuid, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -13,7 +14,12 @@ from restock.database import Base, UtcDateTime
 
 
 class ShopRow(Base):
-    """One merchant's shop. `settings` holds only what differs from the defaults."""
+    """One merchant's shop.
+
+    `settings` holds only what differs from the defaults, `name`, `currency` and `locale` what the merchant chose, and
+    `profile` what Shopify says, by the field names of `Profile`. `access` and `scopes` follow `shop_tokens`.
+    `asked_at` is when the shop was last asked for its profile and topics, None: to be asked.
+    """
 
     __tablename__ = "shops"
 
@@ -21,11 +27,43 @@ class ShopRow(Base):
     domain: Mapped[str] = mapped_column(Text, unique=True)
     state: Mapped[str] = mapped_column(Text, server_default="installed")
     name: Mapped[str | None] = mapped_column(Text)
-    locale: Mapped[str] = mapped_column(Text, server_default="en")
+    locale: Mapped[str | None] = mapped_column(Text)
     currency: Mapped[str | None] = mapped_column(Text)
     settings: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
-    access_token_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    profile: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    profile_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the time Shopify gives the profile
+    access: Mapped[str] = mapped_column(Text, server_default="none")
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     installed_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
     uninstalled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+
+
+class ShopTokenRow(Base):
+    """A shop's Admin API tokens, sealed. `access_sealed` None: none yet, somebody is about to fetch the first.
+
+    `generation` counts the pairs. `lease` names who is talking to the token endpoint, until `lease_until`.
+    `refresh_at` is when a new pair should be fetched, `try_at` when the token endpoint may be asked again (None: only
+    once somebody of the shop has opened the app).
+    """
+
+    __tablename__ = "shop_tokens"
+    __table_args__ = (Index("ix_shop_tokens_stored", "stored_at", postgresql_where=text("refresh_sealed IS NOT NULL")),)
+
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"), primary_key=True)
+    access_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    access_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # None: permanent
+    refresh_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)  # None: cannot be renewed
+    refresh_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    refresh_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    generation: Mapped[int] = mapped_column(Integer, server_default="0")
+    lease: Mapped[UUID | None] = mapped_column(Uuid)
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    failure_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    try_at: Mapped[datetime | None] = mapped_column(UtcDateTime, server_default=func.now())
+    needs_reauth_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    reason: Mapped[str | None] = mapped_column(Text)  # why the last try failed, a word
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    stored_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())

@@ -16,6 +16,14 @@ class ShopState(StrEnum):
     uninstalled = "uninstalled"
 
 
+class ShopAccess(StrEnum):
+    """Whether we may ask the shop's Admin API."""
+
+    none = "none"  # no token yet, or none any more
+    granted = "granted"
+    needs_reauth = "needs_reauth"  # the token is over: somebody of the shop must open the app
+
+
 class PublicationCheck(StrEnum):
     """Where a product must be published before anybody is told."""
 
@@ -66,13 +74,29 @@ class ShopSettings:
     locations: tuple[int, ...] = ()  # whose stock counts; empty: Shopify's own count of what can be bought online
     policy: NotificationPolicy = field(default_factory=NotificationPolicy)
     expire_days: int = 365
+    attribution_days: int = 7  # for so long after a message a purchase is owed to it
     legacy_errors: bool = False
     country: str | None = None  # two letters, the shop's own: the last resort for national phone numbers
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """What Shopify says of a shop. None: not said, or not readable. The merchant's own settings win over it."""
+
+    name: str | None = None
+    currency: str | None = None
+    country: str | None = None
+    locale: str | None = None
+    time_zone: str | None = None  # IANA
+    primary_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Shop:
-    """A shop as the other rooms see it. `name` falls back to the domain's first label."""
+    """A shop as the other rooms see it. `name` falls back to the domain's first label.
+
+    `scopes` are those granted with the token; empty for a custom app's token until the shop was asked.
+    """
 
     id: int
     domain: str
@@ -81,6 +105,10 @@ class Shop:
     locale: str
     currency: str | None
     settings: ShopSettings
+    access: ShopAccess = ShopAccess.none
+    scopes: frozenset[str] = frozenset()
+    time_zone: str | None = None  # IANA, as Shopify says; None: not known
+    primary_url: str | None = None  # where shoppers find the shop; None: not known
 
     @property
     def is_installed(self) -> bool:

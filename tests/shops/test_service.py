@@ -10,10 +10,10 @@ from sqlalchemy import text
 
 from restock.database import Database
 from restock.errors import NotFoundError, ValidationError
-from restock.links import SealError, Vault
+from restock.links import Vault
 from restock.shops import repository
 from restock.shops.service import MEMORY_SECONDS, ShopMemory, ShopService
-from restock.shops.values import PRESETS, PolicyPreset, ShopState
+from restock.shops.values import PRESETS, PolicyPreset, ShopAccess, ShopState
 
 
 def test_adding_a_shop_twice_gives_the_same_shop(shops: ShopService) -> None:
@@ -40,17 +40,16 @@ def test_a_text_that_names_no_shop_is_refused_with_the_mend(shops: ShopService, 
     assert "example.myshopify.com" in refused.value.faults[0].message
 
 
-def test_a_token_is_sealed_for_its_shop_alone(shops: ShopService, database: Database) -> None:
-    shop, other = shops.add("demo", "shpat_secret"), shops.add("other")
+def test_a_custom_apps_token_is_kept_and_adding_again_without_one_keeps_it(
+    shops: ShopService, database: Database
+) -> None:
+    shop = shops.add("demo", "shpat_secret")
+    assert shop.access is ShopAccess.granted
+    assert shops.add("demo").access is ShopAccess.granted
     with database.transaction() as session:
-        sealed = session.execute(text("SELECT access_token_sealed FROM shops WHERE id = :id"), {"id": shop.id}).scalar()
-        assert b"shpat_secret" not in sealed
-        repository.save_token(session, other.id, sealed)
-    assert shops.access_token(shop.id) == "shpat_secret"
-    shops.add("demo")
-    assert shops.access_token(shop.id) == "shpat_secret", "adding again without a token keeps the token"
-    with pytest.raises(SealError):
-        shops.access_token(other.id)
+        sealed = session.execute(text("SELECT access_sealed FROM shop_tokens")).scalar()
+    assert b"shpat_secret" not in sealed
+    assert shops.vault.open(sealed, f"shops.access_token:{shop.id}") == "shpat_secret"
 
 
 @pytest.mark.parametrize("token", ["", "  ", "tökén", "x" * 600])
@@ -61,14 +60,17 @@ def test_an_unusable_token_is_refused(shops: ShopService, token: str) -> None:
 
 
 def test_an_uninstalled_shop_comes_back_by_adding_it(shops: ShopService, database: Database) -> None:
-    shop = shops.add("demo", "shpat_1")
+    shop = shops.add("demo")
+    shops.add("demo", "shpat_1")
     with database.transaction() as session:
         assert repository.uninstall(session, shop.domain, datetime.now(UTC) + timedelta(minutes=1))
-        assert not repository.uninstall(session, shop.domain, None), "a second time changes nothing"
+        assert repository.uninstall(session, shop.domain, None) is None, "a second time changes nothing"
     gone = shops.by_id(shop.id)
     assert gone is not None
     assert gone.state is ShopState.uninstalled
-    assert shops.access_token(shop.id) is None
+    assert gone.access is ShopAccess.none
+    with database.transaction() as session:
+        assert session.execute(text("SELECT count(*) FROM shop_tokens")).scalar() == 0
     assert shops.add("demo").is_installed
     assert shops.by_id(shop.id) == shop
 
@@ -78,7 +80,7 @@ def test_news_of_an_earlier_uninstall_does_not_end_the_present_installation(
 ) -> None:
     shop = shops.add("demo")
     with database.transaction() as session:
-        assert not repository.uninstall(session, shop.domain, datetime.now(UTC) - timedelta(hours=1))
+        assert repository.uninstall(session, shop.domain, datetime.now(UTC) - timedelta(hours=1)) is None
     assert shops.by_id(shop.id) == shop
 
 

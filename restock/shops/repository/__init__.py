@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import case, func, select, true, update
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.engine import CursorResult
+from sqlalchemy import case, cast, func, or_, select, true, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from restock.shops.models import ShopRow
-from restock.shops.values import ShopState
+from restock.shops.repository import tokens
+from restock.shops.values import ShopAccess, ShopState
 
 
 def by_domain(session: Session, domain: str) -> ShopRow | None:
@@ -44,6 +44,7 @@ def install(session: Session, domain: str) -> ShopRow:
             "state": ShopState.installed,
             "uninstalled_at": None,
             "installed_at": case((returning, func.now()), else_=ShopRow.installed_at),
+            "asked_at": case((returning, None), else_=ShopRow.asked_at),
             "updated_at": case((returning, func.now()), else_=ShopRow.updated_at),
         },
     )
@@ -51,25 +52,63 @@ def install(session: Session, domain: str) -> ShopRow:
     return found.one()
 
 
-def uninstall(session: Session, domain: str, triggered_at: datetime | None) -> bool:
-    """Mark a shop uninstalled and forget its token; False when it was not installed.
+def ensure(session: Session, domain: str) -> ShopRow:
+    """Return a shop's row, made as one without the app if there is none."""
+    statement = insert(ShopRow).values(domain=domain, state=ShopState.uninstalled, uninstalled_at=func.now())
+    session.execute(statement.on_conflict_do_nothing())
+    return session.scalars(select(ShopRow).where(ShopRow.domain == domain)).one()
+
+
+def uninstall(session: Session, domain: str, triggered_at: datetime | None) -> int | None:
+    """Mark a shop uninstalled, forget its tokens and return its id; None when it was not installed.
 
     A message triggered before the present installation is about an earlier one and changes nothing.
     """
     timely = true() if triggered_at is None else ShopRow.installed_at <= triggered_at
-    result = session.execute(
+    shop_id = session.scalar(
         update(ShopRow)
         .where(ShopRow.domain == domain, ShopRow.state == ShopState.installed, timely)
-        .values(state=ShopState.uninstalled, uninstalled_at=func.now(), updated_at=func.now(), access_token_sealed=None)
+        .values(state=ShopState.uninstalled, uninstalled_at=func.now(), updated_at=func.now())
+        .returning(ShopRow.id),
+        execution_options={"synchronize_session": False},
     )
-    return _changed(result) > 0
+    if shop_id is not None:
+        tokens.forget(session, shop_id)
+    return shop_id
 
 
-def save_token(session: Session, shop_id: int, sealed: bytes) -> None:
-    """Keep a sealed access token."""
+def save_profile(session: Session, shop_id: int, said: Mapping[str, str], at: datetime | None) -> None:
+    """Keep what Shopify says of a shop as of `at` (None: now), unless something newer is kept; the rest stays."""
+    said_at = func.now() if at is None else at
+    older = or_(ShopRow.profile_at.is_(None), ShopRow.profile_at <= said_at)
     session.execute(
-        update(ShopRow).where(ShopRow.id == shop_id).values(access_token_sealed=sealed, updated_at=func.now())
+        update(ShopRow)
+        .where(ShopRow.id == shop_id, older)
+        .values(profile=ShopRow.profile.op("||")(cast(dict(said), JSONB)), profile_at=said_at, updated_at=func.now()),
+        execution_options={"synchronize_session": False},
     )
+
+
+def ask_again(session: Session, shop_id: int) -> None:
+    """Have a shop asked for its profile and topics at the next opportunity."""
+    session.execute(update(ShopRow).where(ShopRow.id == shop_id).values(asked_at=None))
+
+
+def claim_to_ask(session: Session, limit: int, every_seconds: float) -> Sequence[int]:
+    """Take shops with access that were not asked for so long, each for one asker; return their ids."""
+    long_ago = or_(ShopRow.asked_at.is_(None), ShopRow.asked_at < func.now() - timedelta(seconds=every_seconds))
+    may = (ShopRow.state == ShopState.installed, ShopRow.access == ShopAccess.granted, long_ago)
+    due = select(ShopRow.id).where(*may).order_by(ShopRow.asked_at.nulls_first()).limit(limit)
+    statement = update(ShopRow).where(ShopRow.id.in_(due.with_for_update(skip_locked=True))).values(asked_at=func.now())
+    options = {"synchronize_session": False}
+    return session.scalars(statement.returning(ShopRow.id), execution_options=options).all()
+
+
+def ask_later(session: Session, shop_id: int, every_seconds: float, after_seconds: float) -> None:
+    """Have a shop that could not be asked tried again after that, unless somebody wants it sooner."""
+    at = func.now() - timedelta(seconds=every_seconds - after_seconds)
+    wanted = update(ShopRow).where(ShopRow.id == shop_id, ShopRow.asked_at.is_not(None))
+    session.execute(wanted.values(asked_at=at), execution_options={"synchronize_session": False})
 
 
 def save_settings(
@@ -80,8 +119,3 @@ def save_settings(
     statement = statement.values(settings=dict(stored), updated_at=func.now(), **columns)
     found = session.scalars(statement.returning(ShopRow), execution_options={"populate_existing": True})
     return found.one()
-
-
-def _changed(result: object) -> int:
-    assert isinstance(result, CursorResult)
-    return result.rowcount

@@ -75,8 +75,6 @@ def read_changes(changes: Mapping[str, str]) -> SettingsChange:
             faults.append(Fault(key, "INVALID_SETTING", f"must be {setting.allowed}"))
             continue
         (columns if setting.column else settings)[setting.column or key] = value
-    if "locale" in columns:
-        columns["locale"] = columns["locale"] or SETTINGS["locale"].default  # that column always holds a language
     return SettingsChange(settings, columns, faults)
 
 
@@ -181,6 +179,9 @@ _ROWS = (
     Setting("policy.minimum_units", texts.whole(1, 1_000_000), str, "1", "a whole number from 1 to 1000000"),
     Setting("policy.quantity_rule", texts.one_of(QuantityRule), str, QuantityRule.require, "require or ignore"),
     Setting("expire_days", texts.whole(1, 3650), str, str(_DEFAULTS.expire_days), "a whole number from 1 to 3650"),
+    Setting(
+        "attribution_days", texts.whole(1, 90), str, str(_DEFAULTS.attribution_days), "a whole number from 1 to 90"
+    ),
     Setting("legacy_errors", texts.read_flag, lambda value: str(value).lower(), "false", "true or false"),
     Setting(
         "country", texts.read_country, lambda value: value or "", "", "a two-letter ISO 3166 country code such as GB"

@@ -1,14 +1,15 @@
 """What can be done with shops: add, find, change settings, end.
 
-`find` stands on the path of every request, hence its short memory. No token leaves this room unsealed except to the
-caller of `access_token`.
+`find` stands on the path of every request, hence its short memory. Asking a shop anything is `service.tokens`'.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy.orm import Session
 
 from restock.database import Database
 from restock.errors import Fault, NotFoundError, ValidationError
@@ -16,7 +17,11 @@ from restock.links import Vault
 from restock.shopify.domains import clean_shop_domain
 from restock.shops import repository, rules
 from restock.shops.models import ShopRow
-from restock.shops.values import Shop, ShopState
+from restock.shops.repository import tokens
+from restock.shops.repository.tokens import NewPair
+from restock.shops.rules.profile import stored_profile
+from restock.shops.rules.sealing import access_context
+from restock.shops.values import Shop, ShopAccess, ShopState
 
 MEMORY_SECONDS = 2.0  # how stale a found shop may be: an uninstall is noticed at the latest after this
 _MOST_KNOWN = 20_000
@@ -76,7 +81,7 @@ class ShopService:
             row = repository.install(session, clean)
             shop = to_shop(row)
             if token is not None:
-                repository.save_token(session, shop.id, self.vault.seal(token.strip(), _token_context(shop.id)))
+                shop = self._accept_token(session, row, token.strip())
         self.memory.forget(clean)
         return shop
 
@@ -124,24 +129,32 @@ class ShopService:
         """List every setting of a shop as text: key, value, default, what is allowed."""
         return rules.settings_lines(shop)
 
-    def access_token(self, shop_id: int) -> str | None:
-        """Open a shop's Admin API token; None when it has none. Raises SealError when SECRET_KEY lost its key."""
-        with self.database.transaction() as session:
-            row = repository.by_id(session, shop_id)
-            sealed = row.access_token_sealed if row else None
-        return None if sealed is None else self.vault.open(sealed, _token_context(shop_id))
+    def _accept_token(self, session: Session, row: ShopRow, token: str) -> Shop:
+        """Keep a custom app's token, which has no end; what it allows is asked later."""
+        sealed = self.vault.seal(token, access_context(row.id))
+        tokens.replace(session, row.id, NewPair(sealed, None, None, None, None))
+        tokens.set_access(session, row.id, ShopAccess.granted)
+        repository.ask_again(session, row.id)
+        session.refresh(row)
+        return to_shop(row)
 
 
 def to_shop(row: ShopRow) -> Shop:
-    """Make the value that other rooms see of a row."""
+    """Make the value that other rooms see of a row: what the merchant chose, else what Shopify says."""
+    said = stored_profile(row.profile)
+    chosen = rules.read_settings(row.settings)
     return Shop(
         id=row.id,
         domain=row.domain,
         state=ShopState(row.state),
-        name=row.name or row.domain.partition(".")[0],
-        locale=row.locale,
-        currency=row.currency,
-        settings=rules.read_settings(row.settings),
+        name=row.name or said.name or row.domain.partition(".")[0],
+        locale=row.locale or said.locale or "en",
+        currency=row.currency or said.currency,
+        settings=replace(chosen, country=chosen.country or said.country),
+        access=ShopAccess(row.access),
+        scopes=frozenset(row.scopes),
+        time_zone=said.time_zone,
+        primary_url=said.primary_url,
     )
 
 
@@ -158,10 +171,6 @@ def _token_faults(token: str | None) -> Sequence[Fault]:
         return ()
     sentence = f"must be the app's Admin API access token: 1 to {_LONGEST_TOKEN} plain characters"
     return (Fault("token", "INVALID_TOKEN", sentence),)
-
-
-def _token_context(shop_id: int) -> str:
-    return f"shops.access_token:{shop_id}"
 
 
 def _make_room(entries: dict[str, object] | dict[str, tuple[float, Shop]] | dict[str, float], most: int) -> None:
