@@ -18,11 +18,19 @@ from restock.deliveries.service import Deliveries, DeliveryNotices
 from restock.errors import ConfigurationError
 from restock.inbox.service import InboxService
 from restock.inbox.service.effects import shop_effects
+from restock.inbox.service.order_news import order_effects
 from restock.jobs import Doorbell, Waker
 from restock.links import Links, Vault
 from restock.reports.service import ReportService
 from restock.restocks.service import RestockService
+from restock.restocks.service.purchases import PurchaseService
+from restock.shopify.admin_api import HttpAdminApi
+from restock.shopify.admin_api.transport import Transport
+from restock.shopify.oauth import TokenEndpoint
+from restock.shopify.port import AdminApi
 from restock.shops.service import ShopService
+from restock.shops.service.renewal import Renewal
+from restock.shops.service.tokens import TokenService
 from restock.subscriptions.service import SubscriptionService
 
 
@@ -37,9 +45,12 @@ class Services:
     shops: ShopService
     subscriptions: SubscriptionService
     restocks: RestockService
+    purchases: PurchaseService
     deliveries: Deliveries
     reports: ReportService
     inbox: InboxService
+    admin: AdminApi
+    tokens: TokenService
     doorbell: Doorbell
     waker: Waker
     channels_on: frozenset[ChannelName]  # those this instance has a provider for
@@ -57,8 +68,11 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
     links = Links(settings.secret_keys, settings.public_url)
     vault = Vault(settings.secret_keys)
     shops = ShopService(database, vault)
+    admin = HttpAdminApi(Transport(settings.shopify_api_version, settings.shopify_admin_url))
+    tokens = open_tokens(settings, shops, admin)
     subscriptions = SubscriptionService(database, settings.settle_seconds)
     channels = open_channels(settings)
+    purchases = PurchaseService(database, DeliveryNotices(), settings.settle_seconds)
     restocks = RestockService(database, DeliveryNotices(), settings.reconcile_minutes * 60)
     deliveries = Deliveries(
         database=database,
@@ -78,9 +92,12 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
         shops=shops,
         subscriptions=subscriptions,
         restocks=restocks,
+        purchases=purchases,
         deliveries=deliveries,
         reports=ReportService(database),
-        inbox=InboxService(database, settings.settle_seconds, shop_effects(shops)),
+        inbox=InboxService(database, settings.settle_seconds, (*shop_effects(shops), *order_effects(purchases))),
+        admin=admin,
+        tokens=tokens,
         doorbell=Doorbell(_required_redis(settings)),
         waker=Waker(database),
         channels_on=frozenset(channels),
@@ -92,6 +109,13 @@ def check_providers(settings: Settings) -> None:
     """Raise ConfigurationError with every provider's setting that is there and cannot be right."""
     if faults := provider_faults(settings):
         raise ConfigurationError("\n".join(faults))
+
+
+def open_tokens(settings: Settings, shops: ShopService, admin: AdminApi) -> TokenService:
+    """Wire the way to shops' tokens."""
+    secret = settings.shopify_api_secret.get_secret_value() if settings.shopify_api_secret else ""
+    source = TokenEndpoint(settings.shopify_api_key, secret, settings.shopify_admin_url)
+    return TokenService(Renewal(shops.database, shops.vault, source, shops.memory.forget), admin)
 
 
 def _open_database(settings: Settings, app: Flask) -> Database:

@@ -70,7 +70,7 @@ def _may_offer(lane: LaneFacts, person: PersonFacts, now: datetime) -> Send | Ho
     if person.suppression is not None:
         return Skip(SkipReason.suppressed)
     if not person.holds_offer:
-        return Skip(SkipReason.unsubscribed)
+        return Skip(SkipReason.purchased if person.has_bought else SkipReason.unsubscribed)
     if not lane.event_open:
         return Skip(SkipReason.event_closed)
     if lane.reading is None or _is_stale(lane.reading, lane.reading_max_age_seconds, now):

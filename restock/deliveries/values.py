@@ -36,6 +36,7 @@ class SkipReason(StrEnum):
     sold_out = "sold_out"  # not enough units left
     event_closed = "event_closed"  # the restock is over
     shop_uninstalled = "shop_uninstalled"  # the shop has removed the app
+    purchased = "purchased"  # the person has bought it meanwhile
     channel_off = "channel_off"  # the shop has switched the channel off, or this instance has no provider for it
 
 
@@ -52,13 +53,17 @@ class LaneFacts:
 
 @dataclass(frozen=True, slots=True)
 class PersonFacts:
-    """What differs. `holds_offer`: the subscription waits, and its open offer is the one this message is about."""
+    """What differs. `holds_offer`: the subscription waits, and its open offer is the one this message is about.
+
+    `has_bought`: the person has ordered the goods.
+    """
 
     kind: NoticeKind
     holds_offer: bool = False
     units: int = 1
     suppression: SuppressionReason | None = None
     address_known: bool = True
+    has_bought: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ class ClaimedRow:
     suppression: SuppressionReason | None
     address: str | None = field(default=None, repr=False)
     push_keys: Mapping[str, str] | None = field(default=None, repr=False)
+    has_bought: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ class OfferState(StrEnum):
     open = "open"  # it is this person's turn
     ended = "ended"  # the turn is over
     returned = "returned"  # never reached the person: back to the original place
+    bought = "bought"  # the person has ordered it: an order closed the turn
 
 
 class CloseReason(StrEnum):

@@ -105,6 +105,47 @@ class QueuePlace:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderLine:
+    """One line of an order: so many units of one variant, and what was paid for them in hundredths."""
+
+    line_id: int
+    variant_id: int
+    quantity: int
+    revenue_cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order as far as it concerns people who wait. `ordered_at` is cut to whole seconds by Shopify.
+
+    `customer_id` is Shopify's, None for a guest; the hashes are of every address the buyer gave.
+    """
+
+    order_id: int
+    ordered_at: datetime
+    currency: str
+    lines: tuple[OrderLine, ...]
+    customer_id: int | None = None
+    address_hashes: frozenset[bytes] = field(default=frozenset(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A subscription to a variant that may be a buyer's own.
+
+    `by_address`: the buyer gave its address; otherwise the customer id was vouched for by Shopify. `is_shared`: people
+    other than that customer stand behind it too.
+    """
+
+    subscription_id: int
+    variant_id: int
+    state: SubscriptionState
+    joined_at: datetime
+    by_address: bool
+    is_shared: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ConfirmationDue:
     """A contact that is to be asked whether it wants to be told."""
 

@@ -17,6 +17,7 @@ from restock.subscriptions.values import SuppressionReason
 _FACTS = """
     SELECT d.id, d.shop_id, d.kind, d.channel, d.dedupe_key, d.created_at, d.attempt, d.contact_id, d.offer_id,
         s.variant_id, coalesce(s.quantity, 1) AS quantity, coalesce(o.units, 1) AS units,
+        coalesce(s.state = 'purchased', false) AS has_bought,
         coalesce(s.state = 'active' AND s.open_offer_id = d.offer_id AND s.end_reason IS NULL, false) AS holds_offer,
         coalesce(s.locale, c.locale) AS locale, x.reason AS suppression, c.address, c.push_keys,
         d.lane_id, d.doubts, coalesce(d.reason, '') AS reason
@@ -119,6 +120,7 @@ def _claimed(row: Row[Any]) -> Mapping[str, Any]:
         "quantity": row.quantity,
         "units": row.units,
         "holds_offer": row.holds_offer,
+        "has_bought": row.has_bought,
         "locale": row.locale,
         "suppression": SuppressionReason(row.suppression) if row.suppression else None,
         "address": row.address,

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from restock.deliveries.repository.lanes import advance, ensure_lanes
-from restock.deliveries.values import NewDelivery
+from restock.deliveries.values import NewDelivery, SkipReason
 
 _ADD = text("""
     INSERT INTO deliveries
@@ -29,6 +29,12 @@ _ADD = text("""
 
 _COLUMNS = ("shop_id", "channel", "kind", "dedupe_key", "contact_id", "subscription_id", "offer_id", "event_id")
 
+# A message that is on its way already stays true: it was.
+_WITHDRAW = text("""
+    UPDATE deliveries SET state = 'skipped', reason = :reason, finished_at = now()
+    WHERE shop_id = :shop_id AND offer_id = ANY(:offer_ids) AND state = 'queued'
+""")
+
 
 def add(session: Session, messages: Sequence[NewDelivery]) -> int:
     """Queue messages, due at once, in their order; return how many are new."""
@@ -39,3 +45,9 @@ def add(session: Session, messages: Sequence[NewDelivery]) -> int:
     lane_ids = list(found.scalars())
     advance(session, dict.fromkeys(lane_ids, 0.0))
     return len(lane_ids)
+
+
+def withdraw(session: Session, shop_id: int, offer_ids: Sequence[int], reason: SkipReason) -> None:
+    """queued -> skipped, for the messages of these offers; waits for a claim that holds one of them."""
+    if offer_ids:
+        session.execute(_WITHDRAW, {"shop_id": shop_id, "offer_ids": list(offer_ids), "reason": reason.value})

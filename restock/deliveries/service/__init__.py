@@ -26,7 +26,7 @@ from restock.deliveries.service.ports import Suppressions, Turns
 from restock.deliveries.service.receipts import Receipts
 from restock.deliveries.service.recording import Recording
 from restock.deliveries.service.sending import Sending
-from restock.deliveries.values import Batch, Drained, NewDelivery
+from restock.deliveries.values import Batch, Drained, NewDelivery, SkipReason
 from restock.links import Links
 from restock.restocks.values import OfferNotice
 
@@ -35,11 +35,15 @@ _MOST_COUNTED_PER_LANE = 2000
 
 
 class DeliveryNotices:
-    """Queue the messages of new offers: the port the restocks room declares."""
+    """Queue and withdraw the messages of offers: the ports the restocks room declares."""
 
     def add(self, session: Session, offers: Sequence[OfferNotice]) -> None:
         """Queue one message for each offer, in the caller's transaction; an offer is told once, ever."""
         notices.add(session, [_of_offer(offer) for offer in offers])
+
+    def withdraw(self, session: Session, shop_id: int, offer_ids: Sequence[int]) -> None:
+        """Skip the messages of offers whose people have bought the goods, where they have not left yet."""
+        notices.withdraw(session, shop_id, offer_ids, SkipReason.purchased)
 
 
 def _of_offer(offer: OfferNotice) -> NewDelivery:

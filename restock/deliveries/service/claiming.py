@@ -106,4 +106,5 @@ def load_shop(session: Session, shop_id: int) -> Shop:
 
 
 def _person(row: ClaimedRow) -> PersonFacts:
-    return PersonFacts(row.kind, row.holds_offer, row.units, row.suppression, row.address is not None)
+    known = row.address is not None
+    return PersonFacts(row.kind, row.holds_offer, row.units, row.suppression, known, row.has_bought)
