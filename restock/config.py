@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     shopify_old_api_secret: SecretStr | None = None  # still accepted for a while after a rotation
     shopify_api_version: str = "2026-10"
     shopify_admin_url: str = "https://{shop}"
+    playground_shopify_url: str | None = None  # development only; None: the playground has nothing to sell
 
     smtp_url: SecretStr | None = None  # None in production: e-mail is off
     email_from: str = "Restock <alerts@localhost>"
@@ -123,7 +124,7 @@ class Settings(BaseSettings):
             raise ValueError("must be hosts with their ports such as 127.0.0.1:9010, separated by commas")
         return value
 
-    @field_validator("app_url", "twilio_api_url", "shopify_admin_url")
+    @field_validator("app_url", "twilio_api_url", "shopify_admin_url", "playground_shopify_url")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
         if value is None:
@@ -168,6 +169,8 @@ def production_faults(settings: Settings) -> list[str]:
         faults.append("SECRET_KEY is too short: use 32 or more random characters")
     if settings.push_extra_hosts:
         faults.append("PUSH_EXTRA_HOSTS is for development only: unset it")
+    if settings.playground_shopify_url:
+        faults.append("PLAYGROUND_SHOPIFY_URL is for development only: unset it")
     return faults
 
 

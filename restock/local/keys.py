@@ -29,6 +29,7 @@ def _vapid_private_key() -> str:
 
 _MAKERS: dict[str, Callable[[], str]] = {
     "SECRET_KEY": lambda: secrets.token_urlsafe(32),
+    "SHOPIFY_API_KEY": lambda: secrets.token_hex(16),  # for the playground's Shopify; no real app
     "SHOPIFY_API_SECRET": lambda: secrets.token_hex(32),
     "VAPID_PRIVATE_KEY": _vapid_private_key,
     "TWILIO_ACCOUNT_SID": lambda: f"AC{secrets.token_hex(16)}",  # for the local peer; no real account

@@ -144,9 +144,15 @@ class Supervisor:
         if not self.settings.is_production and "settle_seconds" not in self.settings.model_fields_set:
             found["SETTLE_SECONDS"] = _NEWCOMERS_SETTLE_SECONDS
         if needs_peers(self.settings):
-            self.peers = Peers(free_port(), free_port(), self.instance.folder / "outbox")
+            ports = free_port(), free_port(), free_port()
+            self.peers = Peers(*ports, self._own_door(), self.instance.folder / "outbox")
             found |= peer_settings(self.settings, self.peers, self.instance.made_keys())
         return found
+
+    def _own_door(self) -> str:
+        """Give the address this machine reaches the web at: never APP_URL, which may be a tunnel."""
+        host = _ANY_ADDRESS.get(self.settings.host, self.settings.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def _migrate(self, environment: dict[str, str]) -> None:
         code = self.crew.run_to_end(MIGRATE, environment)

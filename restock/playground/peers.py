@@ -1,4 +1,4 @@
-"""The providers' stand-ins on this machine: a mail server, a Twilio and a push service that deliver to the outbox.
+"""The stand-ins on this machine: a mail server, a Twilio and a push service that deliver to the outbox, and a Shopify.
 
 Development only, on 127.0.0.1 only. Messages travel to them over real SMTP and HTTP, just as to the real ones.
 """
@@ -11,14 +11,16 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from restock.playground.fake_http import Answer, Request
+from restock.playground.fake_http import Answer, FakePeer, Request
 from restock.playground.fake_push import FakePush, PushMessage
 from restock.playground.fake_twilio import FakeTwilio, TextMessage
 from restock.playground.mail_sink import open_mail_sink
 from restock.playground.outbox import OutboxWriter
+from restock.playground.shopify.server import App, FakeShopify, open_playground
 
 _TWILIO_PATHS = "/2010-04-01/"
 _REPORT = ("sent", "delivered")  # what becomes of every text message, told to the address the message names
@@ -57,13 +59,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     credentials = os.environ.get("TWILIO_ACCOUNT_SID", ""), os.environ.get("TWILIO_AUTH_TOKEN", "")
     port = options.http_port
     try:
-        providers = LocalProviders(port, outbox, *credentials)
-        try:
-            providers.start()
+        with ExitStack() as stack:
+            stack.enter_context(_served(LocalProviders(port, outbox, *credentials)))
+            if port := options.shopify_port:
+                stack.enter_context(_served(_shopify(options)))
             port = options.smtp_port
             asyncio.run(_serve(port, outbox))
-        finally:
-            providers.close()
     except OSError as error:
         print(
             f"The local stand-ins cannot listen on 127.0.0.1:{port}: {os.strerror(error.errno or 0)}.", file=sys.stderr
@@ -72,14 +73,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _shopify(options: argparse.Namespace) -> FakeShopify:
+    """Open the playground's Shopify; what it remembers is kept beside the outbox."""
+    app = App(options.app_url, os.environ.get("SHOPIFY_API_KEY", ""), os.environ.get("SHOPIFY_API_SECRET", ""))
+    return open_playground(app, options.shopify_port, options.outbox)
+
+
+@contextmanager
+def _served(peer: FakePeer) -> Iterator[None]:
+    peer.start()
+    try:
+        yield
+    finally:
+        peer.close()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="restock peers",
-        description="Stand-ins for the mail server, Twilio and the push service (development).",
-        epilog="TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN are the credentials the stand-in for Twilio asks for.",
+        description="Stand-ins for the mail server, Twilio, the push service and Shopify (development).",
+        epilog="TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN are the credentials the stand-in for Twilio asks for; "
+        "SHOPIFY_API_KEY and SHOPIFY_API_SECRET are the app that the stand-in for Shopify knows.",
     )
     parser.add_argument("--smtp-port", type=int, required=True, metavar="PORT", help="where e-mail is received")
     parser.add_argument("--http-port", type=int, required=True, metavar="PORT", help="where SMS and push are received")
+    parser.add_argument("--shopify-port", type=int, metavar="PORT", help="where Shopify answers; none without it")
+    parser.add_argument("--app-url", default="http://127.0.0.1:8000", metavar="URL", help="where webhooks are sent")
     parser.add_argument("--outbox", type=Path, required=True, metavar="DIR", help="folder that keeps what was received")
     return parser
 

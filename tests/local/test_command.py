@@ -98,11 +98,14 @@ def test_production_makes_no_keys(tmp_path: Path) -> None:
 
 def test_a_channel_with_a_real_provider_gets_no_stand_in(tmp_path: Path) -> None:
     keys = development_keys(tmp_path)
-    peers = Peers(2525, 9010, tmp_path)
+    peers = Peers(2525, 9010, 9020, "http://127.0.0.1:8000", tmp_path)
     real = Settings(_env_file=None, smtp_url="smtp://mail.example.com")  # type: ignore[call-arg, arg-type]
     assert "SMTP_URL" not in peer_settings(real, peers, keys)
     bare = Settings(_env_file=None)  # type: ignore[call-arg]
     assert peer_settings(bare, peers, keys)["SMTP_URL"] == "smtp://127.0.0.1:2525"
+    assert peer_settings(bare, peers, keys)["SHOPIFY_ADMIN_URL"] == "http://127.0.0.1:9020/{shop}"
+    own_app = Settings(_env_file=None, shopify_api_key="a real app's")  # type: ignore[call-arg]
+    assert "SHOPIFY_ADMIN_URL" not in peer_settings(own_app, peers, keys)
     assert Settings(_env_file=None, **{n.lower(): v for n, v in peer_settings(bare, peers, keys).items()})  # type: ignore[call-arg, arg-type]
 
 

@@ -33,6 +33,7 @@ from restock.playground.shopify.graphql.changes import MUTATIONS
 from restock.playground.shopify.graphql.costs import (
     LARGEST_ARRAY,
     MOST_POINTS,
+    MUTATION_POINTS,
     Bucket,
     PriceList,
     count_objects,
@@ -111,7 +112,8 @@ class AdminEndpoint:
                 field_resolver=_resolve,
                 type_resolver=_type_of,
             )
-        used = min(cost, count_objects(result.data))
+        own = MUTATION_POINTS - 1 if operation.operation.value == "mutation" else 0  # the payload is one of the objects
+        used = min(cost, own + count_objects(result.data) - 1)
         bucket.give_back(cost - used)
         answered: Json = {"data": result.data} | _costs(cost, used, bucket)
         if result.errors:
