@@ -19,8 +19,10 @@ from restock.errors import ConfigurationError
 from restock.inbox.service import InboxService
 from restock.inbox.service.effects import shop_effects
 from restock.inbox.service.order_news import order_effects
+from restock.inbox.service.privacy_news import privacy_effects
 from restock.jobs import Doorbell, Waker
 from restock.links import Links, Vault
+from restock.privacy.service import PrivacyService
 from restock.reports.service import ReportService
 from restock.restocks.service import RestockService
 from restock.restocks.service.purchases import PurchaseService
@@ -48,6 +50,7 @@ class Services:
     purchases: PurchaseService
     deliveries: Deliveries
     reports: ReportService
+    privacy: PrivacyService
     inbox: InboxService
     admin: AdminApi
     tokens: TokenService
@@ -74,6 +77,7 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
     channels = open_channels(settings)
     purchases = PurchaseService(database, DeliveryNotices(), settings.settle_seconds)
     restocks = RestockService(database, DeliveryNotices(), settings.reconcile_minutes * 60)
+    privacy = _open_privacy(settings, database, vault, restocks, shops)
     deliveries = Deliveries(
         database=database,
         channels=channels,
@@ -95,7 +99,8 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
         purchases=purchases,
         deliveries=deliveries,
         reports=ReportService(database),
-        inbox=InboxService(database, settings.settle_seconds, (*shop_effects(shops), *order_effects(purchases))),
+        privacy=privacy,
+        inbox=InboxService(database, settings.settle_seconds, (*shop_effects(shops), *order_effects(purchases), *privacy_effects(privacy))),
         admin=admin,
         tokens=tokens,
         doorbell=Doorbell(_required_redis(settings)),
@@ -130,6 +135,19 @@ def _open_database(settings: Settings, app: Flask) -> Database:
     url = settings.database_url.get_secret_value()
     init_database(app, url)
     return Database(app, url)
+
+
+def _open_privacy(
+    settings: Settings, database: Database, vault: Vault, restocks: RestockService, shops: ShopService
+) -> PrivacyService:
+    return PrivacyService(
+        database,
+        vault,
+        restocks,
+        settings.retention_days,
+        older=[Vault([key]) for key in settings.secret_keys[1:]],
+        forget=shops.memory.forget,
+    )
 
 
 def _required_redis(settings: Settings) -> str:

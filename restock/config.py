@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     workers: int = Field(default=2, ge=1, le=64)  # RQ workers that deliver; one more looks after stock
     delivery_lease_seconds: float = Field(default=60.0, ge=2, le=600)
     sweep_seconds: float = Field(default=1.0, ge=0.05, le=60)
+    retention_days: int = Field(default=730, ge=30, le=3650)  # how long what is over is kept
     reading_max_age_seconds: float = Field(default=120.0, ge=1, le=3600)
     intent_limit_client: int = Field(default=60, ge=1)  # a minute, each
     intent_limit_address: int = Field(default=60, ge=1)

@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("identity_sealed", sa.LargeBinary(), nullable=True),
         sa.Column("export_sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("progress", sa.Text(), nullable=True),
         sa.Column("row_count", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("next_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),

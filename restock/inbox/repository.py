@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import case, delete, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from restock.inbox.models import InboxMessageRow
+from restock.inbox.rules.compliance import IMPERSONAL
 from restock.inbox.values import InboxMessage, InboxState
 from restock.statements import Connection, Parameter, PreparedStatement
 
@@ -106,13 +107,15 @@ def any_due(session: Session) -> bool:
 
 
 def finish(session: Session, message_ids: Sequence[int], state: InboxState, reason: str | None = None) -> None:
-    """Settle messages held by this transaction."""
+    """Settle messages held by this transaction; a body that may tell of a person goes at once."""
     if not message_ids:
         return
+    is_of_goods = or_(*(InboxMessageRow.topic.startswith(prefix) for prefix in IMPERSONAL))
+    body = case((is_of_goods, InboxMessageRow.body), else_=b"")
     session.execute(
         update(InboxMessageRow)
         .where(InboxMessageRow.id.in_(message_ids), InboxMessageRow.state == InboxState.received)
-        .values(state=state, reason=reason, attempts=InboxMessageRow.attempts + 1, finished_at=func.now()),
+        .values(state=state, reason=reason, body=body, attempts=InboxMessageRow.attempts + 1, finished_at=func.now()),
         execution_options={"synchronize_session": False},
     )
 

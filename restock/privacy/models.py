@@ -31,6 +31,7 @@ class PrivacyRequestRow(Base):
     reason: Mapped[str | None] = mapped_column(Text)
     identity_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     export_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    progress: Mapped[str | None] = mapped_column(Text)  # how far the erasure of a shop has come: "table cursor"
     row_count: Mapped[int] = mapped_column(BigInteger, server_default="0")
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
     next_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())

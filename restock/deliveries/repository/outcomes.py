@@ -1,7 +1,8 @@
 """Recording what became of a hand-over: the arrows out of `sending` and `unknown`.
 
 Fenced by the token of the claim. A delivery whose lease ended meanwhile is `unknown` and keeps its token, so a late
-answer still ends the doubt; one that was queued again has lost it, and the late answer changes nothing.
+answer still ends the doubt; one that was queued again has lost it, and the late answer changes nothing. Of a person
+who was erased meanwhile the provider's id of the message is not kept.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _DOUBTED = "state = 'unknown' AND finished_at IS NULL"
 
 _SENT = """
     UPDATE deliveries SET state = 'sent', sent_at = now(), lease_until = NULL, token = NULL, reason = NULL,
-        provider_message_id = coalesce(told.message_id, provider_message_id)
+        provider_message_id = CASE WHEN contact_id IS NOT NULL THEN coalesce(told.message_id, provider_message_id) END
     FROM unnest(CAST(:ids AS bigint[]), CAST(:message_ids AS text[])) AS told(id, message_id)
     WHERE deliveries.id = told.id AND {condition}
     RETURNING deliveries.id, offer_id, contact_id

@@ -29,7 +29,8 @@ _BEFORE = {
 _MOVE = text("""
     UPDATE deliveries SET state = :state, reason = nullif(:reason, ''), lease_until = NULL, token = NULL,
         sent_at = coalesce(sent_at, now()), finished_at = CASE WHEN :final THEN now() END,
-        provider_message_id = coalesce(CAST(:message_id AS text), provider_message_id)
+        provider_message_id = CASE WHEN contact_id IS NOT NULL
+            THEN coalesce(CAST(:message_id AS text), provider_message_id) END
     WHERE id = :id AND state = ANY(:before)
       AND (:state <> 'bounced' OR provider_message_id = :message_id) IS NOT FALSE
     RETURNING shop_id, offer_id, contact_id

@@ -6,7 +6,8 @@ Locks are taken in the order customers, contacts, subscriptions, intents, stock;
 from __future__ import annotations
 
 from restock.subscriptions.repository.confirmations import confirm, contact_view, take_confirmations_due
-from restock.subscriptions.repository.endings import expire_due, suppress, sweep_orphans, unsubscribe
+from restock.subscriptions.repository.endings import expire_due, suppress, unsubscribe
+from restock.subscriptions.repository.erasing import drop_ended, sweep_orphans
 from restock.subscriptions.repository.queue import (
     attach_offers,
     mark_notified,
@@ -20,6 +21,7 @@ __all__ = [
     "attach_offers",
     "confirm",
     "contact_view",
+    "drop_ended",
     "expire_due",
     "mark_notified",
     "queue_page",

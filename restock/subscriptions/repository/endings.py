@@ -1,8 +1,7 @@
-"""How waiting ends otherwise than by being told: the person's no, a dead address, time; and what is tidied up after."""
+"""How waiting ends otherwise than by being told: the person's no, a dead address, time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -68,19 +67,6 @@ _EXPIRE = text("""
     SELECT count(*) FROM ended
 """)
 
-# A post at this moment sets updated_at of both rows, so the age is judged again under the row's lock.
-_SWEEP: Sequence[Any] = [
-    text(f"""
-        DELETE FROM {table} WHERE updated_at < now() - make_interval(days => :days) AND id IN (
-            SELECT id FROM {table} WHERE updated_at < now() - make_interval(days => :days)
-              AND NOT EXISTS (SELECT FROM {child} WHERE {child}.{key} = {table}.id)
-            LIMIT :limit FOR UPDATE SKIP LOCKED
-        )
-        RETURNING id
-    """)  # noqa: S608 (three names of our own)
-    for table, child, key in (("customers", "intents", "customer_id"), ("contacts", "subscriptions", "contact_id"))
-]
-
 
 def lock_contact(session: Session, contact_id: int, shop_id: int | None = None) -> Row[Any] | None:
     """Lock and read a contact; `shop_id` None when a signed link names it. None when there is no such contact."""
@@ -120,11 +106,3 @@ def _end(session: Session, contact: Row[Any], reason: SuppressionReason) -> None
 def expire_due(session: Session, limit: int) -> int:
     """End at most `limit` subscriptions past their time, all shops; those whose turn is being handed over wait."""
     return int(session.execute(_EXPIRE, {"limit": limit}).scalar_one())
-
-
-def sweep_orphans(session: Session, days: int, limit: int) -> int:
-    """Erase customers without an intent and contacts without a subscription, untouched for `days`, all shops.
-
-    At most `limit` of each; suppressions stay. It reads both tables: for a quiet hour.
-    """
-    return sum(len(session.execute(sweep, {"days": days, "limit": limit}).all()) for sweep in _SWEEP)

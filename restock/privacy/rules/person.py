@@ -1,0 +1,74 @@
+"""What is one person's, around the addresses and the customer id a request names. Pure.
+
+Too little leaves somebody unerased; too much tells one shopper's addresses to another, or erases a stranger. So an
+address that is named is the person's; a handle is, when nobody else speaks through it; and what else a handle leads to
+is, when no other handle speaks for it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+from restock.channels.values import ChannelName
+from restock.privacy.values import Circle, Identity, Person
+from restock.subscriptions.rules.emails import normalise_email
+from restock.subscriptions.rules.phones import PhoneFault, PhoneHints, normalise_phone
+
+
+def addresses_of(identity: Identity, country: str | None) -> tuple[tuple[ChannelName, str], ...]:
+    """List the normalised addresses an identity can mean. `country` is the shop's own, for national phone numbers."""
+    return tuple(dict.fromkeys([*_emails(identity.email), *_phones(identity.phone, country)]))
+
+
+def _emails(typed: str | None) -> Iterator[tuple[ChannelName, str]]:
+    if typed and (text := typed.strip()):
+        for form in (text, text.lower()):
+            yield ChannelName.email, normalise_email(form) or form
+
+
+def _phones(typed: str | None, country: str | None) -> Iterator[tuple[ChannelName, str]]:
+    if not typed:
+        return
+    number = normalise_phone(typed, PhoneHints(shop_region=country))
+    if not isinstance(number, PhoneFault):
+        yield ChannelName.sms, number
+    if country and not isinstance(number := normalise_phone(typed, PhoneHints(region=country)), PhoneFault):
+        yield ChannelName.sms, number
+
+
+def find_person(circle: Circle, identity: Identity) -> Person:
+    """Decide what in a circle is the person's."""
+    named_channels = {circle.channels[contact] for contact in circle.named}
+    contacts_of: dict[uuid.UUID, set[int]] = {handle: set() for handle in circle.handles}
+    handles_of: dict[int, set[uuid.UUID]] = {contact: set() for contact in circle.channels}
+    for handle, contact in circle.links:
+        contacts_of[handle].add(contact)
+        handles_of[contact].add(handle)
+    own = {
+        handle
+        for handle, customer_id in circle.handles.items()
+        if _is_own(customer_id, contacts_of[handle], circle, identity, named_channels)
+    }
+    led_to = {contact for handle in own for contact in contacts_of[handle]} - circle.named
+    contacts = circle.named | {contact for contact in led_to if handles_of[contact] <= own}
+    return Person(
+        contacts=frozenset(contacts),
+        handles=frozenset(own),
+        shared_contacts=frozenset(led_to - contacts),
+        shared_handles=frozenset(handle for contact in contacts for handle in handles_of[contact] if handle not in own),
+    )
+
+
+def _is_own(
+    customer_id: int | None, contacts: set[int], circle: Circle, identity: Identity, named_channels: set[str]
+) -> bool:
+    """Say whether a handle is the person's alone.
+
+    One whose customer is known is that customer's. Of the others, one that also speaks for another address of a kind
+    the person named (a family's browser, a shop's terminal) is not.
+    """
+    if customer_id is not None and identity.shopify_customer_id is not None:
+        return customer_id == identity.shopify_customer_id
+    others = {circle.channels[contact] for contact in contacts - circle.named}
+    return bool(contacts & circle.named) and not others & named_channels

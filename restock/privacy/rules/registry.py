@@ -1,0 +1,217 @@
+"""Every column of every table: whom it tells of, how that person is found, how it is erased, who is shown it. Pure.
+
+A test compares this page with the tables and fails on a column that is not here: decide first, then add the column.
+The order of the tables is the order in which a shop's rows are erased: children before parents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Found(StrEnum):
+    """How the rows of one person are found in a table."""
+
+    address = "address"  # by the hash of an address, or an e-mail address written otherwise
+    handle = "handle"  # by the Shopify customer id, or as the only speaker for the person's contacts
+    contact = "contact"  # by the contacts found
+    subscription = "subscription"  # by the subscriptions of these contacts
+    body = "body"  # by the text of the webhook
+    request = "request"  # by the request itself
+
+
+class Erased(StrEnum):
+    """How a personal column is erased."""
+
+    row = "row"  # the row is deleted
+    null = "null"  # NULL; the row stays, and counts
+    blank = "blank"  # overwritten with what says nothing
+    kept_hash = "kept_hash"  # stays, as a hash: a no that must outlive the person
+    keyed_hash = "keyed_hash"  # was never more than a hash under this instance's key: the tombstone
+    sealed_then_null = "sealed_then_null"  # encrypted while it is needed, then NULL
+
+
+class Paging(StrEnum):
+    """By what a shop's rows are walked through when the shop is erased."""
+
+    bigint = "bigint"  # a numeric id, in windows over the whole table
+    uuid = "uuid"  # a random id, likewise
+    shop_first = "shop_first"  # the primary key begins with the shop
+    domain = "domain"  # the table knows the shop by its domain
+    once = "once"  # one row, the last
+
+
+@dataclass(frozen=True, slots=True)
+class TableRule:
+    """One table. Each column is in exactly one of `personal`, `merchant` (of the shop's owner) and `plain` (of nobody).
+
+    `exported` columns are told on a data request; they need not be personal. `found` None: the table knows no person.
+    """
+
+    paging: Paging
+    plain: frozenset[str]
+    personal: Mapping[str, Erased] = field(default_factory=dict)
+    merchant: frozenset[str] = frozenset()
+    found: Found | None = None
+    exported: tuple[str, ...] = ()
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+def _all(how: Erased, columns: str) -> dict[str, Erased]:
+    return dict.fromkeys(columns.split(), how)
+
+
+_SOURCE_TIMES = " source_updated_at source_triggered_at updated_at"
+
+REGISTRY: Mapping[str, TableRule] = {
+    "deliveries": TableRule(
+        Paging.bigint,
+        _words(
+            "id shop_id lane_id kind channel subscription_id offer_id event_id state reason attempt doubts next_at"
+            " lease_until token click_count clicked_at created_at claimed_at sent_at finished_at"
+        ),
+        _all(Erased.null, "contact_id provider_message_id") | _all(Erased.blank, "dedupe_key"),
+        found=Found.subscription,
+        exported=_listed(
+            "id kind channel state reason created_at sent_at finished_at click_count clicked_at provider_message_id"
+        ),
+    ),
+    "offers": TableRule(
+        Paging.bigint,
+        _words("id shop_id event_id wave_id subscription_id units state reason accepted_at ends_at created_at"),
+        found=Found.subscription,
+        exported=_listed("id subscription_id units state reason accepted_at ends_at created_at"),
+    ),
+    "intents": TableRule(
+        Paging.uuid,
+        _words("shop_id variant_id product_id market_id"),
+        _all(
+            Erased.row,
+            "id customer_id subscription_id contact_id channel quantity source product closed_at created_at updated_at",
+        ),
+        found=Found.subscription,
+        exported=_listed(
+            "id customer_id channel variant_id product_id market_id quantity source product created_at updated_at"
+            " closed_at"
+        ),
+    ),
+    "subscriptions": TableRule(
+        Paging.bigint,
+        _words(
+            "id shop_id channel variant_id product_id market_id quantity state end_reason open_offer_id queued_at"
+            " expires_at notified_at ended_at created_at updated_at"
+        ),
+        _all(Erased.null, "contact_id opener_customer_id locale"),
+        found=Found.contact,
+        exported=_listed(
+            "id channel variant_id product_id market_id quantity locale state end_reason queued_at expires_at"
+            " notified_at ended_at created_at"
+        ),
+    ),
+    "consents": TableRule(
+        Paging.bigint,
+        _words("shop_id"),
+        _all(
+            Erased.row,
+            "id contact_id customer_id purpose action effective variant_id source page_url ip_hash user_agent locale"
+            " said_at",
+        ),
+        found=Found.contact,
+        exported=_listed("purpose action effective variant_id source page_url ip_hash user_agent locale said_at"),
+    ),
+    "contacts": TableRule(
+        Paging.bigint,
+        _words("shop_id"),
+        _all(
+            Erased.row,
+            "id channel address address_hash push_keys locale marketing suppression confirmed_at confirm_requested_at"
+            " created_at updated_at",
+        ),
+        found=Found.address,
+        exported=_listed(
+            "id channel address push_keys locale marketing suppression confirmed_at created_at updated_at"
+        ),
+    ),
+    "customers": TableRule(
+        Paging.uuid,
+        _words("shop_id"),
+        _all(Erased.row, "id name locale shopify_customer_id created_at updated_at"),
+        found=Found.handle,
+        exported=_listed("id name locale shopify_customer_id created_at updated_at"),
+    ),
+    "suppressions": TableRule(
+        Paging.shop_first,
+        _words("shop_id channel reason created_at"),
+        _all(Erased.kept_hash, "address_hash"),
+        found=Found.address,
+        exported=("channel", "reason", "created_at"),
+    ),
+    "redactions": TableRule(
+        Paging.shop_first, _words("shop_id redacted_at"), _all(Erased.keyed_hash, "keyed_hash"), found=Found.request
+    ),
+    "waves": TableRule(
+        Paging.bigint,
+        _words("id shop_id event_id number units free_units offered_count offered_units passed_over_count planned_at"),
+    ),
+    "restock_events": TableRule(
+        Paging.bigint,
+        _words(
+            "id shop_id variant_id units_at_open wave_count cursor_queued_at cursor_id plan_at stock_changed_at"
+            " opened_at closed_at close_reason"
+        ),
+    ),
+    "delivery_lanes": TableRule(Paging.bigint, _words("id shop_id channel event_id next_at served_at")),
+    "inbox_messages": TableRule(
+        Paging.domain,
+        _words(
+            "id shop_domain webhook_id topic event_id api_version triggered_at state reason attempts next_at"
+            " received_at finished_at"
+        ),
+        _all(Erased.blank, "body"),
+        found=Found.body,
+    ),
+    "stock_checks": TableRule(Paging.shop_first, _words("shop_id variant_id due_at version attempts")),
+    "stock_readings": TableRule(Paging.shop_first, _words("shop_id variant_id sellable units source read_at")),
+    "inventory_levels": TableRule(
+        Paging.shop_first, _words("shop_id inventory_item_id location_id available" + _SOURCE_TIMES)
+    ),
+    "inventory_items": TableRule(
+        Paging.shop_first, _words("shop_id inventory_item_id tracked deleted_at" + _SOURCE_TIMES)
+    ),
+    "variants": TableRule(
+        Paging.shop_first,
+        _words(
+            "shop_id variant_id product_id title sku price_cents inventory_item_id inventory_policy tracked"
+            " inventory_quantity image_url deleted_at" + _SOURCE_TIMES
+        ),
+    ),
+    "products": TableRule(
+        Paging.shop_first,
+        _words(
+            "shop_id product_id title handle vendor status published image_url variant_count deleted_at" + _SOURCE_TIMES
+        ),
+    ),
+    "privacy_requests": TableRule(
+        Paging.domain,
+        _words(
+            "id shop_domain kind shopify_request_id state reason progress row_count attempts next_at received_at"
+            " finished_at"
+        ),
+        _all(Erased.sealed_then_null, "identity_sealed export_sealed"),
+        found=Found.request,
+    ),
+    "shops": TableRule(
+        Paging.once,
+        _words("id state locale currency settings installed_at uninstalled_at created_at updated_at"),
+        merchant=_words("domain name access_token_sealed"),
+    ),
+}
