@@ -100,7 +100,11 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
         deliveries=deliveries,
         reports=ReportService(database),
         privacy=privacy,
-        inbox=InboxService(database, settings.settle_seconds, (*shop_effects(shops), *order_effects(purchases), *privacy_effects(privacy))),
+        inbox=InboxService(
+            database,
+            settings.settle_seconds,
+            (*shop_effects(shops), *order_effects(purchases), *privacy_effects(privacy)),
+        ),
         admin=admin,
         tokens=tokens,
         doorbell=Doorbell(_required_redis(settings)),
