@@ -47,14 +47,14 @@ class Paging(StrEnum):
 class TableRule:
     """One table. Each column is in exactly one of `personal`, `merchant` (of the shop's owner) and `plain` (of nobody).
 
-    `exported` columns are told on a data request; they need not be personal. `found` None: the table knows no person.
+    `exported` columns are told on a data request; they need not be personal. `found` None: no row is a person's.
     """
 
     paging: Paging
     plain: frozenset[str]
     personal: Mapping[str, Erased] = field(default_factory=dict)
     merchant: frozenset[str] = frozenset()
-    found: Found | None = None
+    found: Found | None = None  # how rows that are a person's are found
     exported: tuple[str, ...] = ()
 
 
@@ -128,6 +128,23 @@ REGISTRY: Mapping[str, TableRule] = {
         found=Found.contact,
         exported=_listed("purpose action effective variant_id source page_url ip_hash user_agent locale said_at"),
     ),
+    "marketing_writes": TableRule(
+        Paging.bigint,
+        _words("shop_id"),
+        _all(Erased.row, "id contact_id said_at state reason attempts next_at created_at finished_at"),
+        found=Found.contact,
+        exported=_listed("said_at state reason created_at finished_at"),
+    ),
+    "purchases": TableRule(
+        Paging.bigint,
+        _words(
+            "id shop_id variant_id quantity revenue_cents currency subscription_id offer_id event_id to_close close_at"
+            " ordered_at created_at"
+        ),
+        _all(Erased.blank, "order_id line_id"),
+        found=Found.subscription,
+        exported=_listed("order_id variant_id quantity revenue_cents currency ordered_at"),
+    ),
     "contacts": TableRule(
         Paging.bigint,
         _words("shop_id"),
@@ -144,9 +161,9 @@ REGISTRY: Mapping[str, TableRule] = {
     "customers": TableRule(
         Paging.uuid,
         _words("shop_id"),
-        _all(Erased.row, "id name locale shopify_customer_id created_at updated_at"),
+        _all(Erased.row, "id name locale shopify_customer_id verified_customer_id created_at updated_at"),
         found=Found.handle,
-        exported=_listed("id name locale shopify_customer_id created_at updated_at"),
+        exported=_listed("id name locale shopify_customer_id verified_customer_id created_at updated_at"),
     ),
     "suppressions": TableRule(
         Paging.shop_first,
@@ -179,8 +196,10 @@ REGISTRY: Mapping[str, TableRule] = {
         _all(Erased.blank, "body"),
         found=Found.body,
     ),
-    "stock_checks": TableRule(Paging.shop_first, _words("shop_id variant_id due_at version attempts")),
-    "stock_readings": TableRule(Paging.shop_first, _words("shop_id variant_id sellable units source read_at")),
+    "stock_checks": TableRule(Paging.shop_first, _words("shop_id variant_id due_at version attempts told_at")),
+    "stock_readings": TableRule(
+        Paging.shop_first, _words("shop_id variant_id sellable units source read_at basis held_from lagging_since")
+    ),
     "inventory_levels": TableRule(
         Paging.shop_first, _words("shop_id inventory_item_id location_id available" + _SOURCE_TIMES)
     ),
@@ -191,7 +210,7 @@ REGISTRY: Mapping[str, TableRule] = {
         Paging.shop_first,
         _words(
             "shop_id variant_id product_id title sku price_cents inventory_item_id inventory_policy tracked"
-            " inventory_quantity image_url deleted_at" + _SOURCE_TIMES
+            " inventory_quantity image_url deleted_at goods_asked_at" + _SOURCE_TIMES
         ),
     ),
     "products": TableRule(
@@ -199,6 +218,21 @@ REGISTRY: Mapping[str, TableRule] = {
         _words(
             "shop_id product_id title handle vendor status published image_url variant_count deleted_at" + _SOURCE_TIMES
         ),
+    ),
+    "reconcile_state": TableRule(
+        Paging.shop_first,
+        _words(
+            "shop_id cursor_variant_id last_finished_at last_started_at last_variant_count next_at seen_count"
+            " started_at"
+        ),
+    ),
+    "shop_tokens": TableRule(
+        Paging.shop_first,
+        _words(
+            "shop_id access_expires_at failure_count generation lease lease_until needs_reauth_at reason refresh_at"
+            " refresh_expires_at stored_at try_at used_at"
+        ),
+        merchant=_words("access_sealed refresh_sealed"),
     ),
     "privacy_requests": TableRule(
         Paging.domain,
@@ -211,7 +245,10 @@ REGISTRY: Mapping[str, TableRule] = {
     ),
     "shops": TableRule(
         Paging.once,
-        _words("id state locale currency settings installed_at uninstalled_at created_at updated_at"),
-        merchant=_words("domain name access_token_sealed"),
+        _words(
+            "id state locale currency settings access scopes asked_at profile_at installed_at uninstalled_at"
+            " created_at updated_at"
+        ),
+        merchant=_words("domain name profile"),
     ),
 }

@@ -23,6 +23,7 @@ _NAMED = text("""
 
 _HANDLES_OF_CUSTOMER = text("""
     SELECT id FROM customers WHERE shop_id = :shop_id AND shopify_customer_id = :customer_id
+    UNION SELECT id FROM customers WHERE shop_id = :shop_id AND verified_customer_id = :customer_id
 """)
 
 # Through the subscriptions, whose two partial indexes know every contact.
@@ -42,7 +43,11 @@ _LINKS_OF_HANDLES = text("""
     WHERE i.shop_id = :shop_id AND i.customer_id = ANY(:ids) AND i.closed_at IS NOT NULL AND s.contact_id IS NOT NULL
 """)
 
-_HANDLES = text("SELECT id, shopify_customer_id FROM customers WHERE shop_id = :shop_id AND id = ANY(:ids)")
+# What Shopify vouched for goes before what a storefront said.
+_HANDLES = text("""
+    SELECT id, coalesce(verified_customer_id, shopify_customer_id) AS customer_id FROM customers
+    WHERE shop_id = :shop_id AND id = ANY(:ids)
+""")
 _CHANNELS = text("SELECT id, channel, address_hash FROM contacts WHERE shop_id = :shop_id AND id = ANY(:ids)")
 
 _LOCK_HANDLES = text("SELECT id FROM customers WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
@@ -168,7 +173,7 @@ def links_of_handles(session: Session, shop_id: int, handles: Iterable[uuid.UUID
 def customer_ids(session: Session, shop_id: int, handles: Iterable[uuid.UUID]) -> dict[uuid.UUID, int | None]:
     """Read the Shopify customer each handle is said to belong to."""
     found = session.execute(_HANDLES, {"shop_id": shop_id, "ids": list(handles)})
-    return {row.id: row.shopify_customer_id for row in found}
+    return {row.id: row.customer_id for row in found}
 
 
 def contacts(session: Session, shop_id: int, contact_ids: Iterable[int]) -> list[Row[Any]]:
