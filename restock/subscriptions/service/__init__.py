@@ -21,6 +21,7 @@ from restock.ids import new_handle
 from restock.shops.values import Shop
 from restock.statements import Connection
 from restock.subscriptions import repository
+from restock.subscriptions.repository import purchases
 from restock.subscriptions.repository import register as posts
 from restock.subscriptions.repository.endings import lock_contact
 from restock.subscriptions.repository.register_many import register_many
@@ -90,6 +91,11 @@ class SubscriptionService:
             repository.confirm(session, contact_id, self.settle_seconds)
             contact = lock_contact(session, contact_id)
             return contact is not None and contact.suppression is None
+
+    def verify_customer(self, shop_id: int, customer_id: uuid.UUID, shopify_customer_id: int) -> None:
+        """Write down Shopify's own word on which of its customers holds this handle; repeating it changes nothing."""
+        with self.database.transaction() as session:
+            purchases.verify_customer(session, shop_id, customer_id, shopify_customer_id)
 
     def contact_view(self, contact_id: int) -> ContactView | None:
         """Read what the page behind a link may show; None when the contact is gone or its shop has left."""
