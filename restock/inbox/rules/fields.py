@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 LARGEST = 2**63 - 1  # what a BIGINT holds
@@ -97,7 +97,7 @@ def optional_cents(value: object) -> int | None:
     try:
         cents = Decimal(str(value)) * 100
         return int(cents) if 0 <= cents <= LARGEST and not isinstance(value, bool) else None
-    except (InvalidOperation, ValueError):
+    except (ArithmeticError, ValueError):  # not a number, or one too large to multiply
         return None
 
 

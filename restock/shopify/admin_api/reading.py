@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from restock.shopify.errors import AdminSurpriseError
@@ -100,7 +100,7 @@ class Part:
             cents = Decimal(self.text(key)) * 100
             if 0 <= cents <= LARGEST:
                 return int(cents.to_integral_value())
-        except InvalidOperation:
+        except ArithmeticError:  # not a number, or one too large to multiply
             pass
         raise part.surprise("an amount")
 
