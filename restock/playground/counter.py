@@ -7,33 +7,26 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from restock.config import Settings
-from restock.errors import Fault, NotFoundError, ValidationError
+from restock.errors import ConflictError, Fault, NotFoundError, UnavailableError, ValidationError
 from restock.links import Links
+from restock.playground.opening import App, Opening
 from restock.playground.outbox import OutboxMessage, OutboxReader
+from restock.playground.shopify.control import panel
+from restock.playground.shopify.control.client import ControlRefusedError, ShopifyAwayError, ShopifyControl
 from restock.playground.shoppers import Crowd, Shopper
-from restock.playground.store import (
-    LOCATIONS,
-    PRODUCTS,
-    SHOP_DOMAIN,
-    VARIANTS,
-    level_body,
-    opening_webhooks,
-    product_body,
-    settings_of_the_shop,
-)
-from restock.playground.webhooks import WebhookAnswer, WebhookSender
+from restock.playground.store import LOCATIONS, SHOP_DOMAIN, VARIANTS
 from restock.reports.rules import seconds_between
 from restock.reports.service import ReportService
 from restock.reports.values import MessageOrigin, Place
 from restock.shops.service import ShopService
+from restock.shops.service.tokens import TokenService
 from restock.shops.values import PRESETS, Shop
 
 OUTBOX_FOLDER = "outbox"  # below RESTOCK_DATA_DIR
@@ -41,16 +34,8 @@ LARGEST_STOCK = 999
 MOST_SHOPPERS = 10
 MOST_RESTOCKS = 50
 PLANNING_SECONDS = 3.0  # a wave planned so soon after stock was raised was planned because of it
-SEED_AGAIN_SECONDS = 20.0  # webhooks take a moment to be applied
+_UNKNOWN_VARIANT = Fault("variant_id", "UNKNOWN_VARIANT", "must be one of the store's variants")
 _CLICK = re.compile(r"/c/([A-Za-z0-9_.-]{8,128})")
-
-
-@dataclass
-class _Seeding:
-    """When this process last told the store's products, so that two visitors do not both do it."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    done_at: float = float("-inf")
 
 
 @dataclass
@@ -73,31 +58,25 @@ class _Restocks:
 class Counter:
     """What the playground's page can do and ask."""
 
-    base_url: str
     settle_seconds: float
     shops: ShopService
     reports: ReportService
     links: Links
-    sender: WebhookSender
+    opening: Opening
     crowd: Crowd
     outbox: OutboxReader
-    _seeding: _Seeding = field(default_factory=_Seeding)
     _restocks: _Restocks = field(default_factory=_Restocks)
 
     def open(self) -> Shop:
-        """Find the demo shop, made and stocked where it is not yet; raises UnavailableError when the door is closed."""
-        with self._seeding.lock:
-            shop = self._shop_with_settings()
-            if time.monotonic() - self._seeding.done_at > SEED_AGAIN_SECONDS:
-                known = {stock.variant_id for stock in self.reports.shelf(shop)}
-                for topic, body in self._missing_webhooks(known):
-                    self.sender.send(topic, body)
-                    self._seeding.done_at = time.monotonic()
-            return shop
+        """Find the demo shop, made where it is not yet; raises UnavailableError while its Shopify is away."""
+        shop = self.shops.find(SHOP_DOMAIN)
+        known = {stock.variant_id for stock in self.reports.shelf(shop)} if shop else set()
+        return self.opening.open(known)
 
     def state(self, variant_id: int) -> dict[str, Any]:
-        """Show stock and waiting people of every variant, and one variant's queue with reasons."""
-        shop = self._shop()
+        """Show stock and waiting people of every variant, one variant's queue with reasons, and how Shopify does."""
+        shop = self.opening.find()
+        levels, shopify = self._at_shopify(shop)
         return {
             "policy": _preset_name(shop),
             "settle_seconds": self.settle_seconds,
@@ -105,7 +84,8 @@ class Counter:
                 str(stock.variant_id): {
                     "sellable": stock.sellable,
                     "units": stock.units,
-                    "levels": {str(location): count for location, count in stock.levels.items()},
+                    "levels": levels.get(str(stock.variant_id))
+                    or {str(location): count for location, count in stock.levels.items()},
                     "waiting_count": stock.waiting_count,
                     "waiting_units": stock.waiting_units,
                 }
@@ -113,18 +93,51 @@ class Counter:
                 if stock.variant_id in VARIANTS
             },
             "queue": self._queue(shop, variant_id),
+            "shopify": shopify,
         }
 
-    def set_stock(self, variant_id: int, location_id: int, available: int) -> WebhookAnswer:
-        """Tell by a signed webhook how many units a location has; raises ValidationError with every fault."""
+    def set_stock(self, variant_id: int, location_id: int, available: int) -> dict[str, Any]:
+        """Say at Shopify how many units a location has; raises ValidationError with every fault.
+
+        Returns the webhook's topic, and status and milliseconds of its answer: None for one that is late or lost.
+        """
         faults = list(_stock_faults(variant_id, location_id, available))
         if faults:
             raise ValidationError("The stock cannot be set so.", faults=faults)
-        _, variant = VARIANTS[variant_id]
-        now = datetime.now(UTC)
-        self._restocks.note(variant_id, location_id, available, now)
-        body = level_body(variant, location_id, available, now)
-        return self.sender.send("inventory_levels/update", body)
+        with _understood():
+            sent = self.opening.shopify.set_level(SHOP_DOMAIN, variant_id, location_id, available)
+        self._restocks.note(variant_id, location_id, available, datetime.now(UTC))
+        return sent[0] if sent else {"topic": "inventory_levels/update", "status": None, "milliseconds": None}
+
+    def buy(self, variant_id: int, email: str | None, phone: str | None) -> dict[str, Any]:
+        """Buy one unit as whoever has an address, or as a stranger; returns the order's id and number.
+
+        Raises ConflictError where none is left.
+        """
+        if variant_id not in VARIANTS:
+            raise ValidationError("There is nothing to buy.", faults=[_UNKNOWN_VARIANT])
+        with _understood():
+            done = self.opening.shopify.buy(SHOP_DOMAIN, variant_id, email=email, phone=phone)
+        order: dict[str, Any] = done["order"]
+        return order
+
+    def set_shopify(self, change: Mapping[str, Any]) -> None:
+        """Change how Shopify behaves, by the words of the panel; raises ValidationError for others."""
+        wanted: dict[str, object] = {}
+        for name, words in (("webhooks", panel.WEBHOOKS), ("api", panel.API)):
+            if name in change and change[name] not in words:
+                fault = Fault(name, "UNKNOWN_WORD", f"must be one of {', '.join(words)}")
+                raise ValidationError("Shopify cannot behave so.", faults=[fault])
+            wanted |= words.get(change.get(name, ""), {})
+        with _understood():
+            if wanted:
+                self.opening.shopify.faults(**wanted)
+            if "lag" in change:
+                self.opening.shopify.lag(SHOP_DOMAIN, on=bool(change["lag"]))
+            if change.get("installed") is False:
+                self.opening.shopify.uninstall(SHOP_DOMAIN)
+            if change.get("installed") is True:
+                self.opening.reinstall()
 
     def set_policy(self, name: str) -> None:
         """Choose how a restock is shared out, by the name of a preset."""
@@ -141,7 +154,7 @@ class Counter:
         """List the messages that arrived after one, oldest first, with their latency from the restock."""
         found = self.outbox.after(after)
         deliveries = {message.id: delivery for message in found if (delivery := self._delivery_of(message))}
-        origins = self.reports.origins(self._shop(), list(deliveries.values())) if deliveries else {}
+        origins = self.reports.origins(self.opening.find(), list(deliveries.values())) if deliveries else {}
         return [
             _shown(message) | self._timing(message, origins.get(deliveries.get(message.id, 0))) for message in found
         ]
@@ -153,28 +166,22 @@ class Counter:
             raise NotFoundError("This message is no longer in the outbox.")
         return str(message.content["html"])
 
-    def _shop(self) -> Shop:
-        shop = self.shops.find(SHOP_DOMAIN)
-        if shop is None:
-            raise NotFoundError("The playground has not been opened yet: visit /playground.")
-        return shop
-
-    def _shop_with_settings(self) -> Shop:
-        wanted = settings_of_the_shop(self.base_url)
-        shop = self.shops.find(SHOP_DOMAIN)
-        if shop is not None and shop.settings.product_url_template == wanted["product_url_template"]:
-            return shop
-        if shop is not None:  # the address has changed since: pictures and links move with it, the policy stays
-            wanted.pop("policy")
-            self._seeding.done_at = float("-inf")
-            for product in PRODUCTS:
-                self.sender.send("products/update", product_body(product, self.base_url, datetime.now(UTC)))
-        self.shops.add(SHOP_DOMAIN)
-        return self.shops.change_settings(SHOP_DOMAIN, wanted)
-
-    def _missing_webhooks(self, known: set[int]) -> Iterator[tuple[str, dict[str, object]]]:
-        if not VARIANTS.keys() <= known:
-            yield from opening_webhooks(self.base_url, datetime.now(UTC))
+    def _at_shopify(self, shop: Shop) -> tuple[dict[str, dict[str, int]], dict[str, Any] | None]:
+        """Ask for the store's own levels, and how Shopify behaves; None while it is away."""
+        try:
+            there, overview = self.opening.shopify.shop(SHOP_DOMAIN), self.opening.shopify.overview()
+        except (ShopifyAwayError, ControlRefusedError):
+            return {}, None
+        return there["levels"], {
+            "webhooks": panel.word_for(panel.WEBHOOKS, overview["faults"]),
+            "api": panel.word_for(panel.API, overview["faults"]),
+            "lag": there["is_lagging"],
+            "installed": there["is_installed"],
+            "access": shop.access,
+            "sent_count": overview["webhooks"]["sent_count"],
+            "lost_count": overview["webhooks"]["lost_count"],
+            "admin_calls": overview["admin_calls"],
+        }
 
     def _queue(self, shop: Shop, variant_id: int) -> dict[str, Any]:
         answer = self.reports.waitlist(shop, variant_id, limit=50)
@@ -207,31 +214,45 @@ class Counter:
         return origin.turn_came_at if origin.wave_number == 1 else None
 
 
-def open_counter(settings: Settings, shops: ShopService, reports: ReportService, links: Links) -> Counter:
+def open_counter(
+    settings: Settings, shops: ShopService, tokens: TokenService, reports: ReportService, links: Links
+) -> Counter:
     """Put the counter together for this instance."""
-    secret = settings.shopify_api_secret
     push_host = settings.push_extra_hosts[0] if settings.push_extra_hosts else None
     return Counter(
-        base_url=settings.public_url,
         settle_seconds=settings.settle_seconds,
         shops=shops,
         reports=reports,
         links=links,
-        sender=WebhookSender(_own_door(settings), secret.get_secret_value() if secret else "", SHOP_DOMAIN),
+        opening=_opening(settings, shops, tokens),
         crowd=Crowd(push_host),
         outbox=OutboxReader(settings.restock_data_dir / OUTBOX_FOLDER),
     )
 
 
-def _own_door(settings: Settings) -> str:
-    """Give the address this machine reaches itself at: never APP_URL, which may be a tunnel."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - read, not bound
-    return f"http://{host}:{settings.port}"
+def _opening(settings: Settings, shops: ShopService, tokens: TokenService) -> Opening:
+    """Find the store's Shopify; where there is none, an address that nobody answers at."""
+    url = settings.playground_shopify_url or "http://127.0.0.1:1"
+    secret = settings.shopify_api_secret.get_secret_value() if settings.shopify_api_secret else ""
+    is_local = settings.shopify_admin_url == f"{url}/{{shop}}"
+    app = App(settings.shopify_api_key, (secret,), is_local)
+    return Opening(settings.public_url, app, shops, tokens, ShopifyControl(url))
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Say what the fake Shopify says, in the program's own errors."""
+    try:
+        yield
+    except ShopifyAwayError as error:
+        raise UnavailableError(str(error)) from None
+    except ControlRefusedError as error:
+        raise ConflictError(str(error)) from None
 
 
 def _stock_faults(variant_id: int, location_id: int, available: int) -> Iterator[Fault]:
     if variant_id not in VARIANTS:
-        yield Fault("variant_id", "UNKNOWN_VARIANT", "must be one of the store's variants")
+        yield _UNKNOWN_VARIANT
     if location_id not in {location.id for location in LOCATIONS}:
         yield Fault("location_id", "UNKNOWN_LOCATION", "must be one of the store's locations")
     if not 0 <= available <= LARGEST_STOCK:

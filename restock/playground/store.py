@@ -1,13 +1,12 @@
-"""The demo store: its products, its two locations, and the webhooks Shopify would send about them. Pure.
+"""The demo store: its products, its two locations, and its settings. Pure.
 
 The numbers are made up, in the form and size of Shopify's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 SHOP_DOMAIN = "playground.myshopify.com"
 SHOP_NAME = "Harbour & Pine"
@@ -122,68 +121,4 @@ def settings_of_the_shop(base_url: str) -> dict[str, str]:
         "currency": CURRENCY,
         "policy": "strict",  # a unit, a person: the counting shows
         "product_url_template": f"{base_url}/playground?variant={{variant_id}}",
-    }
-
-
-def opening_webhooks(base_url: str, now: datetime) -> Iterator[tuple[str, dict[str, object]]]:
-    """Give each topic and body by which the store introduces itself: products, then every level."""
-    for product in PRODUCTS:
-        yield "products/update", product_body(product, base_url, now)
-    for _, variant in VARIANTS.values():
-        for location, available in zip(LOCATIONS, variant.stock, strict=True):
-            yield "inventory_levels/update", level_body(variant, location.id, available, now)
-
-
-def product_body(product: StoreProduct, base_url: str, now: datetime) -> dict[str, object]:
-    """Write a products/update body as Shopify does (REST shape)."""
-    moment = now.isoformat()
-    image = {"id": product.id + 1, "src": f"{base_url}/playground/assets/{product.picture}.svg", "alt": product.title}
-    return {
-        "id": product.id,
-        "admin_graphql_api_id": f"gid://shopify/Product/{product.id}",
-        "title": product.title,
-        "handle": product.handle,
-        "body_html": product.line,
-        "vendor": SHOP_NAME,
-        "status": "active",
-        "published_at": moment,
-        "published_scope": "web",
-        "updated_at": moment,
-        "options": [{"name": product.option, "values": [variant.title for variant in product.variants]}],
-        "image": image,
-        "images": [image],
-        "variants": [_variant_body(product, variant, moment) for variant in product.variants],
-        "variant_gids": [
-            {"admin_graphql_api_id": f"gid://shopify/ProductVariant/{variant.id}", "updated_at": moment}
-            for variant in product.variants
-        ],
-    }
-
-
-def level_body(variant: StoreVariant, location_id: int, available: int, now: datetime) -> dict[str, object]:
-    """Write an inventory_levels/update body."""
-    item = variant.inventory_item_id
-    return {
-        "inventory_item_id": item,
-        "location_id": location_id,
-        "available": available,
-        "updated_at": now.isoformat(),
-        "admin_graphql_api_id": f"gid://shopify/InventoryLevel/{location_id}?inventory_item_id={item}",
-    }
-
-
-def _variant_body(product: StoreProduct, variant: StoreVariant, moment: str) -> dict[str, object]:
-    return {
-        "id": variant.id,
-        "admin_graphql_api_id": f"gid://shopify/ProductVariant/{variant.id}",
-        "product_id": product.id,
-        "title": variant.title,
-        "option1": variant.title,
-        "sku": variant.sku,
-        "price": f"{product.price_cents / 100:.2f}",
-        "inventory_item_id": variant.inventory_item_id,
-        "inventory_management": "shopify",
-        "inventory_policy": "deny",
-        "inventory_quantity": sum(variant.stock),
-        "updated_at": moment,
     }

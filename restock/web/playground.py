@@ -41,7 +41,7 @@ def playground_blueprint(services: Services) -> Blueprint:
         static_url_path="/assets",
         template_folder="templates",
     )
-    counter = open_counter(services.settings, services.shops, services.reports, services.links)
+    counter = open_counter(services.settings, services.shops, services.tokens, services.reports, services.links)
 
     @blueprint.get("")
     def page() -> Response:
@@ -66,7 +66,17 @@ def playground_blueprint(services: Services) -> Blueprint:
     @blueprint.post("/stock")
     def stock() -> Response:
         variant_id, location_id, available = _numbers("variant_id", "location_id", "available")
-        return _json(asdict(counter.set_stock(variant_id, location_id, available)))
+        return _json(counter.set_stock(variant_id, location_id, available))
+
+    @blueprint.post("/orders")
+    def orders() -> Response:
+        (variant_id,) = _numbers("variant_id")
+        return _json(counter.buy(variant_id, _text("email"), _text("phone")))
+
+    @blueprint.post("/shopify")
+    def shopify() -> Response:
+        counter.set_shopify(_body())
+        return _json(counter.state(_chosen_variant())["shopify"] or {})
 
     @blueprint.post("/shoppers")
     def shoppers() -> Response:
@@ -122,6 +132,11 @@ def _numbers(*names: str) -> list[int]:
     if faults:
         raise ValidationError("Some fields are not usable.", faults=faults)
     return [int(text) for text in texts.values()]
+
+
+def _text(name: str) -> str | None:
+    value = _body().get(name)
+    return value[:200] if isinstance(value, str) and value else None
 
 
 def _json(body: dict[str, Any]) -> Response:

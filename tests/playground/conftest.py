@@ -13,15 +13,20 @@ from werkzeug.serving import make_server
 
 from restock.bootstrap import Services
 from restock.config import Settings
+from restock.playground.shopify.goods import playground_shop
+from restock.playground.shopify.server import App, FakeShopify
 from restock.web.app import create_app
+
+APP_SECRET = "a-client-secret-for-tests-only-0001"
 
 
 @dataclass(frozen=True)
 class Store:
-    """The application and its services."""
+    """The application and its services, and the Shopify its store is at."""
 
     app: Flask
     services: Services
+    shopify: FakeShopify
 
     @property
     def client(self) -> FlaskClient:
@@ -37,8 +42,14 @@ class Store:
 def store(
     make_settings: Callable[..., Settings], clean_database: str, redis_url: str, free_port: int
 ) -> Iterator[Store]:
-    """The playground listening on a port of its own."""
+    """The playground listening on a port of its own, with a Shopify of its own."""
+    at = App(f"http://127.0.0.1:{free_port}", "restock-test-key", APP_SECRET)
+    shopify = FakeShopify(at, shops=[playground_shop()])
+    shopify.start()
     settings = make_settings(
+        shopify_api_secret=APP_SECRET,
+        shopify_admin_url=shopify.admin_url,
+        playground_shopify_url=shopify.url,
         database_url=clean_database,
         redis_url=redis_url,
         port=free_port,
@@ -58,7 +69,8 @@ def store(
 
     thread = threading.Thread(target=serve)
     thread.start()
-    yield Store(app, services)
+    yield Store(app, services, shopify)
+    shopify.close()
     server.shutdown()
     thread.join()
     server.server_close()

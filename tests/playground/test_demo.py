@@ -19,7 +19,7 @@ from restock.playground.demo.instance import Instance, InstanceError
 from restock.playground.demo.paper import Paper
 from restock.playground.demo.story import StoryError, tell
 from restock.playground.demo.visitor import Person
-from restock.playground.webhooks import WebhookAnswer
+from restock.playground.shopify.sender import WebhookAnswer
 
 ROOT = Path(__file__).resolve().parents[2]
 PEOPLE = [

@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             paper.say("Starting a throw-away instance of everything …")
             seconds = instance.wait_until_ready()
             paper.say(f"Ready after {seconds:.1f} s at {instance.url}")
-            tell(Visitor(instance.url, instance.secret), paper)
+            tell(Visitor(instance.url), paper)
     except (InstanceError, StoryError) as error:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         return 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -32,7 +31,6 @@ class Instance:
     """Start on entering, stop and remove on leaving, whatever happens in between."""
 
     def __init__(self) -> None:
-        self.secret = secrets.token_hex(16)
         self._port = _free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="restock-demo-"))
         self._folder.chmod(0o711)  # started by root, PostgreSQL runs as somebody else, who must get through
@@ -91,7 +89,6 @@ class Instance:
             "RESTOCK_ENV": "development",
             "RESTOCK_DATA_DIR": str(self._folder / "data"),
             "PORT": str(self._port),
-            "SHOPIFY_API_SECRET": self.secret,
             "SETTLE_SECONDS": "0",
         }
 

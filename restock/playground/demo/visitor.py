@@ -1,4 +1,4 @@
-"""Everything the demo does, over public HTTP: shoppers' posts, Shopify's webhooks, the page's own questions."""
+"""Everything the demo does, over public HTTP: shoppers' posts, the merchant's stock, the page's own questions."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import urllib3
 
-from restock.playground.store import LOCATIONS, SHOP_DOMAIN, VARIANTS, level_body
-from restock.playground.webhooks import WebhookAnswer, WebhookSender
+from restock.playground.shopify.sender import WebhookAnswer
+from restock.playground.store import LOCATIONS, SHOP_DOMAIN, VARIANTS
 
 TIMEOUT_SECONDS = 10.0
 _ARRIVALS = ((0, 2), (1, 3), (3, 1), (2, 1), (4, 1))  # who comes in when, by their place among the sample; units wanted
@@ -44,9 +43,8 @@ class Person:
 class Visitor:
     """Talk to one instance."""
 
-    def __init__(self, url: str, secret: str) -> None:
+    def __init__(self, url: str) -> None:
         self._url = url
-        self._webhooks = WebhookSender(url, secret, SHOP_DOMAIN)
         self._pool = urllib3.PoolManager(timeout=TIMEOUT_SECONDS, retries=False)
 
     def open_store(self) -> None:
@@ -82,13 +80,12 @@ class Visitor:
         return (time.perf_counter() - started) * 1000
 
     def restock(self, variant_id: int, available: int) -> WebhookAnswer:
-        """Say by a signed webhook how many units the first location has now."""
-        _, variant = VARIANTS[variant_id]
-        body = level_body(variant, LOCATIONS[0].id, available, datetime.now(UTC))
-        answer = self._webhooks.send("inventory_levels/update", body)
-        if answer.status != 200:
-            raise VisitError(f"the webhook was answered {answer.status}")
-        return answer
+        """Say at the store's Shopify how many units the first location has now; it sends a signed webhook."""
+        stock = {"variant_id": variant_id, "location_id": LOCATIONS[0].id, "available": available}
+        told = self._request("POST", "/playground/stock", stock)
+        if told["status"] != 200:
+            raise VisitError(f"the webhook was answered {told['status']}")
+        return WebhookAnswer(told["topic"], told["webhook_id"], told["status"], told["milliseconds"])
 
     def received(self, after: int) -> list[dict[str, Any]]:
         """List the messages that arrived after one, oldest first."""
