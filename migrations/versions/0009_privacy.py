@@ -69,12 +69,6 @@ def upgrade() -> None:
         ["shop_id", "shopify_customer_id"],
         postgresql_where=sa.text("shopify_customer_id IS NOT NULL"),
     )
-    op.create_index(
-        "ix_contacts_mixed_case",
-        "contacts",
-        ["shop_id", sa.text("lower(address)")],
-        postgresql_where=sa.text("channel = 'email' AND address <> lower(address)"),
-    )
     op.create_index("ix_subscriptions_ended", "subscriptions", ["contact_id"], postgresql_where=sa.text(_ENDED))
     op.create_index("ix_intents_closed", "intents", ["customer_id"], postgresql_where=sa.text("closed_at IS NOT NULL"))
     op.create_index("ix_deliveries_contact", "deliveries", ["contact_id"], postgresql_where=sa.text("offer_id IS NULL"))
@@ -85,7 +79,6 @@ def downgrade() -> None:
         ("ix_deliveries_contact", "deliveries"),
         ("ix_intents_closed", "intents"),
         ("ix_subscriptions_ended", "subscriptions"),
-        ("ix_contacts_mixed_case", "contacts"),
         ("ix_customers_shopify", "customers"),
     ):
         op.drop_index(index, table_name=table)

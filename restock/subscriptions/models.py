@@ -64,12 +64,6 @@ class ContactRow(Base):
     __table_args__ = (
         Index("uq_contacts_address", "shop_id", "address_hash", unique=True),
         Index("ix_contacts_confirm", "confirm_requested_at", postgresql_where=text("confirm_requested_at IS NOT NULL")),
-        Index(
-            "ix_contacts_mixed_case",
-            "shop_id",
-            text("lower(address)"),
-            postgresql_where=text("channel = 'email' AND address <> lower(address)"),
-        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)

@@ -63,6 +63,10 @@ _EXPORT = text(f"""
     WHERE shop_domain = :shop_domain AND id = :id AND {_EXPORT_UNTIL} > now()
 """)  # noqa: S608 (an expression of our own)
 
+_EXPORTS = text("""
+    SELECT id, export_sealed FROM privacy_requests WHERE shop_domain = :shop_domain AND export_sealed IS NOT NULL
+""")
+_DROP_EXPORTS_BY_ID = text("UPDATE privacy_requests SET export_sealed = NULL WHERE id = ANY(:ids)")
 _DROP_EXPORTS = text("""
     UPDATE privacy_requests SET export_sealed = NULL WHERE id IN (
         SELECT id FROM privacy_requests
@@ -145,6 +149,17 @@ def export_of(session: Session, shop_domain: str, request_id: int) -> bytes | No
     """Read a sealed export; None when there is none (any more)."""
     sealed = session.execute(_EXPORT, {"shop_domain": shop_domain, "id": request_id}).scalar_one_or_none()
     return None if sealed is None else bytes(sealed)
+
+
+def exports(session: Session, shop_domain: str) -> list[tuple[int, bytes]]:
+    """Read every sealed export of a shop, by its request's id."""
+    found = session.execute(_EXPORTS, {"shop_domain": shop_domain})
+    return [(row.id, bytes(row.export_sealed)) for row in found]
+
+
+def drop_exports(session: Session, request_ids: Sequence[int]) -> None:
+    """Erase the exports of these requests."""
+    session.execute(_DROP_EXPORTS_BY_ID, {"ids": list(request_ids)})
 
 
 def drop_old_exports(session: Session, limit: int) -> int:

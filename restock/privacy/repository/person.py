@@ -34,8 +34,7 @@ def named_hashes(identity: Identity, country: str | None) -> list[bytes]:
 
 def read_circle(session: Session, shop_id: int, identity: Identity, country: str | None) -> Circle:
     """Gather the contacts and handles a request may be about, and who else speaks for them."""
-    email = identity.email.strip().lower() if identity.email else None
-    named = erasing.named_contacts(session, shop_id, named_hashes(identity, country), [email] if email else [])
+    named = erasing.named_contacts(session, shop_id, named_hashes(identity, country))
     handles = {handle for handle, _ in erasing.links_of_contacts(session, shop_id, named)}
     if identity.shopify_customer_id is not None:
         handles |= erasing.handles_of_customer(session, shop_id, identity.shopify_customer_id)

@@ -17,14 +17,16 @@ from restock.subscriptions.rules.phones import PhoneFault, PhoneHints, normalise
 
 
 def addresses_of(identity: Identity, country: str | None) -> tuple[tuple[ChannelName, str], ...]:
-    """List the normalised addresses an identity can mean. `country` is the shop's own, for national phone numbers."""
+    """List the addresses an identity can mean, in the form their hashes are made of.
+
+    `country` is the shop's own, for national phone numbers.
+    """
     return tuple(dict.fromkeys([*_emails(identity.email), *_phones(identity.phone, country)]))
 
 
 def _emails(typed: str | None) -> Iterator[tuple[ChannelName, str]]:
     if typed and (text := typed.strip()):
-        for form in (text, text.lower()):
-            yield ChannelName.email, normalise_email(form) or form
+        yield ChannelName.email, (normalise_email(text) or text).lower()
 
 
 def _phones(typed: str | None, country: str | None) -> Iterator[tuple[ChannelName, str]]:
@@ -35,6 +37,14 @@ def _phones(typed: str | None, country: str | None) -> Iterator[tuple[ChannelNam
         yield ChannelName.sms, number
     if country and not isinstance(number := normalise_phone(typed, PhoneHints(region=country)), PhoneFault):
         yield ChannelName.sms, number
+
+
+def is_same(asked: Identity, other: Identity) -> bool:
+    """Say whether two requests mean the same person: one part in common suffices."""
+    by_id = asked.shopify_customer_id is not None and asked.shopify_customer_id == other.shopify_customer_id
+    by_email = bool(asked.email and other.email) and set(_emails(asked.email)) & set(_emails(other.email))
+    by_phone = bool(asked.phone and other.phone) and set(_phones(asked.phone, None)) & set(_phones(other.phone, None))
+    return by_id or bool(by_email or by_phone) or (bool(asked.phone) and asked.phone == other.phone)
 
 
 def find_person(circle: Circle, identity: Identity) -> Person:

@@ -14,7 +14,7 @@ from enum import StrEnum
 class Found(StrEnum):
     """How the rows of one person are found in a table."""
 
-    address = "address"  # by the hash of an address, or an e-mail address written otherwise
+    address = "address"  # by the hash of an address
     handle = "handle"  # by the Shopify customer id, or as the only speaker for the person's contacts
     contact = "contact"  # by the contacts found
     subscription = "subscription"  # by the subscriptions of these contacts

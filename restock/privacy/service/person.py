@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session
 
 from restock.database import Database
 from restock.deliveries.repository import retention as messages
+from restock.links import SealError
 from restock.privacy import repository
 from restock.privacy.repository.export import read_everything
 from restock.privacy.repository.person import blank_waiting_webhooks, named_hashes, read_circle
-from restock.privacy.rules.person import find_person
+from restock.privacy.rules.person import find_person, is_same
 from restock.privacy.service.ports import Turns
 from restock.privacy.service.sealing import Sealing
 from restock.privacy.values import Belongings, DueRequest, Identity, RequestKind, RequestState
@@ -61,6 +62,7 @@ class People:
             if not repository.hold(session, request.id):
                 return False
             row_count = blank_waiting_webhooks(session, request.shop_domain, _words(identity))
+            row_count += self._erase_exports(session, request.shop_domain, identity)
             shop_id, country = _shop_facts(session, request.shop_domain)
             if shop_id is not None:
                 row_count += self._erase(session, shop_id, identity, country)
@@ -83,6 +85,20 @@ class People:
         hashes = sorted({*found.hashes, *named_hashes(identity, country)})
         repository.mark_redacted(session, shop_id, self.sealing.tombstones(hashes, identity.shopify_customer_id))
         return len(contacts) + len(person.handles) + len(found.subscription_ids)
+
+    def _erase_exports(self, session: Session, shop_domain: str, identity: Identity) -> int:
+        """Erase earlier exports about this person; one that no longer opens goes as well, being of no use."""
+        ids = []
+        for request_id, sealed in repository.exports(session, shop_domain):
+            try:
+                told = json.loads(self.sealing.open_export(request_id, sealed))["asked_for"]
+            except SealError:
+                ids.append(request_id)
+                continue
+            if is_same(identity, Identity(told["shopify_customer_id"], told["email"], told["phone"])):
+                ids.append(request_id)
+        repository.drop_exports(session, ids)
+        return len(ids)
 
     def _end_turns(
         self, session: Session, shop_id: int, contacts: Sequence[int], subscription_ids: Sequence[int]

@@ -14,12 +14,7 @@ from typing import Any
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.orm import Session
 
-_NAMED = text("""
-    SELECT id FROM contacts WHERE shop_id = :shop_id AND address_hash = ANY(:hashes)
-    UNION
-    SELECT id FROM contacts
-    WHERE shop_id = :shop_id AND channel = 'email' AND address <> lower(address) AND lower(address) = ANY(:emails)
-""")
+_NAMED = text("SELECT id FROM contacts WHERE shop_id = :shop_id AND address_hash = ANY(:hashes)")
 
 _HANDLES_OF_CUSTOMER = text("""
     SELECT id FROM customers WHERE shop_id = :shop_id AND shopify_customer_id = :customer_id
@@ -148,10 +143,9 @@ _ORPHAN_CONTACTS = text("""
 """)
 
 
-def named_contacts(session: Session, shop_id: int, hashes: Sequence[bytes], emails: Sequence[str]) -> set[int]:
-    """Find contacts by the hashes of their addresses, or by e-mail addresses in lower case however they were typed."""
-    values = {"shop_id": shop_id, "hashes": list(hashes), "emails": list(emails)}
-    return set(session.execute(_NAMED, values).scalars())
+def named_contacts(session: Session, shop_id: int, hashes: Sequence[bytes]) -> set[int]:
+    """Find contacts by the hashes of their addresses."""
+    return set(session.execute(_NAMED, {"shop_id": shop_id, "hashes": list(hashes)}).scalars())
 
 
 def handles_of_customer(session: Session, shop_id: int, shopify_customer_id: int) -> set[uuid.UUID]:
