@@ -38,7 +38,7 @@ _ID_TEXT = re.compile(r"[a-z]{1,20}")
 class Queue(StrEnum):
     """The RQ queues; a worker process listens on exactly one."""
 
-    stock = "stock"  # inbox, stock checks, planning
+    stock = "stock"  # inbox, stock checks, planning, passes over what is waited for
     deliveries = "deliveries"  # drains
 
 
@@ -48,6 +48,7 @@ class JobName(StrEnum):
     apply_inbox = "apply_inbox"
     check_stock = "check_stock"
     plan_waves = "plan_waves"
+    reconcile = "reconcile"
     drain = "drain"
 
 
@@ -70,6 +71,7 @@ JOBS: Mapping[JobName, JobSpec] = {
     JobName.apply_inbox: JobSpec("restock.worker.tasks.apply_inbox", Queue.stock),
     JobName.check_stock: JobSpec("restock.worker.tasks.check_stock", Queue.stock),
     JobName.plan_waves: JobSpec("restock.worker.tasks.plan_waves", Queue.stock),
+    JobName.reconcile: JobSpec("restock.worker.tasks.reconcile", Queue.stock),
     JobName.drain: JobSpec("restock.worker.tasks.drain", Queue.deliveries),
 }
 _ALLOWED = frozenset(spec.function for spec in JOBS.values())

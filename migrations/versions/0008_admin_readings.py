@@ -31,7 +31,6 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("cursor_variant_id", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("seen_count", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("expected_count", sa.Integer(), server_default="0", nullable=False),
         sa.Column("last_started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_variant_count", sa.Integer(), nullable=True),

@@ -26,7 +26,6 @@ class ReconcileStateRow(Base):
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     cursor_variant_id: Mapped[int] = mapped_column(BigInteger, server_default="0")
     seen_count: Mapped[int] = mapped_column(Integer, server_default="0")
-    expected_count: Mapped[int] = mapped_column(Integer, server_default="0")
     last_started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_variant_count: Mapped[int | None] = mapped_column(Integer)

@@ -16,6 +16,10 @@ from restock.shops.values import NotificationPolicy, QuantityRule
 from restock.subscriptions.values import QueuePlace
 
 MAX_OFFERS_PER_EVENT = 3
+PASS_PAGE = 250  # variants a question, Shopify's limit
+_POINTS_A_VARIANT = 3
+_POINTS_A_SECOND = 80  # of the 100 that the smallest plan has; the rest is left to what webhooks tell of
+_SHARE_OF_INTERVAL = 0.8
 RETRYABLE_RETURNS = frozenset({"sold_out", "stale"})  # the goods were the reason, not the person
 
 
@@ -47,14 +51,14 @@ def detect_restock(
     """Decide whether a variant's restock is on.
 
     `minimum_units` opens an event but does not close it: those who were promised a turn by ten units are not forgotten
-    when four are left.
+    when four are left. What only changed settings made possible opens nothing until the merchant confirms.
     """
     if not can_be_bought(reading):
         return Close(CloseReason.sold_out) if event_is_open else Nothing()
     if event_is_open:
         return Keep() if waiting_count or open_turns else Close(CloseReason.all_told)
     enough = reading.units is None or reading.units >= policy.minimum_units
-    return Open() if waiting_count and enough else Nothing()
+    return Open() if waiting_count and enough and not reading.held else Nothing()
 
 
 def can_be_bought(reading: StockReading) -> bool:
@@ -118,3 +122,13 @@ def tried_enough(returns: Sequence[str]) -> bool:
     not for ever.
     """
     return len(returns) >= MAX_OFFERS_PER_EVENT or any(reason not in RETRYABLE_RETURNS for reason in returns)
+
+
+def pass_pause(variant_count: int, interval_seconds: float) -> float:
+    """Say how long a pass over so many variants rests after each page of PASS_PAGE, in seconds.
+
+    As long as the smallest plan's points need to come back; shorter where the interval asks for it. Whoever has fewer
+    points than that is told by Shopify to wait.
+    """
+    pages = max(1, math.ceil(variant_count / PASS_PAGE))
+    return min(PASS_PAGE * _POINTS_A_VARIANT / _POINTS_A_SECOND, interval_seconds * _SHARE_OF_INTERVAL / pages)

@@ -81,3 +81,38 @@ class StockDue:
 
     checks: bool
     plans: bool
+    passes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShopPass:
+    """A pass over one shop's waiting variants that is under way: where it has come to."""
+
+    shop_id: int
+    started_at: datetime
+    cursor_variant_id: int
+    seen_count: int
+    last_variant_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileState:
+    """How often a shop's waiting variants are looked at, whatever webhooks tell.
+
+    `interval_seconds` is what is reached: the one wanted, or as long as a whole pass takes where that is more. None:
+    no pass has ended yet.
+    """
+
+    started_at: datetime | None
+    last_started_at: datetime | None
+    last_finished_at: datetime | None
+    last_variant_count: int | None
+    interval_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """What would be told as back in stock by changed settings alone."""
+
+    variant_count: int
+    people_count: int

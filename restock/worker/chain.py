@@ -19,6 +19,7 @@ INBOX_BATCH = 100
 PAGES_BETWEEN_RINGS = 5
 ROWS_PER_DRAIN = 500  # below that, a second worker would only be in the way
 DRAIN_SECONDS = 30.0
+PASS_SECONDS = 20.0
 
 
 class Inbox(Protocol):
@@ -33,6 +34,8 @@ class Restocks(Protocol):
     def check_due(self, limit: int = ...) -> int: ...
 
     def plan_due(self, limit: int = ...) -> int: ...
+
+    def reconcile_due(self, seconds: float = ..., give_way: Callable[[], bool] = ...) -> int: ...
 
 
 class Deliveries(Protocol):
@@ -77,6 +80,16 @@ class Chain:
         """Plan due queues page by page; messages leave while the rest is still being planned."""
         while not self.stopping() and self.restocks.plan_due(PAGES_BETWEEN_RINGS):
             self.ring_drains()
+
+    def reconcile(self, seconds: float = PASS_SECONDS) -> None:
+        """Go on with the passes over what is waited for, until something was told of; plan what they lead to."""
+        own = bell(JobName.reconcile)
+
+        def give_way() -> bool:
+            return self.stopping() or any(other != own for other in self.doorbell.waiting(Queue.stock) or ())
+
+        self.restocks.reconcile_due(seconds, give_way)
+        self.plan_waves()
 
     def ring_drains(self) -> bool:
         """Ring for as many drains as there is work for, and no more than wait already; False when Valkey is away."""

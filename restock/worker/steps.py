@@ -59,11 +59,13 @@ def ring_stock(services: Services, chain: Chain) -> None:
     if waiting is not None and bell(job) in waiting:
         return
     if waiting is None or not services.doorbell.ring(job):
-        {
+        links: dict[JobName, Callable[[], None]] = {
             JobName.apply_inbox: chain.apply_inbox,
             JobName.check_stock: chain.check_stock,
             JobName.plan_waves: chain.plan_waves,
-        }[job]()
+            JobName.reconcile: lambda: chain.reconcile(INLINE_DRAIN_SECONDS),
+        }
+        links[job]()
 
 
 def ring_drains(services: Services, chain: Chain) -> None:
@@ -80,7 +82,9 @@ def _due_job(services: Services) -> JobName | None:
     due = services.restocks.due()
     if due.checks:
         return JobName.check_stock
-    return JobName.plan_waves if due.plans else None
+    if due.plans:
+        return JobName.plan_waves
+    return JobName.reconcile if due.passes else None
 
 
 def _in_rounds(batch: Callable[[], int]) -> None:

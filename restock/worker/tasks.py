@@ -21,6 +21,11 @@ def plan_waves() -> None:
     current_chain().plan_waves()
 
 
+def reconcile() -> None:
+    """Ask about what is waited for and do what follows from it."""
+    current_chain().reconcile()
+
+
 def drain(channel: str) -> None:
     """Send what is due on one channel."""
     current_chain().drain(ChannelName(channel))

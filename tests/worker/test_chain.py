@@ -43,6 +43,7 @@ class Work:
     inbox_rows: int = 0
     checks: bool = False
     pages: int = 0
+    passes: bool = False
     rows: dict[ChannelName, int] = field(default_factory=dict)
     left: bool = False
     done: list[str] = field(default_factory=list)
@@ -68,7 +69,11 @@ class Work:
         return taken
 
     def stock_due(self) -> StockDue:
-        return StockDue(self.checks, self.pages > 0)
+        return StockDue(self.checks, self.pages > 0, self.passes)
+
+    def reconcile_due(self, seconds: float = 20, give_way: Callable[[], bool] = bool) -> int:
+        self.done.append(f"reconcile {give_way()}")
+        return 1
 
     def due(self) -> dict[ChannelName, int]:
         return dict(self.rows)
@@ -123,6 +128,15 @@ def test_a_drain_gives_way_when_the_process_is_asked_to_end() -> None:
     assert work.done == ["drain email True"]
 
 
+def test_a_pass_over_what_is_waited_for_gives_way_to_news_and_plans_what_it_found() -> None:
+    work, bells = Work(pages=1), Bells()
+    bells.rung = ["reconcile"]
+    chain(work, bells).reconcile()
+    bells.rung = ["reconcile", "apply_inbox"]
+    chain(work, bells).reconcile()
+    assert work.done == ["reconcile False", "plan 1", "reconcile True"]
+
+
 def test_what_a_drain_leaves_is_rung_for_again() -> None:
     work, bells = Work(left=True), Bells()
     chain(work, bells).drain(SMS)
@@ -134,7 +148,8 @@ def test_what_a_drain_leaves_is_rung_for_again() -> None:
     [
         (Work(inbox_rows=1, checks=True, pages=1), ["apply_inbox"]),
         (Work(checks=True, pages=1), ["check_stock"]),
-        (Work(pages=1), ["plan_waves"]),
+        (Work(pages=1, passes=True), ["plan_waves"]),
+        (Work(passes=True), ["reconcile"]),
         (Work(), []),
     ],
 )

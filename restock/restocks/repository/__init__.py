@@ -7,6 +7,7 @@ new statement. A row of an event is locked FOR NO KEY UPDATE: new offers and wav
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
@@ -118,20 +119,8 @@ _MISSED = text("""
 
 _DUE = text("""
     SELECT EXISTS (SELECT 1 FROM stock_checks WHERE due_at <= now()) AS checks,
-        EXISTS (SELECT 1 FROM restock_events WHERE closed_at IS NULL AND plan_at <= now()) AS plans
-""")
-
-# A check that already waits will be done anyway.
-_STALE = text("""
-    SELECT waiting.shop_id, waiting.variant_id
-    FROM unnest(CAST(:shop_ids AS bigint[]), CAST(:variant_ids AS bigint[])) AS waiting(shop_id, variant_id)
-    WHERE NOT EXISTS (
-        SELECT 1 FROM stock_readings r WHERE r.shop_id = waiting.shop_id AND r.variant_id = waiting.variant_id
-          AND r.read_at > now() - make_interval(secs => :seconds)
-    ) AND NOT EXISTS (
-        SELECT 1 FROM stock_checks c WHERE c.shop_id = waiting.shop_id AND c.variant_id = waiting.variant_id
-    )
-    ORDER BY waiting.shop_id, waiting.variant_id
+        EXISTS (SELECT 1 FROM restock_events WHERE closed_at IS NULL AND plan_at <= now()) AS plans,
+        EXISTS (SELECT 1 FROM reconcile_state WHERE next_at <= now()) AS passes
 """)
 
 
@@ -145,9 +134,14 @@ def claim_event(session: Session) -> OpenEvent | None:
     return _event(session.execute(_CLAIM).first())
 
 
-def open_event(session: Session, shop_id: int, variant_id: int, units: int | None) -> None:
-    """Open a variant's event, due for planning at once; when one is open already, that one is planned again."""
-    values = {"shop_id": shop_id, "variant_id": variant_id, "units": units, "changed_at": None}
+def open_event(
+    session: Session, shop_id: int, variant_id: int, units: int | None, told_at: datetime | None = None
+) -> None:
+    """Open a variant's event, due for planning at once; when one is open already, that one is planned again.
+
+    `told_at` is when the first webhook behind it came, None when it was found without one.
+    """
+    values = {"shop_id": shop_id, "variant_id": variant_id, "units": units, "changed_at": told_at}
     session.execute(_OPEN, values)
 
 
@@ -242,18 +236,8 @@ def end_missed(session: Session, shop_id: int, offer_ids: Sequence[int]) -> list
 
 
 def due(session: Session) -> StockDue:
-    """Say whether a check or a plan is due, in any shop."""
+    """Say whether a check, a plan or a pass is due, in any shop."""
     return StockDue(*session.execute(_DUE).one())
-
-
-def stale_variants(session: Session, variants: Sequence[tuple[int, int]], seconds: float) -> list[tuple[int, int]]:
-    """Keep those (shop_id, variant_id) that were not read for so long and have no check waiting, in that order."""
-    values = {
-        "shop_ids": [shop_id for shop_id, _ in variants],
-        "variant_ids": [variant_id for _, variant_id in variants],
-        "seconds": seconds,
-    }
-    return [(row.shop_id, row.variant_id) for row in session.execute(_STALE, values)]
 
 
 def _event(row: Row[tuple[object, ...]] | None) -> OpenEvent | None:

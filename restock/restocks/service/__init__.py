@@ -1,40 +1,30 @@
 """The use cases of restocks: look at stock, plan waves, keep turns. Each may run twice, and several at once.
 
-One transaction is one check or one page of a queue, so nobody ever waits for a large restock to be planned, and a
-crash in the middle costs a page. Nothing here talks to a provider or to Shopify.
+`checking` and `reconciling` find out what can be bought, `following` opens and closes events, `planning` shares out.
+Nothing here talks to a provider; Shopify is asked through `StockSource`, never inside a transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from typing import Protocol, assert_never
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
-import structlog
 from sqlalchemy.orm import Session
 
 import restock.catalog.repository as catalog
 import restock.subscriptions.repository as subscriptions
-from restock.catalog.values import Check, StockReading
 from restock.database import Database
-from restock.restocks import repository, rules
-from restock.restocks.values import CloseReason, OfferNotice, OpenEvent, StockDue, Turn, WavePlan
-from restock.shops.repository import by_id
-from restock.shops.service import to_shop
-from restock.shops.values import NotificationPolicy, Shop
-from restock.subscriptions.values import QueuePlace
-
-log = structlog.get_logger(__name__)
-
-CHECKS_PER_CLAIM = 20  # few, so that a crash leaves few behind for the length of a lease
-VARIANTS_PER_PAGE = 1000
-
-
-class Notices(Protocol):
-    """Queue the messages of new offers, in the transaction that makes the offers."""
-
-    def add(self, session: Session, notices: Sequence[OfferNotice]) -> None: ...
+from restock.restocks import repository
+from restock.restocks.repository import passes, watching
+from restock.restocks.service.checking import Checking
+from restock.restocks.service.following import Following
+from restock.restocks.service.planning import Planning
+from restock.restocks.service.ports import Notices, StockSource, WebhooksOnly
+from restock.restocks.service.reconciling import Reconciling
+from restock.restocks.service.threads import ShopThreads
+from restock.restocks.values import HeldBack, ReconcileState, StockDue
+from restock.shops.values import Shop
 
 
 @dataclass(frozen=True)
@@ -45,32 +35,22 @@ class RestockService:
     notices: Notices
     reconcile_seconds: float = 900.0
     page_size: int = 1000
+    stock: StockSource = field(default_factory=WebhooksOnly)
+    threads: ShopThreads = field(default_factory=ShopThreads)
 
-    def check_due(self, limit: int = 200) -> int:
-        """Look at the variants whose check is due and open, keep or close their events; return how many."""
-        done = 0
-        while done < limit:
-            with self.database.transaction() as session:
-                checks = catalog.claim_checks(session, min(CHECKS_PER_CLAIM, limit - done))
-            for check in checks:
-                self._check_safely(check)
-            done += len(checks)
-            if len(checks) < CHECKS_PER_CLAIM:
-                break
-        return done
+    def check_due(self, limit: int = 1000) -> int:
+        """Look at the variants whose check is due and open, keep or close their events; return how many.
+
+        Shops that answer late are followed up in their threads after this has returned.
+        """
+        return self._checking.run(limit)
 
     def plan_due(self, limit: int = 100) -> int:
         """Plan up to `limit` pages of the queues whose time has come; return how many, 0 when nothing is due.
 
         Events take turns page by page. One that someone else is planning is left to them.
         """
-        for done in range(limit):
-            with self.database.transaction() as session:
-                event = repository.claim_event(session)
-                if event is None:
-                    return done
-                self._plan_page(session, event)
-        return limit
+        return Planning(self.database, self.notices, self.page_size).run(limit)
 
     def end_turns(self, limit: int = 1000) -> int:
         """End the turns whose time is over and have their events planned again; return how many ended."""
@@ -80,18 +60,32 @@ class RestockService:
         return len(event_ids)
 
     def reconcile(self) -> int:
-        """Ask for every variant somebody waits for that was not read for `reconcile_seconds`; return how many.
+        """Ask for checks of waiting variants that nothing is known of lately; return how many.
 
-        What a lost webhook would have told is found here.
+        What a lost webhook would have told is found here, and by `reconcile_due` where Shopify can be asked.
         """
-        asked, after = 0, None
-        while True:
-            with self.database.transaction() as session:
-                page = subscriptions.waiting_variants(session, after, VARIANTS_PER_PAGE)
-                asked += _request_stale(session, page, self.reconcile_seconds)
-            if len(page) < VARIANTS_PER_PAGE:
-                return asked
-            after = page[-1]
+        return self._reconciling.request()
+
+    def reconcile_due(self, seconds: float = 20.0, give_way: Callable[[], bool] = lambda: False) -> int:
+        """Ask Shopify about pages of waiting variants that are due, for so long at most; return how many pages."""
+        return self._reconciling.run(seconds, give_way)
+
+    def reconcile_state(self, shop_id: int) -> ReconcileState | None:
+        """Say how often a shop's waiting variants are asked about; None for a shop that was never asked."""
+        with self.database.transaction() as session:
+            return passes.reconcile_state(session, shop_id, self.reconcile_seconds)
+
+    def what_would_open(self, shop_id: int) -> HeldBack:
+        """Count what could be bought by changed settings alone, and is held back until that is confirmed."""
+        with self.database.transaction() as session:
+            return watching.held_back(session, shop_id)
+
+    def confirm_settings_change(self, shop_id: int) -> int:
+        """Let what `what_would_open` counts be restocks; return of how many variants."""
+        with self.database.transaction() as session:
+            variants = catalog.confirm_held(session, shop_id)
+            catalog.request_checks(session, shop_id, variants, 0)
+        return len(variants)
 
     def due(self) -> StockDue:
         """Say what is waiting to be done."""
@@ -126,129 +120,14 @@ class RestockService:
         if offer_ids:
             repository.replan(session, repository.end_missed(session, shop_id, offer_ids))
 
-    def _check_safely(self, check: Check) -> None:
-        try:
-            with self.database.transaction() as session:
-                self._check(session, check)
-        except Exception:  # the door of one small job: the others go on, and this one comes back after its lease
-            log.exception("stock_check_failed", shop_id=check.shop_id, variant_id=check.variant_id)
+    @cached_property
+    def _following(self) -> Following:
+        return Following(self.database)
 
-    def _check(self, session: Session, check: Check) -> None:
-        event = repository.lock_open_event(session, check.shop_id, check.variant_id)
-        shop = _shop(session, check.shop_id)
-        if shop is None or not shop.is_installed:
-            if event is not None:
-                repository.close_event(session, event.id, CloseReason.shop_uninstalled)
-        else:
-            reading = catalog.take_reading(session, shop, check.variant_id)
-            self._follow_reading(session, reading, shop.settings.policy, event)
-        catalog.finish_check(session, check)
+    @cached_property
+    def _checking(self) -> Checking:
+        return Checking(self.database, self.stock, self.threads, self._following)
 
-    def _follow_reading(
-        self, session: Session, reading: StockReading, policy: NotificationPolicy, event: OpenEvent | None
-    ) -> None:
-        waiting = subscriptions.waiting_count(session, reading.shop_id, [reading.variant_id]).get(reading.variant_id, 0)
-        decision = rules.detect_restock(
-            reading,
-            policy,
-            waiting,
-            event_is_open=event is not None,
-            open_turns=int(event is not None and repository.has_open_turn(session, event.id)),
-        )
-        match decision:
-            case rules.Open():
-                repository.open_event(session, reading.shop_id, reading.variant_id, reading.units)
-                log.info("restock_opened", shop_id=reading.shop_id, variant_id=reading.variant_id, waiting=waiting)
-            case rules.Keep() if event is not None and waiting:
-                repository.replan(session, [event.id])
-            case rules.Close(reason) if event is not None:
-                _close(session, event, reason)
-            case rules.Keep() | rules.Close() | rules.Nothing():
-                pass
-            case _:
-                assert_never(decision)
-
-    def _plan_page(self, session: Session, event: OpenEvent) -> None:
-        shop = _shop(session, event.shop_id)
-        if shop is None or not shop.is_installed:
-            _close(session, event, CloseReason.shop_uninstalled)
-            return
-        reading = catalog.current_reading(session, event.shop_id, event.variant_id)
-        if reading is None:  # never so while an event is open, unless someone erased it: ask, and plan on the answer
-            catalog.request_checks(session, event.shop_id, [event.variant_id], 0)
-            repository.move_cursor(session, event.id, None)
-            return
-        policy = shop.settings.policy
-        page = subscriptions.queue_page(session, event.shop_id, event.variant_id, event.cursor, self.page_size)
-        open_turns = int(repository.has_open_turn(session, event.id))
-        match rules.detect_restock(
-            reading, policy, len(page) + int(event.cursor is not None), event_is_open=True, open_turns=open_turns
-        ):
-            case rules.Close(reason):
-                _close(session, event, reason)
-            case _:
-                self._walk(session, event, reading, policy, page)
-
-    def _walk(
-        self,
-        session: Session,
-        event: OpenEvent,
-        reading: StockReading,
-        policy: NotificationPolicy,
-        page: Sequence[QueuePlace],
-    ) -> None:
-        """Plan one page, write what came of it, and say where the walk goes on."""
-        limited = rules.capacity(reading, policy) is not None
-        open_units = repository.open_units(session, event.id) if limited else 0
-        plan = rules.plan_wave(page, reading, open_units, policy, _tried(session, event, page))
-        goes_on = len(page) == self.page_size and plan.free_left != 0
-        if plan.offers or goes_on or event.cursor is not None:
-            self._write(session, event, reading, plan)
-        last = page[-1] if goes_on else None
-        repository.move_cursor(session, event.id, (last.queued_at, last.subscription_id) if last else None)
-
-    def _write(self, session: Session, event: OpenEvent, reading: StockReading, plan: WavePlan) -> None:
-        if event.cursor is None:
-            free = None if plan.free_left is None else plan.free_left + sum(turn.units for turn in plan.offers)
-            wave_id = repository.start_wave(session, event, reading.units, free)
-        else:
-            wave_id = repository.running_wave(session, event)
-        turns = self._offer(session, event, wave_id, plan.offers)
-        repository.count_in(session, wave_id, turns, len(plan.passed_over))
-
-    def _offer(self, session: Session, event: OpenEvent, wave_id: int, turns: Sequence[Turn]) -> Sequence[Turn]:
-        """Make the offers and queue their messages; return the turns of people who were still waiting."""
-        if not turns:
-            return turns
-        offers = repository.add_offers(session, event, wave_id, turns)
-        taken = subscriptions.attach_offers(session, list(offers.items()))
-        repository.drop_offers(session, [offer_id for person, offer_id in offers.items() if person not in taken])
-        made = [turn for turn in turns if turn.subscription_id in taken]
-        self.notices.add(session, [_notice(event, offers[turn.subscription_id], turn) for turn in made])
-        return made
-
-
-def _notice(event: OpenEvent, offer_id: int, turn: Turn) -> OfferNotice:
-    return OfferNotice(event.shop_id, event.id, offer_id, turn.subscription_id, turn.contact_id, turn.channel)
-
-
-def _tried(session: Session, event: OpenEvent, page: Sequence[QueuePlace]) -> frozenset[int]:
-    returns = repository.returns_by_subscription(session, event.id, [place.subscription_id for place in page])
-    return frozenset(person for person, reasons in returns.items() if rules.tried_enough(reasons))
-
-
-def _close(session: Session, event: OpenEvent, reason: CloseReason) -> None:
-    repository.close_event(session, event.id, reason)
-    log.info("restock_closed", shop_id=event.shop_id, variant_id=event.variant_id, reason=reason.value)
-
-
-def _shop(session: Session, shop_id: int) -> Shop | None:
-    row = by_id(session, shop_id)
-    return to_shop(row) if row else None
-
-
-def _request_stale(session: Session, variants: Sequence[tuple[int, int]], older_than_seconds: float) -> int:
-    stale = repository.stale_variants(session, variants, older_than_seconds)
-    for shop_id, group in groupby(stale, key=lambda pair: pair[0]):
-        catalog.request_checks(session, shop_id, [variant_id for _, variant_id in group], 0)
-    return len(stale)
+    @cached_property
+    def _reconciling(self) -> Reconciling:
+        return Reconciling(self.database, self.stock, self.threads, self._following, self.reconcile_seconds)

@@ -1,0 +1,137 @@
+"""The reconciler: every waiting variant is looked at within an interval, whatever webhooks tell or lose.
+
+A shop that can be asked is passed over page by page, 250 variants a question, at the pace its points allow; shops take
+turns by page. Shops without access have their recorded news looked at again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from typing import assert_never
+
+from sqlalchemy.orm import Session
+
+import restock.catalog.repository as catalog
+import restock.subscriptions.repository as subscriptions
+from restock.catalog.rules.basis import basis_of, write_basis
+from restock.catalog.values import Asked, Away, Later, NoWord
+from restock.database import Database
+from restock.restocks import rules
+from restock.restocks.repository import passes, watching
+from restock.restocks.service.following import Following, load_shop
+from restock.restocks.service.ports import StockSource
+from restock.restocks.service.threads import ShopThreads
+from restock.restocks.values import ShopPass
+from restock.shops.values import Shop
+
+LEASE_SECONDS = 60.0
+AWAY_SECONDS = 60.0
+THROTTLED_EXTRA_SECONDS = 1.0  # so that checks, which somebody was told of, come first
+VARIANTS_PER_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Reconciling:
+    """Find what no webhook told."""
+
+    database: Database
+    stock: StockSource
+    threads: ShopThreads
+    following: Following
+    interval_seconds: float
+
+    def request(self) -> int:
+        """Ask for checks of variants somebody waits for that were never read, or not lately in a shop that cannot be
+        asked; have the others passed over. Return for how many.
+        """
+        asked, after = 0, None
+        while True:
+            with self.database.transaction() as session:
+                page = subscriptions.waiting_variants(session, after, VARIANTS_PER_PAGE)
+                for shop_id, pairs in groupby(page, key=lambda pair: pair[0]):
+                    asked += self._request(session, shop_id, [variant_id for _, variant_id in pairs])
+            if len(page) < VARIANTS_PER_PAGE:
+                return asked
+            after = page[-1]
+
+    def run(self, seconds: float, give_way: Callable[[], bool]) -> int:
+        """Take pages of passes that are due until none is, the time is up, or `give_way` says so; return how many."""
+        done, until = 0, time.monotonic() + seconds
+        while time.monotonic() < until and not give_way():
+            with self.database.transaction() as session:
+                free, busy = self.threads.free(), self.threads.busy()
+                due = passes.claim_passes(session, free, LEASE_SECONDS, busy)
+            for state in due:
+                self.threads.start(state.shop_id, partial(self._page, state))
+            done += len(due)
+            if not due and not self.threads.wait(min(1.0, until - time.monotonic())):
+                break
+        return done
+
+    def _request(self, session: Session, shop_id: int, variant_ids: Sequence[int]) -> int:
+        shop = load_shop(session, shop_id)
+        if shop is None or not shop.is_installed:
+            return 0
+        basis = write_basis(basis_of(shop.settings))
+        if self.stock.can_ask(shop):
+            passes.add_pass(session, shop_id)
+            if watching.read_otherwise(session, shop_id, variant_ids, basis):
+                passes.hurry_pass(session, shop_id)
+            found = watching.never_read(session, shop_id, variant_ids)
+        else:
+            found = watching.stale_variants(session, shop_id, variant_ids, self.interval_seconds, basis)
+        catalog.request_checks(session, shop_id, found, 0)
+        return len(found)
+
+    def _page(self, state: ShopPass) -> None:
+        """Ask about one page of a shop's waiting variants, follow the answer, and say when the pass goes on."""
+        with self.database.transaction() as session:
+            shop = load_shop(session, state.shop_id)
+            if shop is None or not shop.is_installed or not self.stock.can_ask(shop):
+                passes.drop_pass(session, state)
+                return
+            page = _page_of(session, state)
+            basis = write_basis(basis_of(shop.settings))
+            unread = watching.unread_since(session, shop.id, page, state.started_at, basis)
+        answer = self.stock.read(shop, unread) if unread else Asked()
+        if isinstance(answer, Asked):
+            self._follow(shop, unread, answer)
+        with self.database.transaction() as session:
+            match answer:
+                case Asked():
+                    self._go_on(session, state, page, asked=bool(unread))
+                case Later(seconds):
+                    passes.postpone_pass(session, state, seconds + THROTTLED_EXTRA_SECONDS)
+                case Away():
+                    passes.postpone_pass(session, state, AWAY_SECONDS)
+                case NoWord():
+                    passes.postpone_pass(session, state, self.interval_seconds)
+                case _:
+                    assert_never(answer)
+
+    def _follow(self, shop: Shop, variant_ids: Sequence[int], answer: Asked) -> None:
+        if not variant_ids:
+            return
+        with self.database.transaction() as session:
+            undecided = watching.undecided(session, shop.id, variant_ids)
+            catalog.request_each(session, shop.id, answer.look_again)
+        self.stock.refresh_goods(shop, variant_ids)
+        for variant_id in sorted(undecided):
+            self.following.variant(shop.id, variant_id)
+
+    def _go_on(self, session: Session, state: ShopPass, page: Sequence[int], *, asked: bool) -> None:
+        if len(page) < rules.PASS_PAGE:
+            passes.finish_pass(session, state, len(page), self.interval_seconds)
+            return
+        expected = max(state.last_variant_count, state.seen_count + len(page))
+        pause = rules.pass_pause(expected, self.interval_seconds) if asked else 0.0
+        passes.advance_pass(session, state, page[-1], len(page), pause)
+
+
+def _page_of(session: Session, state: ShopPass) -> list[int]:
+    found = subscriptions.waiting_variants(session, (state.shop_id, state.cursor_variant_id), rules.PASS_PAGE)
+    return [variant_id for shop_id, variant_id in found if shop_id == state.shop_id]
