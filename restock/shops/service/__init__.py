@@ -17,7 +17,7 @@ from restock.links import Vault
 from restock.shopify.domains import clean_shop_domain
 from restock.shops import repository, rules
 from restock.shops.models import ShopRow
-from restock.shops.repository import tokens
+from restock.shops.repository import tokens as token_rows
 from restock.shops.repository.tokens import NewPair
 from restock.shops.rules.profile import stored_profile
 from restock.shops.rules.sealing import access_context
@@ -132,8 +132,8 @@ class ShopService:
     def _accept_token(self, session: Session, row: ShopRow, token: str) -> Shop:
         """Keep a custom app's token, which has no end; what it allows is asked later."""
         sealed = self.vault.seal(token, access_context(row.id))
-        tokens.replace(session, row.id, NewPair(sealed, None, None, None, None))
-        tokens.set_access(session, row.id, ShopAccess.granted)
+        token_rows.replace(session, row.id, NewPair(sealed, None, None, None, None))
+        token_rows.set_access(session, row.id, ShopAccess.granted)
         repository.ask_again(session, row.id)
         session.refresh(row)
         return to_shop(row)

@@ -125,11 +125,13 @@ class TokenService:
         """Find the shop; beside it what to install it on, None when its access is good."""
         with self.renewal.database.transaction() as session:
             row = repository.ensure(session, domain)
-            shop = to_shop(row)
-            if self.has_access(shop):
+            if self.has_access(shop := to_shop(row)):
                 return shop, None
             tokens.prepare(session, row.id)
-            return shop, tokens.held(session, row.id)
+            found = tokens.held(session, row.id)
+            session.refresh(row)  # after the generation: whoever lets the shop in between the two changes that first
+            shop = to_shop(row)
+            return shop, None if self.has_access(shop) else found
 
     def _install(self, found: Held, lease: UUID, granted: Granted) -> Shop:
         """Keep the first pair and let the shop in, at once or not at all."""
