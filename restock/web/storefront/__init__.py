@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from restock.web.storefront.proxy import ProxyCheck, proxy_blueprint, proxy_signature
 from restock.web.storefront.routes import storefront_blueprint
 
-__all__ = ["storefront_blueprint"]
+__all__ = ["ProxyCheck", "proxy_blueprint", "proxy_signature", "storefront_blueprint"]

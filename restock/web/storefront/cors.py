@@ -51,6 +51,13 @@ def open_answer(response: Response) -> Response:
     return response
 
 
+def tell_limits(response: Response) -> Response:
+    """Add what is left of the limits, and nothing about origins."""
+    if (allowance := request.environ.get(_ALLOWANCE)) is not None:
+        response.headers.extend(allowance.headers())
+    return response
+
+
 def preflight() -> Response:
     """Answer what a browser asks before a post: the shop is not known yet, so anybody may ask."""
     headers = {

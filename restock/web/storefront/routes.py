@@ -7,7 +7,7 @@ nothing. On the hottest path of the program, hence the WSGI environment read dir
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
@@ -15,7 +15,7 @@ from flask import Blueprint, Response, request
 from restock.errors import ChannelDisabledError, MalformedJsonError, RateLimitedError, ValidationError
 from restock.shops.values import Shop
 from restock.subscriptions.rules.phones import warm_up
-from restock.subscriptions.values import Signup
+from restock.subscriptions.values import RegisteredIntent, Signup
 from restock.web.storefront import assets, cors, posting
 from restock.web.storefront.intent_body import IntentReader
 from restock.web.storefront.limits import Allowance, IntentLimits, RateLimiter, ValkeyTally
@@ -33,7 +33,7 @@ _COMMON_REGIONS = ("US", "GB", "AU", "DE", "FR", "IN")  # whose numbers are read
 def storefront_blueprint(services: Services) -> Blueprint:
     """Build the routes that any page on the web may call."""
     blueprint = Blueprint("storefront", __name__)
-    door = _door(services)
+    door = intent_door(services)
     for path in _INTENT_PATHS:
         blueprint.add_url_rule(path, "intents", door.post, methods=["POST"], provide_automatic_options=False)
         blueprint.add_url_rule(path, "preflight", cors.preflight, methods=["OPTIONS"])
@@ -55,7 +55,8 @@ def storefront_blueprint(services: Services) -> Blueprint:
     return blueprint
 
 
-def _door(services: Services) -> IntentDoor:
+def intent_door(services: Services) -> IntentDoor:
+    """Build what takes posts, with counters of its own that Valkey brings together with everybody else's."""
     settings = services.settings
     warm_up(_COMMON_REGIONS)
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
@@ -78,9 +79,13 @@ class IntentDoor:
         """Take one post: how often, for whom, and what it says."""
         environ = request.environ
         domain = environ.get("HTTP_X_SHOPIFY_SHOP_DOMAIN")
-        _admit(environ, self.limits.count_post(environ.get("REMOTE_ADDR") or "", domain))
+        admit(environ, self.limits.count_post(environ.get("REMOTE_ADDR") or "", domain))
         shop = posting.require_shop(self.services.shops, domain, "X-Shopify-Shop-Domain")
         cors.remember_origins(environ, shop.settings.origins)
+        return self.take(environ, shop)
+
+    def take(self, environ: WSGIEnvironment, shop: Shop, logged_in: int | None = None) -> Response:
+        """Take the post of a known shop. `logged_in` is Shopify's own word on which of its customers sends it."""
         body = posting.raw_body(environ)
         try:
             signup = self.reader.read(read_object(body), shop.settings.country)
@@ -88,22 +93,28 @@ class IntentDoor:
             if shop.settings.legacy_errors:
                 return posting.legacy_refusal(error)
             raise
-        return self._take(environ, shop, signup)
+        if logged_in is not None:
+            signup = replace(signup, shopify_customer_id=logged_in)
+        intent = self._register(environ, shop, signup)
+        if logged_in is not None:
+            self.services.subscriptions.verify_customer(shop.id, intent.customer_id, logged_in)
+        return posting.intent_response(signup, intent)
 
-    def _take(self, environ: WSGIEnvironment, shop: Shop, signup: Signup) -> Response:
-        """Take one faultless post: a single statement, whatever is known of its address."""
+    def _register(self, environ: WSGIEnvironment, shop: Shop, signup: Signup) -> RegisteredIntent:
+        """Write one faultless post: a single statement, whatever is known of its address."""
         channel = signup.contact.channel
         if channel not in shop.settings.channels or channel not in self.services.channels_on:
             raise ChannelDisabledError(f"This shop does not send alerts by {channel.value}.")
-        _admit(environ, self.limits.count_address(signup.contact.address_hash))
+        admit(environ, self.limits.count_address(signup.contact.address_hash))
         provenance = posting.provenance_of(environ, self.services.vault)
         intent = self.services.subscriptions.register(shop, signup, provenance)
         if not intent.duplicate:
             self.services.waker.wake()
-        return posting.intent_response(signup, intent)
+        return intent
 
 
-def _admit(environ: WSGIEnvironment, allowance: Allowance) -> None:
+def admit(environ: WSGIEnvironment, allowance: Allowance) -> None:
+    """Raise RateLimitedError where nothing is left of a limit; what is left is told with the answer."""
     cors.remember_allowance(environ, allowance)
     if not allowance.allowed:
         wait = allowance.retry_after_seconds(time.time())
