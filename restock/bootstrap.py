@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from flask import Flask
 
+from restock.catalog.service import CatalogService
 from restock.channels.registry import open_channels, provider_faults, vapid_public_key
 from restock.channels.values import ChannelName
 from restock.clock import SystemClock
@@ -24,6 +25,7 @@ from restock.jobs import Doorbell, Waker
 from restock.links import Links, Vault
 from restock.privacy.service import PrivacyService
 from restock.reports.service import ReportService
+from restock.reports.service.merchant import MerchantReports
 from restock.restocks.service import RestockService
 from restock.restocks.service.purchases import PurchaseService
 from restock.shopify.admin_api import HttpAdminApi
@@ -50,6 +52,7 @@ class Services:
     purchases: PurchaseService
     deliveries: Deliveries
     reports: ReportService
+    merchant_reports: MerchantReports
     privacy: PrivacyService
     inbox: InboxService
     admin: AdminApi
@@ -76,7 +79,8 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
     subscriptions = SubscriptionService(database, settings.settle_seconds)
     channels = open_channels(settings)
     purchases = PurchaseService(database, DeliveryNotices(), settings.settle_seconds)
-    restocks = RestockService(database, DeliveryNotices(), settings.reconcile_minutes * 60)
+    stock = CatalogService(database, tokens, admin)
+    restocks = RestockService(database, DeliveryNotices(), settings.reconcile_minutes * 60, stock=stock)
     privacy = _open_privacy(settings, database, vault, restocks, shops)
     deliveries = Deliveries(
         database=database,
@@ -99,6 +103,7 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
         purchases=purchases,
         deliveries=deliveries,
         reports=ReportService(database),
+        merchant_reports=MerchantReports(database, SystemClock()),
         privacy=privacy,
         inbox=InboxService(
             database,

@@ -94,13 +94,14 @@ def _keep(
     """Keep the readings; return when to ask again about variants that Shopify does not sell although it has them."""
     basis = basis_of(shop.settings)
     fresh = []
-    for variant_id in sorted(set(variant_ids)):
+    for variant_id in sorted(set(variant_ids) - word.left):
         verdict = word.verdict(variant_id, basis)
         fresh.append(repository.Fresh(variant_id, verdict.stock, _under(word, variant_id), verdict.lagging))
     look = repository.Look(ReadingSource.admin, asked_at, basis)
     since = repository.keep_readings(session, shop.id, look, fresh)
     ages = {variant_id: (asked_at - moment).total_seconds() for variant_id, moment in since.items()}
-    return {variant_id: wait for variant_id, age in ages.items() if (wait := rules.next_look(age)) is not None}
+    again = {variant_id: wait for variant_id, age in ages.items() if (wait := rules.next_look(age)) is not None}
+    return again | dict.fromkeys(word.left, _bounded(word.wait_seconds))
 
 
 def _under(word: Word, variant_id: int) -> Callable[[ReadingBasis], StockVerdict]:
@@ -110,13 +111,17 @@ def _under(word: Word, variant_id: int) -> Callable[[ReadingBasis], StockVerdict
 def _answer_to(error: AdminError | NoAccessError, shop_id: int) -> Answer:
     match error:
         case AdminThrottledError():
-            return Later(min(max(error.wait_seconds, SHORTEST_WAIT_SECONDS), LONGEST_WAIT_SECONDS))
+            return Later(_bounded(error.wait_seconds))
         case NoAccessError() | AdminUnauthorizedError() | AdminForbiddenError():
             log.info("shop_not_readable", shop_id=shop_id, kind=type(error).__name__)
             return NoWord()
         case _:
             log.warning("shop_not_answering", shop_id=shop_id, kind=type(error).__name__)
             return Away()
+
+
+def _bounded(wait_seconds: float) -> float:
+    return min(max(wait_seconds, SHORTEST_WAIT_SECONDS), LONGEST_WAIT_SECONDS)
 
 
 def _now(session: Session) -> datetime:

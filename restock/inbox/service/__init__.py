@@ -124,7 +124,8 @@ class InboxService:
         touched: set[int] = set()
         for group in _groups(batch.told[shop_id]):
             touched |= _record_group(session, shop_id, group, batch)
-        catalog.request_checks(session, shop_id, touched, self.settle_seconds)
+        told_at = min(message.triggered_at for message, _ in batch.told[shop_id])
+        catalog.request_checks(session, shop_id, touched, self.settle_seconds, told_at)
 
 
 def _store_together(connection: Connection, messages: Sequence[InboxMessage]) -> list[Received]:
