@@ -18,9 +18,9 @@ from restock.database import Database, init_database
 from restock.deliveries.service import Deliveries, DeliveryNotices
 from restock.errors import ConfigurationError
 from restock.inbox.service import InboxService
-from restock.inbox.service.effects import shop_effects
 from restock.inbox.service.order_news import order_effects
 from restock.inbox.service.privacy_news import privacy_effects
+from restock.inbox.service.shop_news import shop_effects
 from restock.jobs import Doorbell, Waker
 from restock.links import Links, Vault
 from restock.privacy.service import PrivacyService
@@ -35,6 +35,8 @@ from restock.shopify.port import AdminApi
 from restock.shops.service import ShopService
 from restock.shops.service.renewal import Renewal
 from restock.shops.service.tokens import TokenService
+from restock.shops.service.topics import TopicService
+from restock.shops.service.upkeep import Upkeep
 from restock.subscriptions.service import SubscriptionService
 
 
@@ -57,6 +59,7 @@ class Services:
     inbox: InboxService
     admin: AdminApi
     tokens: TokenService
+    upkeep: Upkeep
     doorbell: Doorbell
     waker: Waker
     channels_on: frozenset[ChannelName]  # those this instance has a provider for
@@ -76,6 +79,7 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
     shops = ShopService(database, vault)
     admin = HttpAdminApi(Transport(settings.shopify_api_version, settings.shopify_admin_url))
     tokens = open_tokens(settings, shops, admin)
+    upkeep = Upkeep(tokens, TopicService(tokens, admin, f"{settings.public_url}/webhooks/shopify"))
     subscriptions = SubscriptionService(database, settings.settle_seconds)
     channels = open_channels(settings)
     purchases = PurchaseService(database, DeliveryNotices(), settings.settle_seconds)
@@ -108,10 +112,11 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
         inbox=InboxService(
             database,
             settings.settle_seconds,
-            (*shop_effects(shops), *order_effects(purchases), *privacy_effects(privacy)),
+            (*shop_effects(shops, upkeep.start), *order_effects(purchases), *privacy_effects(privacy)),
         ),
         admin=admin,
         tokens=tokens,
+        upkeep=upkeep,
         doorbell=Doorbell(_required_redis(settings)),
         waker=Waker(database),
         channels_on=frozenset(channels),

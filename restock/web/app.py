@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, Response, redirect
+from flask import Blueprint, Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.wrappers import Response as AnyResponse
 
 from restock.bootstrap import Services, build_services
 from restock.config import Settings, load_settings
 from restock.logs import configure_logging
 from restock.sentry import report_errors
 from restock.web.access_log import AccessLog
+from restock.web.admin import admin_blueprint, admin_entry
+from restock.web.admin.doorstep import doorstep_blueprint
 from restock.web.errors import register_error_handlers
 from restock.web.guards import Audience, Guard, mount
 from restock.web.hooks import hooks_blueprint
@@ -18,7 +19,7 @@ from restock.web.operations import operations_blueprint
 from restock.web.people import people_blueprint
 from restock.web.playground import playground_blueprint
 from restock.web.receipts import receipts_blueprint
-from restock.web.storefront import storefront_blueprint
+from restock.web.storefront import ProxyCheck, proxy_blueprint, proxy_signature, storefront_blueprint
 
 MAX_BODY_BYTES = 4 * 1024 * 1024  # the outer bound; each route has its own, lower one
 
@@ -50,24 +51,21 @@ def create_app(settings: Settings) -> Flask:
 
 def _mount_doors(app: Flask, services: Services) -> None:
     mount(app, storefront_blueprint(services), Guard(Audience.storefront))
+    mount(app, proxy_blueprint(services), Guard(Audience.proxy, ProxyCheck(proxy_signature(services.settings))))
     mount(app, hooks_blueprint(services), Guard(Audience.shopify))
     mount(app, receipts_blueprint(services), Guard(Audience.provider))
     _mount_pages(app, people_blueprint(services), Audience.link_holder)
-    operations = operations_blueprint(services)
+    mount(app, admin_blueprint(services), Guard(Audience.merchant, admin_entry(services).check))
+    mount(app, doorstep_blueprint(services.settings), Guard(Audience.anyone))
     if not services.settings.is_production:
         _mount_pages(app, playground_blueprint(services), Audience.newcomer)
-        operations.add_url_rule("/", view_func=_to_the_playground)
-    mount(app, operations, Guard(Audience.anyone))
+    mount(app, operations_blueprint(services), Guard(Audience.anyone))
 
 
 def _mount_pages(app: Flask, blueprint: Blueprint, audience: Audience) -> None:
     """Mount a blueprint whose answers a browser shows."""
     blueprint.after_request(_harden)
     mount(app, blueprint, Guard(audience))
-
-
-def _to_the_playground() -> AnyResponse:
-    return redirect("/playground")
 
 
 def _harden(response: Response) -> Response:

@@ -21,8 +21,10 @@ class Audience(StrEnum):
     anyone = "anyone"  # nothing secret behind it: operations
     storefront = "storefront"  # a shop header that selects the tenant and proves nothing
     shopify = "shopify"  # HMAC over the raw body
+    proxy = "proxy"  # Shopify's signature over the query of a call through its app proxy
     provider = "provider"  # the provider's own signature, over what it sends
     link_holder = "link_holder"  # a signed token in the path
+    merchant = "merchant"  # Shopify's ID token: the shop is the one it names
     newcomer = "newcomer"  # the playground: development only, loopback only
 
 

@@ -61,19 +61,19 @@ _GOODS = text("""
         SELECT (SELECT s.variant_id FROM subscriptions s
                 WHERE s.shop_id = :shop_id AND s.variant_id > asked.variant_id ORDER BY s.variant_id LIMIT 1)
         FROM asked WHERE asked.variant_id IS NOT NULL
-    ), some AS (
+    ), found AS (
         SELECT variant_id FROM asked WHERE variant_id IS NOT NULL LIMIT :limit
     )
-    SELECT some.variant_id, coalesce(v.product_id, one.product_id) AS product_id, p.title AS product_title,
+    SELECT found.variant_id, coalesce(v.product_id, one.product_id) AS product_id, p.title AS product_title,
         v.title AS variant_title, coalesce(v.image_url, p.image_url) AS image_url, one.said
-    FROM some
-    LEFT JOIN variants v ON v.shop_id = :shop_id AND v.variant_id = some.variant_id
+    FROM found
+    LEFT JOIN variants v ON v.shop_id = :shop_id AND v.variant_id = found.variant_id
     LEFT JOIN products p ON p.shop_id = v.shop_id AND p.product_id = v.product_id
     LEFT JOIN LATERAL (
         SELECT s.product_id, i.product AS said FROM subscriptions s LEFT JOIN intents i ON i.subscription_id = s.id
-        WHERE s.shop_id = :shop_id AND s.variant_id = some.variant_id ORDER BY s.queued_at DESC, s.id DESC LIMIT 1
+        WHERE s.shop_id = :shop_id AND s.variant_id = found.variant_id ORDER BY s.queued_at DESC, s.id DESC LIMIT 1
     ) one ON p.title IS NULL
-    ORDER BY p.title, product_id, v.title, some.variant_id
+    ORDER BY p.title, product_id, v.title, found.variant_id
 """)
 
 
@@ -107,7 +107,7 @@ def count(session: Session, shop_id: int, wanted: SubscriberFilter, hashes: Sequ
     where, facts = _conditions(session, shop_id, wanted, hashes)
     if "variants" in facts:
         where += " AND s.variant_id = ANY(CAST(:variants AS bigint[]))"
-    query = text(f"SELECT count(*) FROM (SELECT 1 FROM subscriptions s WHERE {where} LIMIT :limit) some")  # noqa: S608
+    query = text(f"SELECT count(*) FROM (SELECT 1 FROM subscriptions s WHERE {where} LIMIT :limit) counted")  # noqa: S608
     number = int(session.execute(query, facts | {"limit": most + 1}).scalar_one())
     return Count(min(number, most), number > most)
 

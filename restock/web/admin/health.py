@@ -1,0 +1,64 @@
+"""What is well with a shop and what is not, each with what to do about it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from restock.channels.values import ChannelName
+from restock.shops.values import Shop, ShopAccess
+
+QUIET_AFTER = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: which sentence, how serious (success, info, warning, critical), and its facts."""
+
+    key: str
+    tone: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What this instance has: providers, and how often it reads all stock by itself."""
+
+    channels_on: frozenset[ChannelName]
+    reconcile_minutes: float
+
+
+def examine(shop: Shop, machine: Machine, last_webhook_at: datetime | None, now: datetime) -> Sequence[Finding]:
+    """List the state of access, of each channel, and of the news from Shopify."""
+    return [
+        _access(shop),
+        *(_channel(shop, machine, name) for name in ChannelName),
+        _news(last_webhook_at, now, machine),
+    ]
+
+
+def _access(shop: Shop) -> Finding:
+    match shop.access:
+        case ShopAccess.granted:
+            return Finding("health.access.granted", "success")
+        case ShopAccess.needs_reauth:
+            return Finding("health.access.needs_reauth", "critical")
+        case ShopAccess.none:
+            return Finding("health.access.none", "info")
+
+
+def _channel(shop: Shop, machine: Machine, name: ChannelName) -> Finding:
+    if name not in machine.channels_on:
+        return Finding("health.channel.no_provider", "warning", {"channel": name})
+    if name not in shop.settings.channels:
+        return Finding("health.channel.off", "info", {"channel": name})
+    return Finding("health.channel.on", "success", {"channel": name})
+
+
+def _news(last_webhook_at: datetime | None, now: datetime, machine: Machine) -> Finding:
+    every = {"minutes": f"{machine.reconcile_minutes:g}"}
+    if last_webhook_at is None:
+        return Finding("health.news.never", "info", every)
+    is_quiet = now - last_webhook_at > QUIET_AFTER
+    return Finding("health.news.quiet" if is_quiet else "health.news.fresh", "info" if is_quiet else "success", every)
