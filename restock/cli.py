@@ -61,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     migrate.add_argument("--quiet", action="store_true", help="say nothing when all is well")
     _add(commands, "doctor", "restock.commands.doctor:examine", "look at everything and say what is amiss")
     _add_shop(commands)
+    _add_privacy(commands)
     _add(commands, "demo", f"{_PARTS}:demo", "the whole story, on a throw-away instance")
     _add(commands, "peers", f"{_PARTS}:peers", "stand-ins for mail server, Twilio and push service (development)")
     _add(commands, "bench", f"{_PARTS}:bench", "the benchmarks (in a checkout)")
@@ -76,6 +77,17 @@ def _add_shop(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     settings = _add(shop, "settings", "restock.commands.shops:settings", "show or change a shop's settings")
     settings.add_argument("domain", metavar="DOMAIN")
     settings.add_argument("changes", metavar="KEY=VALUE", nargs="*", help="an empty value goes back to the default")
+
+
+def _add_privacy(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    found = commands.add_parser("privacy", help="what people asked to see or to be erased")
+    privacy = found.add_subparsers(metavar="ACTION", required=True)
+    requests = _add(privacy, "requests", "restock.commands.privacy:requests", "list a shop's requests")
+    requests.add_argument("domain", metavar="DOMAIN")
+    export = _add(privacy, "export", "restock.commands.privacy:export", "write the export of a data request to a file")
+    export.add_argument("domain", metavar="DOMAIN")
+    export.add_argument("request", metavar="REQUEST", type=int, help="its number in `restock privacy requests`")
+    export.add_argument("--out", metavar="FILE", required=True, help="FILE.html to read it, else JSON")
 
 
 def _add(
