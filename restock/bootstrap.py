@@ -5,11 +5,13 @@ Building connects to nothing: databases, Valkey and providers are reached at fir
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flask import Flask
 
 from restock.catalog.service import CatalogService
+from restock.channels.port import Channel
 from restock.channels.registry import open_channels, provider_faults, vapid_public_key
 from restock.channels.values import ChannelName
 from restock.clock import SystemClock
@@ -86,16 +88,7 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
     stock = CatalogService(database, tokens, admin)
     restocks = RestockService(database, DeliveryNotices(), settings.reconcile_minutes * 60, stock=stock)
     privacy = _open_privacy(settings, database, vault, restocks, shops)
-    deliveries = Deliveries(
-        database=database,
-        channels=channels,
-        turns=restocks,
-        suppressions=subscriptions,
-        links=links,
-        lease_seconds=settings.delivery_lease_seconds,
-        reading_max_age_seconds=settings.reading_max_age_seconds,
-        clock=SystemClock(),
-    )
+    effects = (*shop_effects(shops, upkeep.start), *order_effects(purchases), *privacy_effects(privacy))
     return Services(
         settings=settings,
         database=database,
@@ -105,15 +98,11 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
         subscriptions=subscriptions,
         restocks=restocks,
         purchases=purchases,
-        deliveries=deliveries,
+        deliveries=_open_deliveries(settings, database, channels, restocks, subscriptions, links),
         reports=ReportService(database),
         merchant_reports=MerchantReports(database, SystemClock()),
         privacy=privacy,
-        inbox=InboxService(
-            database,
-            settings.settle_seconds,
-            (*shop_effects(shops, upkeep.start), *order_effects(purchases), *privacy_effects(privacy)),
-        ),
+        inbox=InboxService(database, settings.settle_seconds, effects),
         admin=admin,
         tokens=tokens,
         upkeep=upkeep,
@@ -128,6 +117,26 @@ def check_providers(settings: Settings) -> None:
     """Raise ConfigurationError with every provider's setting that is there and cannot be right."""
     if faults := provider_faults(settings):
         raise ConfigurationError("\n".join(faults))
+
+
+def _open_deliveries(  # noqa: PLR0917 (every port by its own name)
+    settings: Settings,
+    database: Database,
+    channels: Mapping[ChannelName, Channel],
+    turns: RestockService,
+    suppressions: SubscriptionService,
+    links: Links,
+) -> Deliveries:
+    return Deliveries(
+        database=database,
+        channels=channels,
+        turns=turns,
+        suppressions=suppressions,
+        links=links,
+        lease_seconds=settings.delivery_lease_seconds,
+        reading_max_age_seconds=settings.reading_max_age_seconds,
+        clock=SystemClock(),
+    )
 
 
 def open_tokens(settings: Settings, shops: ShopService, admin: AdminApi) -> TokenService:

@@ -46,6 +46,7 @@ def steps_of(services: Services, chain: Chain) -> tuple[Step, ...]:
         Step("orphans", 600, lambda: _in_rounds(subscriptions.sweep_orphans)),
         Step("privacy", 2, services.privacy.work_due),
         Step("age", 600, services.privacy.sweep),
+        Step("tokens", 60, services.upkeep.start),
         Step("retention", 600, lambda: _in_rounds(services.inbox.purge)),
     )
 

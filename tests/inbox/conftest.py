@@ -12,7 +12,7 @@ import pytest
 
 from restock.database import Database
 from restock.inbox.service import InboxService
-from restock.inbox.service.effects import shop_effects
+from restock.inbox.service.shop_news import shop_effects
 from restock.inbox.values import InboxMessage, Received
 from restock.shops.service import ShopService
 

@@ -13,9 +13,6 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from restock.shops import repository as shop_rows
-from restock.shops.service import ShopService
-
 Body = Mapping[str, Any]
 Step = Callable[[], None]
 
@@ -42,13 +39,3 @@ class Effect:
     topics: frozenset[str]
     apply: Callable[[Session, Origin, Body], Step | None]
     for_absent_shops: bool = False
-
-
-def shop_effects(shops: ShopService) -> tuple[Effect, ...]:
-    """Say what the shop's own news lead to."""
-
-    def removed(session: Session, origin: Origin, _body: Body) -> Step:
-        shop_rows.uninstall(session, origin.shop_domain, origin.triggered_at)
-        return lambda: shops.memory.forget(origin.shop_domain)
-
-    return (Effect(frozenset({"app/uninstalled"}), removed),)

@@ -161,6 +161,20 @@ def set_access(session: Session, shop_id: int, access: ShopAccess, scopes: froze
     session.execute(update(ShopRow).where(ShopRow.id == shop_id).values(values))
 
 
+def set_scopes(session: Session, shop_id: int, scopes: frozenset[str]) -> bool:
+    """Keep a change of scopes and have everything that follows asked soon; False for a shop without access.
+
+    Tokens that can be renewed are due at once: the new ones carry the new scopes.
+    """
+    may = (ShopRow.id == shop_id, ShopRow.access != ShopAccess.none)
+    statement = update(ShopRow).where(*may).values(scopes=sorted(scopes), asked_at=None, updated_at=func.now())
+    if not _changed(session, statement):
+        return False
+    renewable = update(_row).where(_row.shop_id == shop_id, _row.refresh_sealed.is_not(None))
+    session.execute(renewable.values(refresh_at=func.now()))
+    return True
+
+
 def forget(session: Session, shop_id: int) -> None:
     """Delete a shop's tokens."""
     session.execute(delete(_row).where(_row.shop_id == shop_id))
