@@ -10,14 +10,17 @@ import itertools
 import os
 import secrets
 import uuid
+from collections import deque
+from contextlib import suppress
 
+_PIECES_AT_ONCE = 256
 _VERSION_4 = 0x40
 _VARIANT_RFC = 0x80
 
 
 def new_handle() -> uuid.UUID:
     """Make a customer handle: a version 4 UUID (RFC 9562), 122 random bits."""
-    raw = bytearray(os.urandom(16))
+    raw = bytearray(_randomness.take())
     raw[6] = (raw[6] & 0x0F) | _VERSION_4
     raw[8] = (raw[8] & 0x3F) | _VARIANT_RFC
     return uuid.UUID(bytes=bytes(raw))
@@ -26,6 +29,28 @@ def new_handle() -> uuid.UUID:
 def new_token() -> uuid.UUID:
     """Make the token that fences one claim of a batch."""
     return new_handle()
+
+
+class _Randomness:
+    """The system's randomness, fetched for many handles at once: a call costs 20 µs and gives up the interpreter.
+
+    No piece is ever given out twice, in no thread and in no child process.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: deque[bytes] = deque()
+        os.register_at_fork(after_in_child=self._pieces.clear)
+
+    def take(self) -> bytes:
+        """Give 16 bytes that nobody else gets."""
+        while True:
+            with suppress(IndexError):
+                return self._pieces.pop()
+            fetched = os.urandom(16 * _PIECES_AT_ONCE)
+            self._pieces.extend(fetched[at : at + 16] for at in range(0, len(fetched), 16))
+
+
+_randomness = _Randomness()
 
 
 def new_request_id() -> str:

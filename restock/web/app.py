@@ -19,6 +19,7 @@ from restock.web.operations import operations_blueprint
 from restock.web.people import people_blueprint
 from restock.web.playground import playground_blueprint
 from restock.web.receipts import receipts_blueprint
+from restock.web.shortcuts import Shortcuts
 from restock.web.storefront import ProxyCheck, proxy_blueprint, proxy_signature, storefront_blueprint
 
 MAX_BODY_BYTES = 4 * 1024 * 1024  # the outer bound; each route has its own, lower one
@@ -39,6 +40,7 @@ def create_app(settings: Settings) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     services = build_services(settings, app)
     app.extensions["restock"] = services
+    app.wsgi_app = Shortcuts(app)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

@@ -9,12 +9,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, request
+from flask import Blueprint
 
 from restock.errors import UnauthorizedError, UnsupportedMediaTypeError
 from restock.inbox.rules.envelope import received_message
 from restock.inbox.values import Received
 from restock.shopify.signatures import WebhookSignature
+from restock.web.shortcuts import Answer, Shortcut, add_post
 from restock.web.storefront.posting import read_bytes
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from restock.bootstrap import Services
     from restock.config import Settings
 
+_TAKEN = Answer("200 OK", [("Content-Type", "text/plain; charset=utf-8")], b"")
 MAX_BODY_BYTES = 2 * 1024 * 1024  # a product with all its variants and texts; the largest seen stay below one
 
 
@@ -32,17 +34,16 @@ def hooks_blueprint(services: Services) -> Blueprint:
     signature = webhook_signature(services.settings)
     inbox, waker = services.inbox, services.waker
 
-    @hooks.post("/webhooks/shopify")
-    def shopify() -> Response:
-        environ = request.environ
+    def shopify(environ: WSGIEnvironment) -> Answer:
         header = partial(_header, environ)
         body = _raw_body(environ)
         if not signature.is_genuine(body, header("HMAC_SHA256")):
             raise UnauthorizedError("The webhook's signature is missing or wrong.")
         if inbox.receive(received_message(header, body)) is Received.new:
             waker.wake()
-        return Response(status=200)
+        return _TAKEN
 
+    add_post(hooks, ["/webhooks/shopify"], "shopify", Shortcut(shopify, lambda _environ: []))
     return hooks
 
 

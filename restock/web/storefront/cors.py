@@ -39,7 +39,12 @@ def remember_allowance(environ: WSGIEnvironment, allowance: Allowance) -> None:
 
 def open_answer(response: Response) -> Response:
     """Add the headers; for errors too, so that a page can read why."""
-    environ = request.environ
+    response.headers.extend(open_headers(request.environ))
+    return response
+
+
+def open_headers(environ: WSGIEnvironment) -> list[tuple[str, str]]:
+    """Say what every answer to this request carries."""
     headers = [_MAY_READ]
     if listed := environ.get(_ORIGINS):
         headers += _listed_origin(environ, listed)
@@ -47,8 +52,7 @@ def open_answer(response: Response) -> Response:
         headers.append(_ANYBODY)
     if (allowance := environ.get(_ALLOWANCE)) is not None:
         headers += allowance.headers()
-    response.headers.extend(headers)
-    return response
+    return headers
 
 
 def tell_limits(response: Response) -> Response:

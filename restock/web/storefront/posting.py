@@ -10,7 +10,7 @@ from datetime import datetime
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import TYPE_CHECKING
 
-from flask import Response, request
+from flask import request
 
 from restock.errors import (
     Fault,
@@ -25,11 +25,13 @@ from restock.shopify.domains import clean_shop_domain
 from restock.shops.service import ShopService
 from restock.shops.values import Shop
 from restock.subscriptions.values import Provenance, RegisteredIntent, Signup
+from restock.web.shortcuts import Answer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 LARGEST_BODY = 64 * 1024
+_JSON = ("Content-Type", "application/json")
 _DUPLICATE = '"duplicate":true,'
 _LONGEST_USER_AGENT = 255
 _LONGEST_PAGE_URL = 512
@@ -84,7 +86,7 @@ def provenance_of(environ: WSGIEnvironment, vault: Vault) -> Provenance:
     )
 
 
-def intent_response(signup: Signup, intent: RegisteredIntent) -> Response:
+def intent_answer(signup: Signup, intent: RegisteredIntent) -> Answer:
     """Answer a post that was taken: 201, or 200 where this customer had already asked for this variant."""
     handle, created_at = str(intent.customer_id), _iso(intent.created_at)
     updated_at = created_at if intent.updated_at == intent.created_at else _iso(intent.updated_at)
@@ -96,13 +98,13 @@ def intent_response(signup: Signup, intent: RegisteredIntent) -> Response:
         f'"optin_confirmed":false,"created_at":"{created_at}","updated_at":"{updated_at}",'
         f'"customer_id":"{handle}"}},"customer":{{"id":"{handle}"}}}}'
     )
-    return Response(body.encode(), 200 if intent.duplicate else 201, content_type="application/json")
+    return Answer("200 OK" if intent.duplicate else "201 CREATED", [_JSON], body.encode())
 
 
-def legacy_refusal(error: RestockError) -> Response:
+def legacy_refusal(error: RestockError) -> Answer:
     """Answer a faulty post as the original API does: 200 with sentences, for shops that ask for it."""
     sentences = [f"{fault.field}: {fault.message}" for fault in error.faults] or [error.message]
-    return Response(json.dumps({"errors": sentences}), 200, content_type="application/json")
+    return Answer("200 OK", [_JSON], json.dumps({"errors": sentences}).encode())
 
 
 def _iso(moment: datetime) -> str:

@@ -16,6 +16,7 @@ from restock.errors import ChannelDisabledError, MalformedJsonError, RateLimited
 from restock.shops.values import Shop
 from restock.subscriptions.rules.phones import warm_up
 from restock.subscriptions.values import RegisteredIntent, Signup
+from restock.web.shortcuts import Answer, Shortcut, add_post
 from restock.web.storefront import assets, cors, posting
 from restock.web.storefront.intent_body import IntentReader
 from restock.web.storefront.limits import Allowance, IntentLimits, RateLimiter, ValkeyTally
@@ -34,8 +35,8 @@ def storefront_blueprint(services: Services) -> Blueprint:
     """Build the routes that any page on the web may call."""
     blueprint = Blueprint("storefront", __name__)
     door = intent_door(services)
+    add_post(blueprint, _INTENT_PATHS, "intents", Shortcut(door.answer, cors.open_headers))
     for path in _INTENT_PATHS:
-        blueprint.add_url_rule(path, "intents", door.post, methods=["POST"], provide_automatic_options=False)
         blueprint.add_url_rule(path, "preflight", cors.preflight, methods=["OPTIONS"])
 
     @blueprint.get("/storefront/config.json")
@@ -75,16 +76,15 @@ class IntentDoor:
     limits: IntentLimits
     reader: IntentReader
 
-    def post(self) -> Response:
+    def answer(self, environ: WSGIEnvironment) -> Answer:
         """Take one post: how often, for whom, and what it says."""
-        environ = request.environ
         domain = environ.get("HTTP_X_SHOPIFY_SHOP_DOMAIN")
         admit(environ, self.limits.count_post(environ.get("REMOTE_ADDR") or "", domain))
         shop = posting.require_shop(self.services.shops, domain, "X-Shopify-Shop-Domain")
         cors.remember_origins(environ, shop.settings.origins)
         return self.take(environ, shop)
 
-    def take(self, environ: WSGIEnvironment, shop: Shop, logged_in: int | None = None) -> Response:
+    def take(self, environ: WSGIEnvironment, shop: Shop, logged_in: int | None = None) -> Answer:
         """Take the post of a known shop. `logged_in` is Shopify's own word on which of its customers sends it."""
         body = posting.raw_body(environ)
         try:
@@ -98,7 +98,7 @@ class IntentDoor:
         intent = self._register(environ, shop, signup)
         if logged_in is not None:
             self.services.subscriptions.verify_customer(shop.id, intent.customer_id, logged_in)
-        return posting.intent_response(signup, intent)
+        return posting.intent_answer(signup, intent)
 
     def _register(self, environ: WSGIEnvironment, shop: Shop, signup: Signup) -> RegisteredIntent:
         """Write one faultless post: a single statement, whatever is known of its address."""
