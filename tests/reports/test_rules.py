@@ -67,3 +67,11 @@ def test_an_address_is_never_shown_whole() -> None:
     assert mask_address("email", "ada@example.com") == "a•••@example.com"
     assert "5550123" not in mask_address("sms", "+12015550123")
     assert "secret" not in mask_address("push", "https://push.example/secret")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0, "0.1 s"), (89, "89.0 s"), (720, "12 min"), (18_000, "5 h"), (2_165_401, "25 days")]
+)
+def test_a_long_while_is_told_in_larger_units(seconds: float, said: str) -> None:
+    told = replace(ADA, state="notified", turn_came_at=NOON, wave_number=1, sent_at=NOON + timedelta(seconds=seconds))
+    assert explain_left(told).reason == f"Told {said} after the restock was seen."

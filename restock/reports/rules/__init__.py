@@ -84,7 +84,14 @@ def _told(facts: PlaceFacts) -> str:
     if seconds is None:
         return "Told."
     since = "the restock was seen" if facts.wave_number == 1 else "their turn came"
-    return f"Told {max(seconds, 0.1):.1f} s after {since}."
+    return f"Told {_span(seconds)} after {since}."
+
+
+def _span(seconds: float) -> str:
+    for unit, size, until in (("s", 1, 90), ("min", 60, 5400), ("h", 3600, 172_800)):
+        if seconds < until:
+            return f"{max(seconds, 0.1):.1f} s" if size == 1 else f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} days"
 
 
 def _why_waiting(facts: PlaceFacts, now: StockNow, people_ahead: int, units_ahead: int) -> str:
