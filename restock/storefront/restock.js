@@ -1,22 +1,23 @@
 /*
- * Restock for headless storefronts.
+ * Restock for storefronts.
  *
  *   await Restock.notify({ shop: "example.myshopify.com", productId: 1, variantId: 2, channel: "email", email });
  *
  * Throws Restock.Error: code, message, status, faults [{ field, code, message }], retryAfter (seconds).
  */
 (() => {
-  var script = document.currentScript;
-  var state = { url: new URL((script && script.src) || location.href).origin };
+  var at = new URL((document.currentScript || {}).src || location);
+  var proxy = /^\/(?:a|apps|community|tools)\/.+(?=\/restock\.js$)/.exec(at.pathname) || ""; // app proxy
+  var base = at.origin + proxy;
 
-  class RestockError extends Error {
+  class Failure extends Error {
     constructor(code, message, status = 0, faults = [], retryAfter = null) {
       super(message);
       Object.assign(this, { name: "RestockError", code, status, faults, retryAfter });
     }
   }
 
-  // With storage denied, each post is a new customer.
+  // Storage denied: each post is a new customer.
   function remembered(shop, id) {
     var key = "restock.customer." + shop;
     try {
@@ -30,21 +31,21 @@
   async function call(path, options) {
     var response, body;
     try {
-      response = await fetch(state.url + path, { credentials: "omit", ...options });
+      response = await fetch(base + path, { credentials: "same-origin", ...options });
       body = await response.json();
     } catch {
-      throw new RestockError("NETWORK_ERROR", "The shop could not be reached.");
+      throw new Failure("NETWORK_ERROR", "The shop could not be reached.");
     }
     if (response.ok && !body.errors) return body;
     var error = body.error || { code: "VALIDATION_ERROR", message: body.errors.join(" ") };
     var wait = Number(response.headers.get("Retry-After")) || null;
-    throw new RestockError(error.code, error.message, response.status, error.details, wait);
+    throw new Failure(error.code, error.message, response.status, error.details, wait);
   }
 
-  /** Gives the API's answer { intent, customer, duplicate }. */
+  /** Gives { intent, customer, duplicate }. */
   async function notify(wish) {
     var { email, phone, push, name, country, channel, quantity, source, product } = wish;
-    var answer = await call("/api/v1/intents.json", {
+    var answer = await call(proxy ? "/intents" : "/api/v1/intents.json", {
       method: "POST",
       headers: { "Content-Type": "application/json", "X-Shopify-Shop-Domain": wish.shop },
       body: JSON.stringify({
@@ -65,39 +66,37 @@
 
   /** Offer and texts. */
   function config(shop, locale = document.documentElement.lang) {
-    return call("/storefront/config.json?" + new URLSearchParams({ shop, locale }));
+    var query = "/config.json?" + new URLSearchParams(proxy ? { locale } : { shop, locale });
+    return call(proxy ? query : "/storefront" + query);
   }
 
   function bytes(key) {
-    return Uint8Array.from(atob(key.replace(/-/g, "+").replace(/_/g, "/")), (letter) => letter.charCodeAt(0));
+    return Uint8Array.from(atob(key.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
   }
 
-  /**
-   * Subscribe this browser, from a click; gives what notify({ channel: "push", push }) needs.
-   * `serviceWorker`: the path of sw.js on the page's own origin.
-   */
-  async function subscribe({ shop, serviceWorker = "/apps/restock/sw.js" }) {
+  /** From a click; gives the `push` of notify. `serviceWorker`: sw.js on the page's origin. */
+  async function subscribe({ shop, serviceWorker = (proxy || "/apps/restock") + "/sw.js" }) {
     if (!("serviceWorker" in navigator) || !("PushManager" in window)) {
-      throw new RestockError("PUSH_UNSUPPORTED", "This browser has no notifications.");
+      throw new Failure("PUSH_UNSUPPORTED", "This browser has no notifications.");
     }
     var key = (await config(shop)).vapid_public_key;
-    if (!key) throw new RestockError("CHANNEL_DISABLED", "This shop has no notifications.");
+    if (!key) throw new Failure("CHANNEL_DISABLED", "This shop has no notifications.");
     if ((await Notification.requestPermission()) !== "granted") {
-      throw new RestockError("PUSH_DENIED", "Notifications are blocked.");
+      throw new Failure("PUSH_DENIED", "Notifications are blocked.");
     }
     try {
       var worker = await navigator.serviceWorker.register(serviceWorker);
       var wanted = { userVisibleOnly: true, applicationServerKey: bytes(key) };
       return ((await worker.pushManager.getSubscription()) || (await worker.pushManager.subscribe(wanted))).toJSON();
     } catch (cause) {
-      throw new RestockError("PUSH_FAILED", "Subscribing failed: " + cause.message);
+      throw new Failure("PUSH_FAILED", "Subscribing failed: " + cause.message);
     }
   }
 
-  /** Use another address of the API. */
   function setup({ url }) {
-    state.url = url.replace(/\/+$/, "");
+    base = url.replace(/\/+$/, "");
+    proxy = "";
   }
 
-  window.Restock = { notify, config, setup, push: { subscribe }, Error: RestockError };
+  window.Restock = { notify, config, setup, push: { subscribe }, Error: Failure };
 })();

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ from werkzeug.test import TestResponse
 from restock.shopify.proxy_signature import sign_proxied
 from restock.web.guards import Audience, Guard, mount
 from restock.web.storefront import ProxyCheck, proxy_blueprint, proxy_signature
+from restock.web.storefront.assets import script
 from restock.web.storefront.proxy import shopper_address
 from tests.web.storefront.conftest import SHOP, Storefront, post_body
 
@@ -203,3 +207,45 @@ def test_where_a_post_came_from_is_the_shopper_not_shopify(proxied: Proxied) -> 
     hashes = [row[0] for row in proxied.storefront.rows("SELECT ip_hash FROM consents ORDER BY id")]
     assert hashes[0] is not None
     assert hashes[1] is None
+
+
+_THEME = """
+globalThis.window = globalThis;
+globalThis.document = { currentScript: { src: "https://kettle.example/SOURCE_PATH?v=1" },
+                        documentElement: { lang: "de" } };
+globalThis.localStorage = { getItem: () => null, setItem: () => {} };
+const asked = [];
+globalThis.fetch = async (url, options) => {
+  asked.push(url, options.credentials);
+  return { status: 200, ok: true, json: async () => ({ customer: { id: "c" } }), headers: new Headers() };
+};
+SOURCE
+await Restock.notify({ shop: "kettle.myshopify.com", variantId: 1, productId: 2, channel: "email", email: "a@b.c" });
+await Restock.config("kettle.myshopify.com");
+console.log(JSON.stringify(asked));
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+@pytest.mark.parametrize(
+    ("source_path", "asked"),
+    [
+        ("apps/restock/restock.js", ["/apps/restock/intents", "/apps/restock/config.json?locale=de"]),
+        ("a/b-i-s/restock.js", ["/a/b-i-s/intents", "/a/b-i-s/config.json?locale=de"]),
+        (
+            "storefront/restock.js",
+            ["/api/v1/intents.json", "/storefront/config.json?shop=kettle.myshopify.com&locale=de"],
+        ),
+    ],
+)
+def test_the_script_of_a_theme_asks_through_the_proxy_it_came_from(source_path: str, asked: list[str]) -> None:
+    """It never names the shop there: Shopify's own parameter would come twice and be refused."""
+    source, _ = script("restock.js")
+    page = _THEME.replace("SOURCE_PATH", source_path).replace("SOURCE", source.decode())
+    done = subprocess.run(
+        ["node", "--input-type=module", "-e", page], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found[::2] == [f"https://kettle.example{path}" for path in asked]
+    assert set(found[1::2]) == {"same-origin"}  # a shopper's own cookies tell Shopify who is logged in
