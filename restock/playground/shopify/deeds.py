@@ -5,10 +5,9 @@ A deed returns the webhooks it put on their way, in no order. Every id must be t
 
 from __future__ import annotations
 
-import itertools
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from restock.playground.shopify import payloads
@@ -18,6 +17,7 @@ from restock.playground.shopify.state import Customer, Order, Shop, UnknownThing
 from restock.playground.shopify.tokens import TokenDesk
 
 HOOK_PATH = "/webhooks/shopify"
+FIRST_ORDER = 1001
 COMPLIANCE_TOPICS = ("customers/data_request", "customers/redact", "shop/redact")
 # What the app's own file subscribes to; other topics go out where a shop subscribed through the API.
 APP_TOPICS = frozenset(
@@ -52,7 +52,6 @@ class Deeds:
     sender: WebhookSender
     desk: TokenDesk
     app_url: str
-    _order_numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1001))
 
     def announce(self, domain: str) -> list[Delivery]:
         """Tell of every product and level, as if all had just been saved."""
@@ -174,7 +173,7 @@ class Deeds:
         order = Order(
             id=self.world.next_id(),
             line_id=self.world.next_id(),
-            number=next(self._order_numbers) + len(shop.orders),
+            number=FIRST_ORDER + len(shop.orders),
             variant_id=cart.variant_id,
             quantity=cart.quantity,
             email=cart.email,

@@ -87,11 +87,11 @@ class ShopifyControl:
         """Let a shop have the app again."""
         self.deed(domain, "install")
 
-    def webhooks(self, domain: str, name: str, **body: object) -> list[Json]:
+    def webhooks(self, domain: str, name: str, /, **body: object) -> list[Json]:
         """Do a deed and return its webhooks."""
         return list(self.deed(domain, name, **body)["webhooks"])
 
-    def deed(self, domain: str, name: str, **body: object) -> Json:
+    def deed(self, domain: str, name: str, /, **body: object) -> Json:
         """Do any deed of the control API in a shop."""
         return self._ask("POST", f"/control/shops/{domain}/{name}", body)
 

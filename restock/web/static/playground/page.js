@@ -13,6 +13,22 @@ const POLICIES = {
   everyone: "All at once, however few units there are.",
   custom: "This shop’s own policy.",
 };
+const SHOPIFY = { // what is said of each misbehaviour
+  webhooks: {
+    twice: "Each comes twice, in any order. Nobody is told twice.",
+    late: "Each comes 10 s late.",
+    never: "None comes. Stock is found when it is next looked at.",
+    custom: "As set through the control API.",
+  },
+  api: {
+    throttled: "No points are left: questions wait their turn.",
+    down: "Every question is answered by a 502 page.",
+    custom: "As set through the control API.",
+  },
+  lag: {
+    true: "The quantity sold online stays as it is now, whatever is counted.",
+  },
+};
 const ADDRESSES = {
   email: { label: "E-mail address", type: "email", mode: "email", complete: "email", hint: "ada@example.com" },
   sms: { label: "Mobile number", type: "tel", mode: "tel", complete: "tel", hint: "+1 212 555 0123" },
@@ -161,6 +177,7 @@ async function join(form) {
     const address = channel === "push" ? await post("/playground/browser", {}) : form.address.value.trim();
     const quantity = /^\d+$/.test(form.quantity.value) ? Number(form.quantity.value) : form.quantity.value;
     await postIntent(channel, quantity, { [CHANNEL_FIELDS[channel]]: address });
+    if (channel !== "push") sessionStorage.setItem(`buyer/${mine}`, JSON.stringify({ [CHANNEL_FIELDS[channel]]: address }));
     if (mine === chosen) await showJoined(form, quantity);
   } catch (error) {
     showFault(form, error);
@@ -258,6 +275,10 @@ async function setStock(variant, location, available) {
 }
 
 function showAnswer({ topic, status, milliseconds }) {
+  if (status === null) {
+    say("webhook", `Webhook ${topic}: ${state?.shopify?.webhooks === "late" ? "on its way, 10 s late." : "lost on the way."}`);
+    return;
+  }
   const code = document.createElement("code");
   code.textContent = status;
   const settles = state?.settle_seconds ?? 0;
@@ -275,10 +296,49 @@ const sellOut = () => Promise.all(
   locationIds().filter((location) => levelsOf(chosen)[location] > 0).map((location) => setStock(chosen, location, 0)),
 );
 
-const buy = () => {
-  const [[location, count]] = Object.entries(levelsOf(chosen)).sort(([, a], [, b]) => b - a);
-  return setStock(chosen, location, count - 1);
-};
+// Whoever asked for this variant on this page buys it, so that the order can be owed to the message.
+async function buy() {
+  const buyer = JSON.parse(sessionStorage.getItem(`buyer/${chosen}`) ?? "{}");
+  const { number } = await post("/playground/orders", { variant_id: chosen, ...buyer });
+  overrides.clear();
+  const sentence = `Order #${number} is placed.`;
+  say("webhook", sentence);
+  const box = find('[data-text="bought"]');
+  if (box) box.textContent = sentence;
+  await refreshState();
+}
+
+// ------------------------------------------------------------------------------------------------------- Shopify
+
+async function turn(change) {
+  state.shopify = await post(`/playground/shopify?variant=${chosen}`, change);
+  tags.clear();
+  render();
+}
+
+async function install() {
+  const installed = !state.shopify.installed;
+  say("install", installed ? "Installing…" : "");
+  await turn({ installed });
+  say("install", installed ? "" : "The merchant removed the app. Nobody is told anything now.");
+}
+
+function renderShopify() {
+  const panel = find(".shopify");
+  const now = state.shopify;
+  const isTroubled = !now || !now.installed || now.webhooks !== "once" || now.api !== "answers" || now.lag;
+  panel.classList.toggle("troubled", isTroubled);
+  say("shopify", !now ? "away" : !now.installed ? "app removed" : isTroubled ? "misbehaving" : now.access === "granted" ? "connected" : "webhooks only");
+  for (const knob of all("[data-knob]", panel)) {
+    const word = String(now?.[knob.dataset.knob] ?? "");
+    knob.disabled = !now;
+    all("input", knob).forEach((input) => { input.checked = input.value === word; });
+    say(knob.dataset.knob, SHOPIFY[knob.dataset.knob][word] ?? "", knob);
+  }
+  const button = find('[data-do="install"]');
+  button.disabled = !now;
+  button.textContent = now && !now.installed ? "Install it again" : "Uninstall the app";
+}
 
 async function addShoppers() {
   const { shoppers } = await post("/playground/shoppers", { count: 5 });
@@ -450,6 +510,7 @@ function render() {
   const policy = find(`[name="policy"][value="${state.policy}"]`);
   if (policy) policy.checked = true;
   say("policy", POLICIES[state.policy] ?? "");
+  renderShopify();
   showCount("waiting", state.queue.waiting.length);
   showCount("unseen", unseen);
   find('[data-do="sellout"]').disabled = totalOf(chosen) < 1;
@@ -512,6 +573,7 @@ async function poll() {
 const DEEDS = {
   restock,
   buy,
+  install,
   sellout: sellOut,
   shoppers: addShoppers,
   again: async () => { joinedVariant = null; renderAction(); find(".notify [name=address]")?.focus(); },
@@ -550,6 +612,11 @@ document.addEventListener("change", (event) => {
   if (event.target.name === "policy") {
     post("/playground/policy", { policy: event.target.value }).catch((error) => say("policy", error.message));
     say("policy", POLICIES[event.target.value]);
+  }
+  const knob = event.target.closest("[data-knob]");
+  if (knob) {
+    const { name, value } = event.target;
+    turn({ [name]: name === "lag" ? value === "true" : value }).catch((error) => say(name, error.message, knob));
   }
 });
 
