@@ -19,6 +19,7 @@ from restock.inbox.rules.fields import (
     optional_cents,
     optional_count,
     optional_id,
+    optional_text,
     own_id,
     read_moment,
 )
@@ -40,7 +41,7 @@ def read_order(body: Body, triggered_at: datetime, country: str | None) -> Order
 
     `country` is the shop's, two letters, for phone numbers without one. Raises UnreadableBodyError.
     """
-    if body.get("test") is True or body.get("cancelled_at") or body.get("financial_status") in _NO_SALE:
+    if body.get("test") is True or body.get("cancelled_at") or optional_text(body.get("financial_status")) in _NO_SALE:
         return None
     currency = body.get("currency")
     if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency):

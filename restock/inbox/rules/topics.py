@@ -49,7 +49,7 @@ def read_fact(topic: str, body: bytes, triggered_at: datetime) -> CatalogFact | 
 def _read_product(body: Body, triggered_at: datetime) -> ProductSaid:
     product_id, at = own_id(body), _time(body, triggered_at)
     listed = _objects(body, "variants")
-    images = {image.get("id"): image.get("src") for image in _objects(body, "images")}
+    images = {_image_id(image, "id"): image.get("src") for image in _objects(body, "images")}
     variants = tuple(_variant(one, product_id, triggered_at, at, images) for one in listed)
     return ProductSaid(
         product_id=product_id,
@@ -109,7 +109,7 @@ READERS: Mapping[str, Callable[[Body, datetime], CatalogFact]] = {
 
 
 def _variant(
-    body: Body, product_id: int, triggered_at: datetime, otherwise: SourceTime, images: Mapping[object, object]
+    body: Body, product_id: int, triggered_at: datetime, otherwise: SourceTime, images: Mapping[int | None, object]
 ) -> VariantSaid:
     updated_at = read_moment(body.get("updated_at"))
     return VariantSaid(
@@ -124,7 +124,7 @@ def _variant(
         # Null means that nobody counts the stock; newer versions leave the key out and tell it with the item.
         tracked=body["inventory_management"] is not None if "inventory_management" in body else None,
         inventory_quantity=optional_count(body, "inventory_quantity"),
-        image_url=optional_text(images.get(body.get("image_id"))),
+        image_url=optional_text(images.get(_image_id(body, "image_id") or 0)),
     )
 
 
@@ -138,10 +138,16 @@ def _all_variant_ids(body: Body, listed: Sequence[VariantSaid]) -> frozenset[int
     return frozenset(known) | {one.variant_id for one in listed} if len(known) == len(ids) else None
 
 
-def _product_image(body: Body, images: Mapping[object, object]) -> str | None:
+def _product_image(body: Body, images: Mapping[int | None, object]) -> str | None:
     main = body.get("image")
     source = main.get("src") if isinstance(main, dict) else next(iter(images.values()), None)
     return optional_text(source)
+
+
+def _image_id(body: Body, key: str) -> int | None:
+    """Read which picture it is; one that cannot be told is no reason to lose the rest of the body."""
+    found = body.get(key)
+    return found if type(found) is int else None
 
 
 def _objects(body: Body, key: str) -> Sequence[Body]:

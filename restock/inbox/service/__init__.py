@@ -156,6 +156,10 @@ def _read_news(session: Session, message: DueMessage, shop_id: int, batch: _Batc
     except UnreadableBodyError as unreadable:
         _fail(session, message, unreadable.reason)
         return
+    except Exception as error:  # noqa: BLE001 (the inbox's outer door: one message must not hold up the others)
+        _log_failure(message, error)
+        _fail(session, message, "internal_error")
+        return
     if fact is None:
         batch.kept["no_handler"].append(message.id)
     else:
