@@ -77,8 +77,9 @@ class Stage:
 
 @pytest.fixture
 def story(make_settings: Callable[..., Settings], clean_database: str, redis_url: str) -> Iterator[Story]:
-    """An instance without providers."""
-    told = Story.begin(make_settings(database_url=clean_database, redis_url=redis_url, settle_seconds=0))
+    """An instance whose mail server is away."""
+    servers = {"database_url": clean_database, "redis_url": redis_url, "smtp_url": "smtp://127.0.0.1:9"}
+    told = Story.begin(make_settings(settle_seconds=0, **servers))
     yield told
     told.end()
 

@@ -45,13 +45,13 @@ class Retention:
     _places: dict[str, _Place] = field(default_factory=lambda: {name: _Place() for name in _WALKS})
 
     def sweep(self, seconds: float) -> int:
-        """Erase for up to so many seconds; return how many pages were looked at."""
+        """Erase for up to so many seconds, a page at least; return how many pages were looked at."""
         began, pages = time.monotonic(), 0
         with self.database.transaction() as session:
             repository.drop_old_exports(session, PAGE)
         for name, walk in _WALKS.items():
             place = self._places[name]
-            while time.monotonic() >= place.not_before and time.monotonic() - began < seconds:
+            while time.monotonic() >= place.not_before and (not pages or time.monotonic() - began < seconds):
                 with self.database.transaction() as session:
                     last = walk(session, place.after, self.days, PAGE)
                 pages += 1
