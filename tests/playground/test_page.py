@@ -97,7 +97,7 @@ def test_faults_of_the_counter_are_named_all_at_once(store: Store) -> None:
     assert [detail["code"] for detail in answer.get_json()["error"]["details"]] == ["NOT_A_NUMBER"] * 3
 
 
-@pytest.mark.parametrize("path", ["stock", "shoppers", "browser", "policy"])
+@pytest.mark.parametrize("path", ["stock", "shoppers", "browser", "policy", "orders", "shopify"])
 def test_another_sites_form_changes_nothing(store: Store, path: str) -> None:
     answer = store.client.post(f"/playground/{path}", data="{}", content_type="text/plain")
     assert answer.status_code == 415
@@ -163,3 +163,72 @@ def test_a_poll_that_brings_nothing_new_is_empty(store: Store) -> None:
     first = store.client.get("/playground/outbox?after=0")
     again = store.client.get("/playground/outbox?after=0", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
+
+
+def test_the_store_gets_a_token_the_way_a_merchants_shop_does(store: Store) -> None:
+    store.client.get("/playground")
+    assert store.shopify.desk.calls["exchange"] == 1
+    store.client.get("/playground")
+    assert store.shopify.desk.calls["exchange"] == 1
+    shopify = store.client.get("/playground/state").get_json()["shopify"]
+    assert (shopify["access"], shopify["installed"], shopify["webhooks"]) == ("granted", True, "once")
+
+
+def test_a_sold_unit_is_an_order_and_a_missing_one_cannot_be_sold(store: Store) -> None:
+    store.client.get("/playground")
+    store.apply_webhooks()
+    large = {"variant_id": "45120000103", "email": "ada@example.com"}
+    assert store.client.post("/playground/orders", json=large).get_json()["number"] == 1001
+    state = store.client.get("/playground/state").get_json()
+    assert list(state["variants"]["45120000103"]["levels"].values()) == [3, 2]
+    answer = store.client.post("/playground/orders", json={"variant_id": str(MEDIUM)})
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (409, "CONFLICT")
+    assert store.client.post("/playground/orders", json={"variant_id": "1"}).status_code == 400
+
+
+def test_a_lost_webhook_is_said_to_be_lost_and_the_store_still_knows_its_stock(store: Store) -> None:
+    store.client.get("/playground")
+    store.apply_webhooks()
+    assert store.client.post("/playground/shopify", json={"webhooks": "never"}).get_json()["webhooks"] == "never"
+    body = {"variant_id": str(MEDIUM), "location_id": str(HARBOUR), "available": 3}
+    assert store.client.post("/playground/stock", json=body).get_json()["status"] is None
+    state = store.client.get("/playground/state").get_json()
+    assert state["variants"][str(MEDIUM)]["levels"][str(HARBOUR)] == 3
+    assert not state["variants"][str(MEDIUM)]["sellable"]
+
+
+def test_the_panel_knows_its_words_only(store: Store) -> None:
+    store.client.get("/playground")
+    for change in ({"api": "down"}, {"lag": True}, {"webhooks": "twice"}):
+        ((name, word),) = change.items()
+        assert store.client.post("/playground/shopify", json=change).get_json()[name] == word
+    answer = store.client.post("/playground/shopify", json={"api": "sleepy"})
+    assert (answer.status_code, answer.get_json()["error"]["details"][0]["field"]) == (400, "api")
+
+
+def test_a_removed_app_stays_removed_until_it_is_installed_again(store: Store) -> None:
+    store.client.get("/playground")
+    store.apply_webhooks()
+    assert store.client.post("/playground/shopify", json={"installed": False}).get_json()["installed"] is False
+    store.apply_webhooks()
+    store.services.shops.memory.forget(SHOP_DOMAIN)
+    store.client.get("/playground")
+    shop = store.services.shops.find(SHOP_DOMAIN)
+    assert shop is not None
+    assert not shop.is_installed
+    assert store.client.post("/playground/shopify", json={"installed": True}).get_json()["access"] == "granted"
+    shop = store.services.shops.find(SHOP_DOMAIN)
+    assert shop is not None
+    assert shop.is_installed
+
+
+def test_a_shopify_that_is_away_closes_the_counter_not_the_page(store: Store) -> None:
+    store.client.get("/playground")
+    store.apply_webhooks()
+    store.shopify.close()
+    assert store.client.get("/playground").status_code == 200
+    state = store.client.get("/playground/state").get_json()
+    assert state["shopify"] is None
+    assert list(state["variants"]["45120000103"]["levels"].values()) == [4, 2]  # as last told
+    body = {"variant_id": str(MEDIUM), "location_id": str(HARBOUR), "available": 3}
+    assert store.client.post("/playground/stock", json=body).status_code == 503

@@ -115,8 +115,8 @@ def make_shopify() -> Iterator[Callable[..., Shopify]]:
 
     def make(**options: Any) -> Shopify:
         door, clock = Door(), Clock()
-        options = {"shops": [playground_shop()], "retry_seconds": (0.02,) * 8, "clock": clock} | options
-        server = FakeShopify(App(door.url, KEY, SECRET), **options)
+        given: dict[str, Any] = {"shops": [playground_shop()], "retry_seconds": (0.02,) * 8, "clock": clock} | options
+        server = FakeShopify(App(door.url, KEY, SECRET), **given)
         for peer in (door, server):
             peer.start()
             started.append(peer)
