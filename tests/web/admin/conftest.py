@@ -1,0 +1,128 @@
+"""The merchant's pages on a real database, with a shop of genuine tokens and nobody at Shopify to ask."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import jwt
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from restock.channels.values import ChannelName
+from restock.clock import SystemClock
+from restock.config import Settings
+from restock.database import Database, init_database
+from restock.links import Vault
+from restock.reports.service.merchant import MerchantReports
+from restock.shopify.id_tokens import IdToken
+from restock.shops.service import ShopService
+from restock.shops.values import Shop
+from restock.web.admin import admin_blueprint, admin_entry
+from restock.web.admin.doorstep import doorstep_blueprint
+from restock.web.errors import register_error_handlers
+from restock.web.guards import Audience, Guard, mount
+
+API_KEY, SECRET = "restock-test-key", "a-client-secret-for-tests-only-0001"
+DOMAIN = "kettle.myshopify.com"
+
+
+@dataclass
+class Welcoming:
+    """Stands for the token exchange: every shop with a genuine token is let in, and noted."""
+
+    shops: ShopService
+    seen: list[str] = field(default_factory=list)
+    refusal: Exception | None = None
+
+    def welcome(self, _text: str, token: IdToken) -> Shop:
+        self.seen.append(token.shop_domain)
+        if self.refusal is not None:
+            raise self.refusal
+        return self.shops.add(token.shop_domain)
+
+
+@dataclass(frozen=True)
+class AdminServices:
+    """What the pages need, real but for Shopify."""
+
+    settings: Settings
+    shops: ShopService
+    tokens: Welcoming
+    merchant_reports: MerchantReports
+    channels_on: frozenset[ChannelName] = frozenset(ChannelName)
+
+
+@dataclass(frozen=True)
+class House:
+    """One running application and what stands behind it."""
+
+    app: Flask
+    database: Database
+    services: AdminServices
+
+    @property
+    def client(self) -> FlaskClient:
+        return self.app.test_client()
+
+    def get(self, path: str, **headers: str) -> str:
+        """Open a page as the staff of kettle.myshopify.com and return its text."""
+        answer = self.client.get(path, headers={"Authorization": f"Bearer {id_token()}", **headers})
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        return answer.get_data(as_text=True)
+
+
+def id_token(shop: str = DOMAIN, *, secret: str = SECRET, **changes: object) -> str:
+    """Sign an ID token as Shopify does; `changes` replace claims, None removes one."""
+    now = int(time.time())
+    claims: dict[str, object] = {
+        "iss": f"https://{shop}/admin",
+        "dest": f"https://{shop}",
+        "aud": API_KEY,
+        "sub": "42",
+        "sid": "a-session",
+        "jti": "one",
+        "exp": now + 60,
+        "nbf": now - 1,
+        "iat": now - 1,
+    }
+    claims |= changes
+    return jwt.encode({name: value for name, value in claims.items() if value is not None}, secret, "HS256")
+
+
+@pytest.fixture
+def build(make_settings: Callable[..., Settings], clean_database: str) -> Iterator[Callable[..., House]]:
+    """Build the pages with settings of the test's choosing."""
+    houses: list[House] = []
+
+    def make(**overrides: object) -> House:
+        settings = make_settings(database_url=clean_database, shopify_api_secret=SECRET, **overrides)
+        app = Flask("restock.web")
+        init_database(app, clean_database)
+        database = Database(app, clean_database)
+        shops = ShopService(database, Vault(["a-key-for-tests-only-000001"]))
+        reports = MerchantReports(database, SystemClock(), page_size=5, export_page_size=7)
+        services = AdminServices(settings, shops, Welcoming(shops), reports)
+        register_error_handlers(app)
+        mount(app, admin_blueprint(services), Guard(Audience.merchant, admin_entry(services).check))  # type: ignore[arg-type]
+        mount(app, doorstep_blueprint(settings), Guard(Audience.anyone))
+        houses.append(House(app, database, services))
+        return houses[-1]
+
+    yield make
+    for house in houses:
+        house.database.dispose()
+
+
+@pytest.fixture
+def house(build: Callable[..., House]) -> House:
+    """The pages of a development instance."""
+    return build(redis_url="redis://127.0.0.1:1/0")
+
+
+@pytest.fixture
+def kettle(house: House) -> Shop:
+    """A shop that has the app."""
+    return house.services.shops.add(DOMAIN)
