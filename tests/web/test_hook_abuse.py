@@ -393,7 +393,7 @@ def mutated(draw: st.DrawFn) -> tuple[str, Any]:
         if isinstance(spot, dict) and draw(st.integers(0, 4)) == 0:
             del spot[last]
         else:
-            spot[last] = draw(_odd)
+            spot[last] = copy.deepcopy(draw(_odd))  # a drawn list must not be changed by the next round
     return topic, body
 
 
@@ -410,7 +410,7 @@ _header = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=2
 @example([("orders/create", {"id": 1, "currency": "EUR", "financial_status": []})], {})
 @example([("inventory_levels/update", level(2**63))], {})
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 def test_signed_madness_is_taken_and_never_holds_up_the_messages_beside_it(
     door: Door, told: list[tuple[str, Any]], headers: dict[str, str]
@@ -425,6 +425,6 @@ def test_signed_madness_is_taken_and_never_holds_up_the_messages_beside_it(
     door.apply()
     assert door.state_of(f"good-{number}") == ("applied", None, 1)
     assert (number, LOCATION, 1) in door.levels(OTHER)
-    assert not door.services.inbox.has_due()
+    assert door.rows("SELECT topic FROM inbox_messages WHERE state = 'received' AND attempts = 0") == []
     failures = door.rows("SELECT topic, body FROM inbox_messages WHERE reason = 'internal_error'")
     assert failures == [], "what cannot be understood is known as such, with its reason"
