@@ -20,6 +20,7 @@ from restock.database import Database, init_database
 from restock.deliveries.service import Deliveries, DeliveryNotices
 from restock.errors import ConfigurationError
 from restock.inbox.service import InboxService
+from restock.inbox.service.consent_news import consent_effects
 from restock.inbox.service.order_news import order_effects
 from restock.inbox.service.privacy_news import privacy_effects
 from restock.inbox.service.shop_news import shop_effects
@@ -40,6 +41,7 @@ from restock.shops.service.tokens import TokenService
 from restock.shops.service.topics import TopicService
 from restock.shops.service.upkeep import Upkeep
 from restock.subscriptions.service import SubscriptionService
+from restock.subscriptions.service.marketing import MarketingWriteBack
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Services:
     vault: Vault
     shops: ShopService
     subscriptions: SubscriptionService
+    marketing: MarketingWriteBack
     restocks: RestockService
     purchases: PurchaseService
     deliveries: Deliveries
@@ -84,11 +87,13 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
     upkeep = Upkeep(tokens, TopicService(tokens, admin, f"{settings.public_url}/webhooks/shopify"))
     subscriptions = SubscriptionService(database, settings.settle_seconds)
     channels = open_channels(settings)
+    marketing = MarketingWriteBack(database, tokens, admin)
     purchases = PurchaseService(database, DeliveryNotices(), settings.settle_seconds)
     stock = CatalogService(database, tokens, admin)
     restocks = RestockService(database, DeliveryNotices(), settings.reconcile_minutes * 60, stock=stock)
     privacy = _open_privacy(settings, database, vault, restocks, shops)
-    effects = (*shop_effects(shops, upkeep.start), *order_effects(purchases), *privacy_effects(privacy))
+    shoppers_news = (*order_effects(purchases), *consent_effects(marketing))
+    effects = (*shop_effects(shops, upkeep.start), *shoppers_news, *privacy_effects(privacy))
     return Services(
         settings=settings,
         database=database,
@@ -96,6 +101,7 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
         vault=vault,
         shops=shops,
         subscriptions=subscriptions,
+        marketing=marketing,
         restocks=restocks,
         purchases=purchases,
         deliveries=_open_deliveries(settings, database, channels, restocks, subscriptions, links),

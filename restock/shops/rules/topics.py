@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 from restock.shopify.values import TopicSubscription
 
-TOPICS_BY_SCOPE: Mapping[str, Sequence[str]] = {"read_orders": ("orders/create", "orders/paid")}
+TOPICS_BY_SCOPE: Mapping[str, Sequence[str]] = {
+    "read_orders": ("orders/create", "orders/paid"),
+    "read_customers": ("customers_email_marketing_consent/update", "customers_marketing_consent/update"),
+}
 ALL_TOPICS = frozenset(topic for topics in TOPICS_BY_SCOPE.values() for topic in topics)
 
 
