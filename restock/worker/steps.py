@@ -45,8 +45,8 @@ def steps_of(services: Services, chain: Chain) -> tuple[Step, ...]:
         Step("reconcile", min(60.0, reconcile_seconds / 4), services.restocks.reconcile),
         Step("expiry", 60, lambda: _in_rounds(subscriptions.expire_due)),
         Step("orphans", 600, lambda: _in_rounds(subscriptions.sweep_orphans)),
-        Step("privacy", 2, services.privacy.work_due),
-        Step("age", 600, services.privacy.sweep),
+        Step("privacy", 1, services.privacy.work_due),
+        Step("age", 60, services.privacy.sweep),
         Step("tokens", 60, services.upkeep.start),
         Step("retention", 600, lambda: _in_rounds(services.inbox.purge)),
     )

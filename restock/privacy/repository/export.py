@@ -24,8 +24,11 @@ _SECTIONS: Sequence[tuple[str, str, str]] = (
     (
         "intents",
         "intents",
-        """subscription_id = ANY(:subscriptions) OR (customer_id = ANY(:handles) AND closed_at IS NULL)
-            OR (customer_id = ANY(:handles) AND closed_at IS NOT NULL)""",
+        """id = ANY(ARRAY(
+            SELECT id FROM intents WHERE subscription_id = ANY(:subscriptions)
+            UNION ALL SELECT id FROM intents WHERE customer_id = ANY(:handles) AND closed_at IS NULL
+            UNION ALL SELECT id FROM intents WHERE customer_id = ANY(:handles) AND closed_at IS NOT NULL
+        ))""",
     ),
     (
         "consents",
@@ -36,8 +39,11 @@ _SECTIONS: Sequence[tuple[str, str, str]] = (
     (
         "messages",
         "deliveries",
-        """offer_id = ANY(SELECT id FROM offers WHERE subscription_id = ANY(:subscriptions))
-            OR (contact_id = ANY(:contacts) AND offer_id IS NULL)""",
+        """id = ANY(ARRAY(
+            SELECT d.id FROM offers o JOIN deliveries d ON d.offer_id = o.id
+            WHERE o.subscription_id = ANY(:subscriptions)
+            UNION ALL SELECT id FROM deliveries WHERE contact_id = ANY(:contacts) AND offer_id IS NULL
+        ))""",
     ),
     ("suppressions", "suppressions", "shop_id = :shop_id AND address_hash = ANY(:hashes)"),
     (

@@ -32,6 +32,7 @@ from restock.privacy.values import DueRequest, Export, NewRequest, RequestKind, 
 log = structlog.get_logger(__name__)
 
 LEASE_SECONDS = 120.0
+STEP_SECONDS = 0.25  # the sweeper has other things to do
 _LONGEST_PAUSE_SECONDS = 3600.0
 _MOST_LISTED = 200
 
@@ -57,7 +58,7 @@ class PrivacyService:
         request_id = repository.add(session, request, sealed)
         log.info("privacy_request_received", request=request_id, kind=request.kind.value, shop=request.shop_domain)
 
-    def work_due(self, seconds: float = 2.0) -> int:
+    def work_due(self, seconds: float = STEP_SECONDS) -> int:
         """Do requests that are due for up to so many seconds, at least a piece of one; return how many were settled.
 
         A shop is erased in many short transactions, over as many calls as it takes.
@@ -109,7 +110,7 @@ class PrivacyService:
         tombstones = [stone for key in keys for stone in key.tombstones(hashes, shopify_customer_id)]
         return bool(tombstones) and repository.was_redacted(session, shop_id, tombstones)
 
-    def sweep(self, seconds: float = 2.0) -> int:
+    def sweep(self, seconds: float = STEP_SECONDS) -> int:
         """Erase what is old, for up to so many seconds, going on where the last call stopped; return the steps done."""
         return self._retention.sweep(seconds)
 
