@@ -15,9 +15,8 @@ from typing import Generic, TypeVar
 import psycopg
 import structlog
 
-from restock.database import Lane
 from restock.errors import UnavailableError
-from restock.statements import Connection
+from restock.statements import Connection, Lane
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import psycopg
 from flask import Flask
@@ -20,6 +21,8 @@ from sqlalchemy import DateTime, MetaData, text
 from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
+
+Connection = psycopg.Connection[tuple[Any, ...]]
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 CONNECT_TIMEOUT_SECONDS = 5
@@ -106,27 +109,6 @@ def offer_migrations(app: Flask) -> None:
     Migrate(app, db, directory=str(MIGRATIONS), compare_type=True, render_item=_render_item)
 
 
-class Lane:
-    """A connection kept ready for one thread at a time: opened at first use, again after `drop` and in a fork."""
-
-    def __init__(self, connect: Callable[[], psycopg.Connection[tuple[Any, ...]]]) -> None:
-        self._connect = connect
-        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
-        self._pid = 0
-
-    def connection(self) -> psycopg.Connection[tuple[Any, ...]]:
-        """Give the connection; it is in autocommit. Raises psycopg.OperationalError when the database is away."""
-        if self._connection is None or self._connection.closed or self._pid != os.getpid():
-            self._connection, self._pid = self._connect(), os.getpid()
-        return self._connection
-
-    def drop(self) -> None:
-        """Close it after a failure; the next use opens another."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
-
 class Database:
     """Transactions on one database.
 
@@ -138,7 +120,7 @@ class Database:
         self.dsn = database_url.replace("postgresql+psycopg://", "postgresql://", 1)
         self._pid = os.getpid()
         self._hot = threading.local()
-        self._lanes: list[Lane] = []
+        self._for_batches: WeakSet[Connection] = WeakSet()
 
     @property
     def engine(self) -> Engine:
@@ -154,36 +136,38 @@ class Database:
             with session.begin():
                 yield session
 
-    def hot(self) -> psycopg.Connection[tuple[Any, ...]]:
+    def hot(self) -> Connection:
         """Give this thread's own connection: autocommit, statements prepared at first use.
 
         For the two statements measured to need it (intent, inbox). A broken one is replaced by `drop_hot`.
         """
-        lane: Lane | None = getattr(self._hot, "lane", None)
-        if lane is None:
-            lane = self._hot.lane = Lane(self._connect)
-        return lane.connection()
+        connection: Connection | None = getattr(self._hot, "connection", None)
+        if connection is None or connection.closed or self._hot.pid != os.getpid():
+            connection = self._connect()
+            self._hot.connection, self._hot.pid = connection, os.getpid()
+        return connection
 
     def drop_hot(self) -> None:
         """Close this thread's own connection after a failure; the next use opens another."""
-        lane: Lane | None = getattr(self._hot, "lane", None)
-        if lane is not None:
-            lane.drop()
+        connection = getattr(self._hot, "connection", None)
+        self._hot.connection = None
+        if connection is not None:
+            connection.close()
 
-    def batch_lane(self) -> Lane:
-        """Make a connection for writing batches: it gives up soon where an item alone would wait, and plans once."""
-        lane = Lane(lambda: self._connect(_BATCH_OPTIONS))
-        self._lanes.append(lane)
-        return lane
+    def connect_for_batches(self) -> Connection:
+        """Open a connection that writes batches: it gives up soon where an item alone would wait, and plans once."""
+        connection = self._connect(_BATCH_OPTIONS)
+        self._for_batches.add(connection)
+        return connection
 
-    def _connect(self, options: str = "") -> psycopg.Connection[tuple[Any, ...]]:
+    def _connect(self, options: str = "") -> Connection:
         arguments = connect_arguments()
         arguments["options"] = f"{arguments['options']} {options}"
         connection = psycopg.connect(self.dsn, autocommit=True, **arguments)  # type: ignore[arg-type]
         connection.prepare_threshold = 0
         return connection
 
-    def listen_connection(self, channel: str | None = None) -> psycopg.Connection[tuple[Any, ...]]:
+    def listen_connection(self, channel: str | None = None) -> Connection:
         """Open a connection of the caller's own for NOTIFY, or LISTENing on a channel."""
         connection = psycopg.connect(self.dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS)
         if channel is not None:
@@ -211,8 +195,8 @@ class Database:
     def dispose(self) -> None:
         """Close every connection of this process; of the hot ones, this thread's."""
         self.drop_hot()
-        for lane in self._lanes:
-            lane.drop()
+        for connection in list(self._for_batches):
+            connection.close()
         with self._app.app_context():
             db.engine.dispose()
 

@@ -7,9 +7,10 @@ else goes through SQLAlchemy.
 
 from __future__ import annotations
 
+import os
 import re
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from weakref import WeakSet
 
@@ -27,6 +28,27 @@ _LENGTH = struct.Struct(">i").pack
 
 Value = str | None
 Parameter = Value | Sequence[str | bytes | None]
+
+
+class Lane:
+    """A connection kept ready for one thread at a time: opened at first use, again after `drop` and in a fork."""
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        self._connect = connect
+        self._connection: Connection | None = None
+        self._pid = 0
+
+    def connection(self) -> Connection:
+        """Give the connection; it is in autocommit. Raises psycopg.OperationalError when the database is away."""
+        if self._connection is None or self._connection.closed or self._pid != os.getpid():
+            self._connection, self._pid = self._connect(), os.getpid()
+        return self._connection
+
+    def drop(self) -> None:
+        """Close it after a failure; the next use opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
 
 class PreparedStatement:

@@ -9,7 +9,6 @@ from restock.bootstrap import Services, build_services
 from restock.config import Settings, load_settings
 from restock.logs import configure_logging
 from restock.sentry import report_errors
-from restock.web.access_log import AccessLog
 from restock.web.admin import admin_blueprint, admin_entry
 from restock.web.admin.doorstep import doorstep_blueprint
 from restock.web.errors import register_error_handlers
@@ -19,8 +18,9 @@ from restock.web.operations import operations_blueprint
 from restock.web.people import people_blueprint
 from restock.web.playground import playground_blueprint
 from restock.web.receipts import receipts_blueprint
-from restock.web.shortcuts import Shortcuts
 from restock.web.storefront import ProxyCheck, proxy_blueprint, proxy_signature, storefront_blueprint
+from restock.web.wsgi.access_log import AccessLog
+from restock.web.wsgi.shortcuts import Shortcuts
 
 MAX_BODY_BYTES = 4 * 1024 * 1024  # the outer bound; each route has its own, lower one
 

@@ -15,8 +15,8 @@ from restock.errors import UnauthorizedError, UnsupportedMediaTypeError
 from restock.inbox.rules.envelope import received_message
 from restock.inbox.values import Received
 from restock.shopify.signatures import WebhookSignature
-from restock.web.shortcuts import Answer, Shortcut, add_post
 from restock.web.storefront.posting import read_bytes
+from restock.web.wsgi.shortcuts import Answer, Shortcut, add_post
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

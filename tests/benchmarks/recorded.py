@@ -66,6 +66,9 @@ class RecordingDatabase:
     def hot(self) -> _Recorder:
         return self._recorder
 
+    def connect_for_batches(self) -> _Recorder:
+        return self._recorder
+
     def catch(self, use_case: Callable[[], object]) -> Statement:
         """Run the use case up to its first statement and return that."""
         with contextlib.suppress(_CaughtError):

@@ -30,7 +30,7 @@ from restock.inbox.service.effects import Effect, Origin
 from restock.inbox.values import InboxMessage, InboxState, Received
 from restock.shops import repository as shop_rows
 from restock.shops.values import ShopState
-from restock.statements import Connection
+from restock.statements import Connection, Lane
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +75,7 @@ class InboxService:
 
     @cached_property
     def _batches(self) -> Batches[InboxMessage, Received]:
-        return Batches([self.database.batch_lane()], _store_together, self._store_alone)
+        return Batches([Lane(self.database.connect_for_batches)], _store_together, self._store_alone)
 
     def _store_alone(self, message: InboxMessage) -> Received:
         try:

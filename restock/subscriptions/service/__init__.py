@@ -19,7 +19,7 @@ from restock.database import Database
 from restock.errors import NotFoundError, UnavailableError
 from restock.ids import new_handle
 from restock.shops.values import Shop
-from restock.statements import Connection
+from restock.statements import Connection, Lane
 from restock.subscriptions import repository
 from restock.subscriptions.repository import purchases
 from restock.subscriptions.repository import register as posts
@@ -31,7 +31,6 @@ _TRIES = 6
 _AGAIN = (errors.DeadlockDetected, errors.SerializationFailure, errors.InvalidSqlStatementName)
 _RETRY_AFTER_SECONDS = 5
 ORPHAN_DAYS = 30
-BATCHES_AT_ONCE = 1
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class SubscriptionService:
 
     @cached_property
     def _batches(self) -> Batches[posts.Parameters, RegisteredIntent]:
-        return Batches([self.database.batch_lane() for _ in range(BATCHES_AT_ONCE)], register_many, self._write)
+        return Batches([Lane(self.database.connect_for_batches)], register_many, self._write)
 
     def _write(self, parameters: posts.Parameters) -> RegisteredIntent:
         """Write through this thread's own connection; the ids are fixed, so a repeat meets its own rows."""

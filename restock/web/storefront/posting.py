@@ -25,7 +25,7 @@ from restock.shopify.domains import clean_shop_domain
 from restock.shops.service import ShopService
 from restock.shops.values import Shop
 from restock.subscriptions.values import Provenance, RegisteredIntent, Signup
-from restock.web.shortcuts import Answer
+from restock.web.wsgi.shortcuts import Answer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

@@ -16,11 +16,11 @@ from restock.errors import ChannelDisabledError, MalformedJsonError, RateLimited
 from restock.shops.values import Shop
 from restock.subscriptions.rules.phones import warm_up
 from restock.subscriptions.values import RegisteredIntent, Signup
-from restock.web.shortcuts import Answer, Shortcut, add_post
 from restock.web.storefront import assets, cors, posting
 from restock.web.storefront.intent_body import IntentReader
 from restock.web.storefront.limits import Allowance, IntentLimits, RateLimiter, ValkeyTally
 from restock.web.storefront.strict_json import read_object
+from restock.web.wsgi.shortcuts import Answer, Shortcut, add_post
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from restock.ids import new_request_id
 from restock.web.errors import REQUEST_ID
-from restock.web.shortcuts import ROUTE
+from restock.web.wsgi.shortcuts import ROUTE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
