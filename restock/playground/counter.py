@@ -16,10 +16,10 @@ from typing import Any
 from restock.config import Settings
 from restock.errors import ConflictError, Fault, NotFoundError, UnavailableError, ValidationError
 from restock.links import Links
-from restock.playground.opening import App, Opening
+from restock.playground.opening import Opening, opening_at
 from restock.playground.outbox import OutboxMessage, OutboxReader
 from restock.playground.shopify.control import panel
-from restock.playground.shopify.control.client import ControlRefusedError, ShopifyAwayError, ShopifyControl
+from restock.playground.shopify.control.client import ControlRefusedError, ShopifyAwayError
 from restock.playground.shoppers import Crowd, Shopper
 from restock.playground.store import LOCATIONS, SHOP_DOMAIN, VARIANTS
 from restock.reports.rules import seconds_between
@@ -69,13 +69,11 @@ class Counter:
 
     def open(self) -> Shop:
         """Find the demo shop, made where it is not yet; raises UnavailableError while its Shopify is away."""
-        shop = self.shops.find(SHOP_DOMAIN)
-        known = {stock.variant_id for stock in self.reports.shelf(shop)} if shop else set()
-        return self.opening.open(known)
+        return self.opening.open(self._known(self.shops.find(SHOP_DOMAIN)))
 
     def state(self, variant_id: int) -> dict[str, Any]:
         """Show stock and waiting people of every variant, one variant's queue with reasons, and how Shopify does."""
-        shop = self.opening.find()
+        shop = self._stocked()
         levels, shopify = self._at_shopify(shop)
         return {
             "policy": _preset_name(shop),
@@ -166,6 +164,15 @@ class Counter:
             raise NotFoundError("This message is no longer in the outbox.")
         return str(message.content["html"])
 
+    def _stocked(self) -> Shop:
+        """Find the shop; opened again while something is missing, for its Shopify may have come up after the page."""
+        shop = self.shops.find(SHOP_DOMAIN)
+        known = self._known(shop)
+        return shop if shop and VARIANTS.keys() <= known else self.opening.open(known)
+
+    def _known(self, shop: Shop | None) -> set[int]:
+        return {stock.variant_id for stock in self.reports.shelf(shop)} if shop else set()
+
     def _at_shopify(self, shop: Shop) -> tuple[dict[str, dict[str, int]], dict[str, Any] | None]:
         """Ask for the store's own levels, and how Shopify behaves; None while it is away."""
         try:
@@ -224,19 +231,10 @@ def open_counter(
         shops=shops,
         reports=reports,
         links=links,
-        opening=_opening(settings, shops, tokens),
+        opening=opening_at(settings, shops, tokens),
         crowd=Crowd(push_host),
         outbox=OutboxReader(settings.restock_data_dir / OUTBOX_FOLDER),
     )
-
-
-def _opening(settings: Settings, shops: ShopService, tokens: TokenService) -> Opening:
-    """Find the store's Shopify; where there is none, an address that nobody answers at."""
-    url = settings.playground_shopify_url or "http://127.0.0.1:1"
-    secret = settings.shopify_api_secret.get_secret_value() if settings.shopify_api_secret else ""
-    is_local = settings.shopify_admin_url == f"{url}/{{shop}}"
-    app = App(settings.shopify_api_key, (secret,), is_local)
-    return Opening(settings.public_url, app, shops, tokens, ShopifyControl(url))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from restock.config import Settings
 from restock.errors import NotFoundError, UnavailableError
 from restock.playground.shopify.control.client import ControlRefusedError, ShopifyAwayError, ShopifyControl
 from restock.playground.store import SHOP_DOMAIN, VARIANTS, settings_of_the_shop
@@ -113,6 +114,15 @@ class Opening:
         except (BadIdTokenError, ControlRefusedError, AdminError, NoAccessError) as error:
             log.warning("playground_not_connected", error=str(error))
             return shop
+
+
+def opening_at(settings: Settings, shops: ShopService, tokens: TokenService) -> Opening:
+    """Find the store's Shopify; where there is none, an address that nobody answers at."""
+    url = settings.playground_shopify_url or "http://127.0.0.1:1"
+    secret = settings.shopify_api_secret.get_secret_value() if settings.shopify_api_secret else ""
+    is_local = settings.shopify_admin_url == f"{url}/{{shop}}"
+    app = App(settings.shopify_api_key, (secret,), is_local)
+    return Opening(settings.public_url, app, shops, tokens, ShopifyControl(url))
 
 
 def _has(shop: Shop, template: str) -> bool:

@@ -137,3 +137,51 @@ def test_the_keyboard_alone_is_enough(page: Page, instance: Instance) -> None:
     page.keyboard.type("cleo@example.com")
     page.keyboard.press("Enter")
     expect(page.get_by_text("You’re on the list, place 1.")).to_be_visible()
+
+
+def knob(page: Page, name: str, word: str) -> None:
+    """Turn one knob of the Shopify panel."""
+    page.get_by_role("group", name=name).get_by_text(word, exact=True).click()
+
+
+def test_shopify_may_misbehave_and_everybody_hears_once(page: Page, instance: Instance) -> None:
+    """Webhooks come twice and a stale quantity hides the stock: nobody hears; when it is exact, one message comes."""
+    errors = open_page(page, instance, DESK, "45120000301")
+    page.get_by_label("E-mail address").fill("elif@example.com")
+    page.get_by_role("button", name="Notify me").click()
+    expect(page.get_by_text("You’re on the list, place 1.")).to_be_visible()
+    expect(page.get_by_role("group", name="Webhooks")).to_be_hidden()
+    page.get_by_role("heading", name="Shopify").click()
+    knob(page, "Webhooks", "Twice")
+    expect(page.get_by_text("Nobody is told twice.")).to_be_visible()
+    knob(page, "Quantity", "Stale")
+    expect(page.get_by_text("misbehaving")).to_be_visible()
+    page.get_by_role("button", name="Restock 3 units").click()
+    expect(page.get_by_text(re.compile(r"Webhook inventory_levels/update: 200"))).to_be_visible()
+    expect(page.get_by_text("In stock and ready to go.")).to_be_visible()
+    assert page.get_by_role("log").get_by_role("article").filter(has_text="elif@example.com").count() == 0
+    knob(page, "Quantity", "Exact")
+    expect(page.get_by_text("The quantity sold online stays as it is")).to_be_hidden()
+    page.get_by_role("button", name="Restock 3 units").click()
+    message = page.get_by_role("log").get_by_role("article").filter(has_text="elif@example.com")
+    expect(message).to_have_count(1)
+    knob(page, "Webhooks", "Once")
+    page.get_by_role("button", name="Buy one").click()
+    expect(page.get_by_text(re.compile(r"Order #\d+ is placed\.")).first).to_be_visible()
+    expect(page.get_by_role("list", name="The queue").get_by_text("Bought it.")).to_be_visible()
+    expect(message).to_have_count(1)
+    assert errors == []
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_a_merchant_removes_the_app_and_takes_it_back(page: Page, instance: Instance, size: dict[str, int]) -> None:
+    errors = open_page(page, instance, size, "45120000201")
+    go(page, "Counter", size)
+    page.get_by_role("heading", name="Shopify").click()
+    expect(page.get_by_text("connected")).to_be_visible()
+    page.get_by_role("button", name="Uninstall the app").click()
+    expect(page.get_by_text("app removed")).to_be_visible()
+    page.get_by_role("button", name="Install it again").click()
+    expect(page.get_by_text("connected")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    assert errors == []
