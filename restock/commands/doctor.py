@@ -13,6 +13,7 @@ import sqlalchemy.exc
 
 from restock.commands.surroundings import surroundings
 from restock.config import Settings, has_password
+from restock.shops.values import ShopAccess
 
 if TYPE_CHECKING:
     from restock.bootstrap import Services
@@ -57,6 +58,7 @@ def diagnose(settings: Settings, services: Services) -> Iterator[Finding]:
     yield from _database(services)
     yield _valkey(settings, services)
     yield from _shopify(settings)
+    yield from _access(services)
     yield _email(settings)
     yield _sms(settings)
     yield _push(settings)
@@ -90,6 +92,21 @@ def _shopify(settings: Settings) -> Iterator[Finding]:
         yield Finding("shopify", State.amiss, "the admin cannot be opened: set SHOPIFY_API_KEY")
     else:
         yield Finding("shopify", State.well, f"secret set, Admin API {settings.shopify_api_version}")
+
+
+def _access(services: Services) -> Iterator[Finding]:
+    try:
+        shops = services.shops.list()
+    except (sqlalchemy.exc.DBAPIError, sqlalchemy.exc.TimeoutError):
+        return  # said above, of the database or its migrations
+    over = [shop.domain for shop in shops if shop.is_installed and shop.access is ShopAccess.needs_reauth]
+    if over:
+        named = ", ".join(over[:5]) + (f" and {len(over) - 5} more" if len(over) > 5 else "")
+        yield Finding("shops", State.amiss, f"access is over, somebody must open the app in its admin: {named}")
+    elif shops:
+        granted = sum(shop.is_installed and shop.access is ShopAccess.granted for shop in shops)
+        installed = sum(shop.is_installed for shop in shops)
+        yield Finding("shops", State.well, f"{installed} with the app, {granted} of them can be asked about stock")
 
 
 def _email(settings: Settings) -> Finding:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from restock.commands.surroundings import surroundings
 from restock.errors import Fault, ValidationError
+from restock.shops.values import Shop, ShopAccess
 
 if TYPE_CHECKING:
     from restock.bootstrap import Services
@@ -25,11 +26,20 @@ def add(options: argparse.Namespace) -> int:
 def show_all(_options: argparse.Namespace) -> int:
     """List the shops."""
     with migrated_services() as services:
-        rows = [(shop.domain, shop.state.value, shop.name) for shop in services.shops.list()]
+        rows = [(shop.domain, shop.state.value, access_word(shop), shop.name) for shop in services.shops.list()]
     if rows:
-        print_table(("DOMAIN", "STATE", "NAME"), rows)
+        print_table(("DOMAIN", "STATE", "ACCESS", "NAME"), rows)
     else:
         print("No shop yet. Add one with: restock shop add your-shop.myshopify.com")
+    return 0
+
+
+def renew(options: argparse.Namespace) -> int:
+    """Fetch new tokens for a shop; a token without end becomes one that expires and renews itself."""
+    with migrated_services() as services:
+        shop = services.shops.named(options.domain)
+        services.tokens.renew(shop.id)
+    print(f"{shop.domain} has new tokens.")
     return 0
 
 
@@ -42,6 +52,15 @@ def settings(options: argparse.Namespace) -> int:
     changed = [line for line in lines if line.key in changes] or lines
     print_table(("KEY", "VALUE", "DEFAULT", "ALLOWED"), [(s.key, s.value, s.default, s.allowed) for s in changed])
     return 0
+
+
+def access_word(shop: Shop) -> str:
+    """Say in a few words whether a shop's Admin API can be asked."""
+    return {
+        ShopAccess.none: "no token" if shop.is_installed else "",
+        ShopAccess.granted: "granted",
+        ShopAccess.needs_reauth: "over: open the app",
+    }[shop.access]
 
 
 def read_changes(words: Sequence[str]) -> Mapping[str, str]:

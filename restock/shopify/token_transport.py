@@ -7,6 +7,7 @@ the library above does not catch and so cannot retry.
 from __future__ import annotations
 
 import json
+import logging
 import ssl
 import time
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ def open_client(base_url: str, seconds: float) -> httpx.Client:
     """Open a client that finds shops under `base_url` (with `{shop}`) and gives a call so many seconds in all."""
     import httpx  # a quarter of a second, and most processes never renew a token
 
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every call says nothing that ours does not
     inner = httpx.HTTPTransport(verify=ssl.create_default_context(), limits=httpx.Limits(max_connections=20))
 
     class Transport(httpx.BaseTransport):

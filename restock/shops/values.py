@@ -64,6 +64,15 @@ PRESETS: Mapping[PolicyPreset, NotificationPolicy] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Market:
+    """A Shopify market, the country by which it is asked about, and its own storefront; None: the shop's."""
+
+    market_id: int
+    country: str
+    base_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ShopSettings:
     """What a merchant can choose; the defaults are what a shop starts with. Documented in docs/settings.md."""
 
@@ -72,6 +81,7 @@ class ShopSettings:
     publication_check: PublicationCheck = PublicationCheck.online_store
     product_url_template: str = "https://{shop}/products/{handle}?variant={variant_id}"
     locations: tuple[int, ...] = ()  # whose stock counts; empty: Shopify's own count of what can be bought online
+    markets: tuple[Market, ...] = ()  # those whose shoppers are told only of what is sold there
     policy: NotificationPolicy = field(default_factory=NotificationPolicy)
     expire_days: int = 365
     attribution_days: int = 7  # for so long after a message a purchase is owed to it

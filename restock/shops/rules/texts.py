@@ -18,10 +18,12 @@ from babel.numbers import is_currency
 from phonenumbers import SUPPORTED_REGIONS
 
 from restock.channels.values import ChannelName
+from restock.shops.values import Market
 
 URL_PLACEHOLDERS = frozenset({"shop", "handle", "variant_id", "product_id"})
 MOST_ORIGINS = 50
 MOST_LOCATIONS = 200
+MOST_MARKETS = 50
 LONGEST_URL = 500
 LONGEST_NAME = 100
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
@@ -97,6 +99,26 @@ def read_locations(text: str) -> tuple[int, ...]:
 
 def write_locations(value: tuple[int, ...]) -> str:
     return ",".join(str(one) for one in value)
+
+
+def read_markets(text: str) -> tuple[Market, ...]:
+    found = [_read_market(word.strip()) for word in text.split(",")]
+    markets = {one.market_id: one for one in found}
+    if len(markets) != len(found) or len(found) > MOST_MARKETS:
+        raise ValueError
+    return tuple(markets[market_id] for market_id in sorted(markets))
+
+
+def write_markets(value: tuple[Market, ...]) -> str:
+    return ",".join(f"{one.market_id}={one.country}" + (f"@{one.base_url}" if one.base_url else "") for one in value)
+
+
+def _read_market(text: str) -> Market:
+    matched = re.fullmatch(r"([1-9]\d{0,18})=([A-Za-z]{2})(?:@(\S+))?", text, re.ASCII)
+    if matched is None:
+        raise ValueError
+    market_id, country, base_url = matched.groups()
+    return Market(int(market_id), read_country(country), _read_origin(base_url) if base_url else None)
 
 
 def read_url_template(text: str) -> str:

@@ -101,6 +101,15 @@ class ShopService:
         self.memory.keep(domain, shop)
         return shop
 
+    def named(self, text: str) -> Shop:
+        """Find a shop by what a person typed; raises ValidationError for no domain, NotFoundError for no shop here."""
+        clean = _require_domain(text)
+        with self.database.transaction() as session:
+            row = repository.by_domain(session, clean)
+            if row is None:
+                raise _not_here(clean)
+            return to_shop(row)
+
     def by_id(self, shop_id: int) -> Shop | None:
         """Find a shop by its id, installed or not; always the present state."""
         with self.database.transaction() as session:
@@ -119,7 +128,7 @@ class ShopService:
         with self.database.transaction() as session:
             row = repository.locked_by_domain(session, clean)
             if row is None:
-                raise NotFoundError(f"{clean} is not a shop here; add it with: restock shop add {clean}")
+                raise _not_here(clean)
             stored = rules.merge_settings(row.settings, change)
             shop = to_shop(repository.save_settings(session, row.id, stored, change.columns))
         self.memory.forget(clean)
@@ -164,6 +173,10 @@ def _require_domain(text: str) -> str:
         fault = Fault("domain", "INVALID_SHOP", "must be a shop's domain such as example.myshopify.com")
         raise ValidationError("This is not a shop's domain.", faults=[fault])
     return clean
+
+
+def _not_here(domain: str) -> NotFoundError:
+    return NotFoundError(f"{domain} is not a shop here; add it with: restock shop add {domain}")
 
 
 def _token_faults(token: str | None) -> Sequence[Fault]:

@@ -108,6 +108,14 @@ class Renewal:
             case _:
                 assert_never(outcome)
 
+    def migrate(self, found: Held, lease: uuid.UUID) -> str | None:
+        """Exchange a token without end for a pair; return why that could not be done, None when it was."""
+        outcome = self.source.migrate(found.domain, self.access(found).token)
+        if isinstance(outcome, Granted):
+            return None if self.keep(found.shop_id, lease, outcome) else "overtaken"
+        self.failed(found, lease, outcome.reason)
+        return outcome.reason
+
     def keep(self, shop_id: int, lease: uuid.UUID, granted: Granted) -> bool:
         """Store a fetched pair; False when the lease was lost meanwhile."""
         pair = self.seal(shop_id, granted)

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import structlog
 
+from restock.errors import ConflictError
 from restock.shopify.errors import AdminError, AdminUnauthorizedError, AdminUnavailableError, NoAccessError
 from restock.shopify.id_tokens import IdToken
 from restock.shopify.oauth import Granted, Refused, Unreachable
@@ -120,6 +121,29 @@ class TokenService:
             return self.renewal.renew(found, lease) is None
         except NoAccessError:
             return False
+
+    def renew(self, shop_id: int) -> None:
+        """Renew at a person's wish; a token without end is exchanged for a pair, and stops working.
+
+        Raises ConflictError with what stands in the way.
+        """
+        with self.renewal.database.transaction() as session:
+            found = tokens.held(session, shop_id)
+        if found is None or found.access_sealed is None or not found.is_installed:
+            raise ConflictError("This shop has given no token: open the app in its admin.")
+        lease = self.renewal.claim(found, patient=False)
+        if lease is None:
+            raise ConflictError("This shop's tokens are being renewed already.")
+        is_endless = found.refresh_sealed is None
+        failure = self.renewal.migrate(found, lease) if is_endless else self._renewed(found, lease)
+        if failure is not None:
+            raise ConflictError(f"Shopify gave no new tokens ({failure}); the present ones are kept.")
+
+    def _renewed(self, found: Held, lease: UUID) -> str | None:
+        try:
+            return self.renewal.renew(found, lease)
+        except NoAccessError as over:
+            raise ConflictError(f"Shopify gave no new tokens: {over}.") from None
 
     def _arrive(self, domain: str) -> tuple[Shop, Held | None]:
         """Find the shop; beside it what to install it on, None when its access is good."""
