@@ -92,6 +92,20 @@ def id_token(shop: str = DOMAIN, *, secret: str = SECRET, **changes: object) -> 
     return jwt.encode({name: value for name, value in claims.items() if value is not None}, secret, "HS256")
 
 
+def open_house(settings: Settings, url: str, *, page_size: int = 5) -> House:
+    """Build the pages on a database, with small pages unless said otherwise."""
+    app = Flask("restock.web")
+    init_database(app, url)
+    database = Database(app, url)
+    shops = ShopService(database, Vault(["a-key-for-tests-only-000001"]))
+    reports = MerchantReports(database, SystemClock(), page_size=page_size, export_page_size=7)
+    services = AdminServices(settings, shops, Welcoming(shops), reports)
+    register_error_handlers(app)
+    mount(app, admin_blueprint(services), Guard(Audience.merchant, admin_entry(services).check))  # type: ignore[arg-type]
+    mount(app, doorstep_blueprint(settings), Guard(Audience.anyone))
+    return House(app, database, services)
+
+
 @pytest.fixture
 def build(make_settings: Callable[..., Settings], clean_database: str) -> Iterator[Callable[..., House]]:
     """Build the pages with settings of the test's choosing."""
@@ -99,16 +113,7 @@ def build(make_settings: Callable[..., Settings], clean_database: str) -> Iterat
 
     def make(**overrides: object) -> House:
         settings = make_settings(database_url=clean_database, shopify_api_secret=SECRET, **overrides)
-        app = Flask("restock.web")
-        init_database(app, clean_database)
-        database = Database(app, clean_database)
-        shops = ShopService(database, Vault(["a-key-for-tests-only-000001"]))
-        reports = MerchantReports(database, SystemClock(), page_size=5, export_page_size=7)
-        services = AdminServices(settings, shops, Welcoming(shops), reports)
-        register_error_handlers(app)
-        mount(app, admin_blueprint(services), Guard(Audience.merchant, admin_entry(services).check))  # type: ignore[arg-type]
-        mount(app, doorstep_blueprint(settings), Guard(Audience.anyone))
-        houses.append(House(app, database, services))
+        houses.append(open_house(settings, clean_database))
         return houses[-1]
 
     yield make

@@ -31,8 +31,8 @@ WITH people AS (
         (CAST(:variants AS bigint[]))[1 + (n * n + n / 7) % :variant_count] AS variant_id,
         (ARRAY['active', 'active', 'notified', 'notified', 'active', 'pending', 'cancelled', 'purchased',
                'expired', 'notified', 'active'])[1 + n % 11] AS state,
-        now() - make_interval(secs => (:count - n) * CAST(:gap AS float8)) AS at
-    FROM generate_series(:first, :first + :count - 1) n
+        now() - make_interval(secs => (CAST(:count AS bigint) + :first - n) * CAST(:gap AS float8)) AS at
+    FROM generate_series(CAST(:first AS bigint), CAST(:first AS bigint) + :count - 1) n
 ), handle AS (
     INSERT INTO customers (id, shop_id, name)
     SELECT gen_random_uuid(), :shop, CASE WHEN n % 3 = 0 THEN 'Ada ' || n END FROM people

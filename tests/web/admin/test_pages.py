@@ -218,7 +218,7 @@ def test_every_word_of_the_tables_has_its_words_here() -> None:
 def test_files_are_kept_for_ever_and_change_their_address_with_their_content(house: House, kettle: Shop) -> None:
     page = house.get("/")
     for address in re.findall(r'"(/admin-assets/[^"]+)"', page):
-        answer = house.client.get(address)
+        answer = house.client.get(address, buffered=True)
         assert answer.status_code == 200
         assert "immutable" in answer.headers["Cache-Control"]
         assert re.search(r"\?v=[0-9a-f]{12}$", address)

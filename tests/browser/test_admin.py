@@ -1,0 +1,174 @@
+"""The merchant's pages as a merchant has them: in a frame of Shopify's, on a phone, and without JavaScript.
+
+Shopify's own scripts cannot be loaded here: a stand-in of a few lines does what App Bridge does with tokens.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import Browser, Frame, Page, Route, expect
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
+
+from restock.config import Settings
+from tests.web.admin.conftest import DOMAIN, SECRET, House, id_token, open_house
+from tests.web.admin.crowd import fill, tell
+
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 900}
+PEOPLE = 60
+EMBEDDED = f"?shop={DOMAIN}&host=aG9zdA&embedded=1"
+
+
+@dataclass(frozen=True)
+class Served:
+    """The pages, served."""
+
+    house: House
+    url: str
+    admin_url: str  # another origin: a page with the app in a frame
+
+
+@pytest.fixture
+def served(make_settings: Callable[..., Settings], clean_database: str, free_port: int) -> Iterator[Served]:
+    settings = make_settings(
+        database_url=clean_database,
+        redis_url="redis://127.0.0.1:1/0",
+        shopify_api_secret=SECRET,
+        port=free_port,
+    )
+    house = open_house(settings, clean_database, page_size=20)
+    for domain in (DOMAIN, "playground"):
+        shop = house.services.shops.add(domain)
+        fill(house.database, shop, PEOPLE, gap_seconds=20_000)
+        tell(house.database, shop)
+    url = f"http://127.0.0.1:{free_port}"
+    frame = f"<!doctype html><title>Admin</title><iframe id=app width=1200 height=800 src='{url}/{EMBEDDED}'></iframe>"
+    servers = [
+        make_server("127.0.0.1", free_port, house.app, threaded=True),
+        make_server("127.0.0.1", 0, Response(frame, mimetype="text/html"), threaded=True),
+    ]
+    threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in servers]
+    for thread in threads:
+        thread.start()
+    yield Served(house, url, f"http://localhost:{servers[1].server_port}/")
+    for server, thread in zip(servers, threads, strict=True):
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    house.database.dispose()
+
+
+def listen(page: Page) -> list[str]:
+    """Collect what the page complains of."""
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.set_default_timeout(20_000)
+    expect.set_options(timeout=20_000)
+    return errors
+
+
+def pretend_shopify(page: Page, token: str) -> None:
+    """Answer for Shopify: App Bridge, and its components (none)."""
+    bridge = f"""
+        const token = {json.dumps(token)};
+        window.shopify = {{ idToken: async () => token }};
+        const back = new URLSearchParams(location.search).get("shopify-reload");
+        if (back) location.replace(back + "&id_token=" + token);
+    """
+
+    def cdn(route: Route) -> None:
+        body = bridge if route.request.url.endswith("/app-bridge.js") else ""
+        route.fulfill(content_type="text/javascript", body=body)
+
+    page.route("https://cdn.shopify.com/**", cdn)
+
+
+def app_frame(page: Page) -> Frame:
+    """Find the frame with the app in it."""
+    element = page.wait_for_selector("#app")
+    frame = element.content_frame() if element else None
+    assert frame is not None
+    return frame
+
+
+def test_inside_shopifys_admin_the_pages_open_page_and_filter(page: Page, served: Served) -> None:
+    """From the first request without a token to the second page of the list: nothing blocked, nothing asked twice."""
+    errors = listen(page)
+    pretend_shopify(page, id_token())
+    page.goto(served.admin_url)
+    frame = app_frame(page)
+    expect(frame.get_by_role("heading", name="Overview")).to_be_visible()
+    expect(frame.get_by_role("banner")).to_be_hidden()  # the admin's own navigation shows
+    frame.get_by_role("link", name="See everyone waiting").click()
+    expect(frame.get_by_role("status")).to_contain_text("subscribers")
+    waiting = frame.get_by_role("status").inner_text()
+    first = frame.get_by_role("row").nth(1).inner_text()
+    with page.expect_response(lambda answer: "after=" in answer.url) as asked:
+        frame.get_by_role("link", name="Next").click()
+    assert asked.value.request.headers["authorization"].startswith("Bearer ")
+    assert asked.value.request.headers["hx-request"] == "true"
+    expect(frame.get_by_role("row").nth(1)).not_to_have_text(first)
+    frame.get_by_label("Status").select_option("notified")
+    expect(frame.get_by_role("status")).not_to_have_text(waiting)
+    expect(frame.get_by_role("row").nth(1)).to_contain_text("Told")
+    frame.get_by_role("row").nth(1).get_by_role("link").click()
+    expect(frame.get_by_text("What happened")).to_be_visible()
+    assert errors == []
+
+
+def test_a_token_that_got_old_is_replaced_without_the_merchant_noticing(page: Page, served: Served) -> None:
+    """The first answer to a click is 401; the page comes back by itself with a good one."""
+    pretend_shopify(page, id_token())
+    page.goto(served.admin_url)
+    frame = app_frame(page)
+    frame.get_by_role("link", name="See everyone waiting").click()
+    expect(frame.get_by_role("status")).to_contain_text("subscribers")
+    frame.evaluate("window.shopify.idToken = async () => 'stale'")
+    frame.get_by_role("link", name="Next").click()
+    expect(frame.get_by_role("link", name="Previous")).to_be_visible(timeout=20_000)
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_no_page_is_wider_than_its_window(page: Page, served: Served, size: dict[str, int]) -> None:
+    errors = listen(page)
+    page.set_viewport_size(size)  # type: ignore[arg-type]
+    for path in ("/?shop=playground", "/subscribers?shop=playground", "/subscribers?shop=playground&status=waiting"):
+        page.goto(served.url + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    page.get_by_role("row").nth(1).get_by_role("link").click()
+    expect(page.get_by_text("What happened")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    assert errors == []
+
+
+def test_everything_works_without_javascript(browser: Browser, served: Served) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.goto(f"{served.url}/subscribers?shop=playground")
+    page.get_by_role("link", name="Next").click()
+    expect(page.get_by_role("link", name="Previous")).to_be_visible()
+    page.get_by_label("Email or phone").fill("ADA7@example.com")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_role("status")).to_have_text("1 subscriber")
+    page.get_by_role("row").nth(1).get_by_role("link").click()
+    expect(page.get_by_role("heading", name="ada7@example.com")).to_be_visible()
+    context.close()
+
+
+def test_a_keyboard_alone_is_enough(page: Page, served: Served) -> None:
+    """The first stop skips to the content, and every stop can be seen."""
+    page.goto(f"{served.url}/?shop=playground")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    focused = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert focused != "none"
