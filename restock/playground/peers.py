@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from restock.config import load_settings
 from restock.playground.fake_http import Answer, FakePeer, Request
 from restock.playground.fake_push import FakePush, PushMessage
 from restock.playground.fake_twilio import FakeTwilio, TextMessage
@@ -75,8 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _shopify(options: argparse.Namespace) -> FakeShopify:
     """Open the playground's Shopify; what it remembers is kept beside the outbox."""
-    app = App(options.app_url, os.environ.get("SHOPIFY_API_KEY", ""), os.environ.get("SHOPIFY_API_SECRET", ""))
-    return open_playground(app, options.shopify_port, options.outbox)
+    settings = load_settings()  # an app's own secret may stand in .env
+    secret = settings.shopify_api_secret.get_secret_value() if settings.shopify_api_secret else ""
+    return open_playground(App(options.app_url, settings.shopify_api_key, secret), options.shopify_port, options.outbox)
 
 
 @contextmanager

@@ -50,6 +50,9 @@ class FakeVisitor:
             self._messages.append({"id": len(self._messages) + 1, "to": to, "received_at": now})
         return WebhookAnswer("inventory_levels/update", "id", 200, 1.0)
 
+    def admin_calls(self) -> int | None:
+        return None
+
     def received(self, after: int) -> list[dict[str, Any]]:
         return self._messages[after:]
 
@@ -69,6 +72,7 @@ def test_a_story_that_goes_well_names_everybody_and_why_some_wait() -> None:
     assert text.count("Bo") == 3  # asks, waits, is told
     assert "Waits." in text
     assert "promised to somebody else" in text
+    assert text.count("believed on the webhooks' word") == 2
 
 
 @pytest.mark.parametrize(
@@ -131,6 +135,7 @@ def test_the_demo_tells_the_story_and_leaves_nothing(tmp_path: Path) -> None:
     assert (demo.returncode, complaint) == (0, "")
     assert "\x1b[" not in text
     assert all(word in text for word in ("e-mail", "SMS", "push", "not told", "3 units arrive", "5 units arrive"))
+    assert text.count("read from Shopify's Admin API") == 2
     assert list(tmp_path.iterdir()) == []
 
 

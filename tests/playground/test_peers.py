@@ -22,6 +22,8 @@ import urllib3
 
 from restock.local.sockets import free_port
 from restock.playground.outbox import OutboxReader
+from restock.playground.shopify.control.client import ShopifyControl
+from restock.playground.store import SHOP_DOMAIN
 
 ACCOUNT, TOKEN = f"AC{'0' * 32}", "secret"
 
@@ -36,8 +38,8 @@ class Peers:
     process: subprocess.Popen[str]
 
 
-def start(smtp_port: int, http_port: int, outbox: Path) -> subprocess.Popen[str]:
-    words = ["--smtp-port", str(smtp_port), "--http-port", str(http_port), "--outbox", str(outbox)]
+def start(smtp_port: int, http_port: int, outbox: Path, *more: str) -> subprocess.Popen[str]:
+    words = ["--smtp-port", str(smtp_port), "--http-port", str(http_port), "--outbox", str(outbox), *more]
     return subprocess.Popen(
         [sys.executable, "-m", "restock.playground.peers", *words],
         env={**os.environ, "TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN},
@@ -101,6 +103,20 @@ def test_a_sample_browser_can_be_subscribed(peers: Peers) -> None:
     subscription = json.loads(answer.data)
     assert subscription["endpoint"].startswith(f"http://127.0.0.1:{peers.http_port}/push/")
     assert set(subscription["keys"]) == {"p256dh", "auth"}
+
+
+def test_a_shopify_stands_beside_them_and_remembers(tmp_path: Path) -> None:
+    for expected, available in ((4, 9), (9, 9)):
+        smtp, shopify = free_port(), free_port()
+        with start(smtp, free_port(), tmp_path, "--shopify-port", str(shopify)) as process:
+            try:
+                wait_for(smtp)
+                control = ShopifyControl(f"http://127.0.0.1:{shopify}")
+                assert control.shop(SHOP_DOMAIN)["levels"]["45120000103"]["81230001"] == expected
+                control.faults(is_lost=True)
+                control.set_level(SHOP_DOMAIN, 45_120_000_103, 81_230_001, available)
+            finally:
+                process.kill()
 
 
 def test_the_stand_ins_end_cleanly_when_asked(peers: Peers) -> None:

@@ -83,11 +83,13 @@ class Story:
         self._paper.heading(step, f"{units} units arrive: a turn for each unit")
         last_id = max((message["id"] for message in self._visitor.received(0)), default=0)
         self._level += units
+        asked_before = self._visitor.admin_calls()
         sent_at = datetime.now(UTC)
         answer = self._visitor.restock(VARIANT_ID, self._level)
         self._paper.note(f"Shopify's webhook was answered {answer.status} in {answer.milliseconds:.0f} ms.")
         arrivals = self._arrivals(last_id, len(due), sent_at)
         _check(due, arrivals)
+        self._paper.note(_source(asked_before, self._visitor.admin_calls()))
         rows = [(*_named(one.person), self._paper.paint("good", f"{one.seconds:.2f} s")) for one in arrivals]
         self._paper.table(("told", "channel", "wants", "after the restock"), rows)
         return arrivals
@@ -113,6 +115,13 @@ class Story:
             raise StoryError("a message went to somebody who had not asked for it")
         seconds = (datetime.fromisoformat(message["received_at"]) - sent_at).total_seconds()
         return Arrival(self._by_address[message["to"]], seconds)
+
+
+def _source(asked_before: int | None, asked: int | None) -> str:
+    """Say whose word the restock was believed on."""
+    if asked_before is None or asked is None or asked <= asked_before:
+        return "It was believed on the webhooks' word: the shop has given no access to its Admin API."
+    return "It was only a wake-up: what can be bought was read from Shopify's Admin API."
 
 
 def _check(due: Sequence[Person], arrivals: Sequence[Arrival]) -> None:

@@ -87,6 +87,11 @@ class Visitor:
             raise VisitError(f"the webhook was answered {told['status']}")
         return WebhookAnswer(told["topic"], told["webhook_id"], told["status"], told["milliseconds"])
 
+    def admin_calls(self) -> int | None:
+        """Count the questions that the shop's Admin API was asked; None while the store has given no access."""
+        shopify = self._request("GET", "/playground/state")["shopify"]
+        return int(shopify["admin_calls"]) if shopify and shopify["access"] == "granted" else None
+
     def received(self, after: int) -> list[dict[str, Any]]:
         """List the messages that arrived after one, oldest first."""
         messages: list[dict[str, Any]] = self._request("GET", f"/playground/outbox?after={after}")["messages"]
