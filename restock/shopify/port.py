@@ -1,4 +1,4 @@
-"""What can be asked of a shop's Admin API: one method per question, one HTTP request per call.
+"""What can be asked of a shop's Admin API: one method per question, one HTTP request per call unless it says so.
 
 Every method may raise any AdminError (restock.shopify.errors), and ValueError for more ids than it takes. An id that
 Shopify does not know is absent from the answer.
@@ -40,19 +40,22 @@ class AdminApi(Protocol):
         ...
 
     def variants_of_items(self, access: Access, inventory_item_ids: Collection[int]) -> Mapping[int, Sequence[int]]:
-        """Ask which variants have an inventory item; at most MOST_ITEM_IDS."""
+        """Ask which variants have an inventory item; at most MOST_ITEM_IDS. More requests where an item has many."""
         ...
 
     def levels(self, access: Access, variant_ids: Collection[int]) -> Mapping[int, Sequence[LocationStock]]:
-        """Ask where variants are stocked; at most MOST_LEVEL_IDS."""
+        """Ask where variants are stocked; at most MOST_LEVEL_IDS. More requests where a variant is at many places."""
         ...
 
     def locations(self, access: Access) -> Sequence[Location]:
-        """Ask for every location of the shop, in pages; the one method that may take several requests."""
+        """Ask for every location of the shop, in pages. Needs read_locations."""
         ...
 
     def market(self, access: Access, variant_ids: Collection[int], country: str) -> Mapping[int, MarketView]:
-        """Ask how variants look to shoppers of a country (ISO 3166, two letters); at most MOST_MARKET_IDS."""
+        """Ask how variants look to shoppers of a country (ISO 3166, two letters); at most MOST_MARKET_IDS.
+
+        Needs read_publications.
+        """
         ...
 
     def shop(self, access: Access) -> ShopProfile:

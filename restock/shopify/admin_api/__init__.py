@@ -59,7 +59,7 @@ class HttpAdminApi:
     def variants_of_items(self, access: Access, inventory_item_ids: Collection[int]) -> Mapping[int, Sequence[int]]:
         """Ask which variants have an inventory item; at most MOST_ITEM_IDS.
 
-        One more request for each item with more than five variants.
+        One or two more requests for each item with more than five variants.
         """
         ids = _checked(inventory_item_ids, port.MOST_ITEM_IDS)
         document, read = documents.VARIANTS_OF_ITEMS, things.read_variants_of_item
@@ -68,7 +68,7 @@ class HttpAdminApi:
     def levels(self, access: Access, variant_ids: Collection[int]) -> Mapping[int, Sequence[LocationStock]]:
         """Ask where variants are stocked; at most MOST_LEVEL_IDS.
 
-        One more request for each variant that is stocked at more than ten locations.
+        One or two more requests for each variant that is stocked at more than ten locations; of 250 at the most.
         """
         ids = _checked(variant_ids, port.MOST_LEVEL_IDS)
         document, read = documents.LEVELS, things.read_levels
@@ -161,7 +161,7 @@ class HttpAdminApi:
         read: Callable[[Part], tuple[Sequence[T], bool]],
         first: int,
     ) -> Mapping[int, Sequence[T]]:
-        """Ask for a short list behind each id, and once more for each that turns out to be longer."""
+        """Ask for a short list behind each id, and again, alone and for more, for each that turns out to be longer."""
         if not ids:
             return {}
         variables = {"ids": [gid(kind, number) for number in ids], "first": first}
@@ -169,7 +169,7 @@ class HttpAdminApi:
         found = things.read_nodes(data, kind, read)
         whole = {number: entries for number, (entries, _) in found.items()}
         for number in (number for number, (_, is_cut) in found.items() if is_cut and first < _LONGEST_PAGE):
-            whole |= self._lists(access, document, kind, [number], read=read, first=_LONGEST_PAGE)
+            whole |= self._lists(access, document, kind, [number], read=read, first=min(first * 5, _LONGEST_PAGE))
         return whole
 
 
