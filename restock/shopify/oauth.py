@@ -94,6 +94,11 @@ class TokenEndpoint:
         }
         return _outcome(lambda: self._post(domain, body))  # the library does not know this one
 
+    def close(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        if (client := self.__dict__.pop("_client", None)) is not None:
+            client.close()
+
     @property
     def _app(self) -> Any:
         return {"client_id": self.api_key, "client_secret": self.api_secret, "old_client_secret": None}
