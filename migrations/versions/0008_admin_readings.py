@@ -25,6 +25,18 @@ def upgrade() -> None:
     op.add_column("stock_checks", sa.Column("told_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("variants", sa.Column("goods_asked_at", sa.DateTime(timezone=True), nullable=True))
     op.create_table(
+        "market_views",
+        sa.Column("shop_id", sa.BigInteger(), nullable=False),
+        sa.Column("variant_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("country", sa.Text(), nullable=False),
+        sa.Column("published", sa.Boolean(), nullable=False),
+        sa.Column("price_cents", sa.BigInteger(), nullable=True),
+        sa.Column("currency", sa.Text(), nullable=True),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_market_views_shop_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("shop_id", "variant_id", "country", name=op.f("pk_market_views")),
+    )
+    op.create_table(
         "reconcile_state",
         sa.Column("shop_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("next_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -43,6 +55,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_reconcile_state_next", table_name="reconcile_state")
     op.drop_table("reconcile_state")
+    op.drop_table("market_views")
     op.drop_column("variants", "goods_asked_at")
     op.drop_column("stock_checks", "told_at")
     op.drop_index("ix_stock_readings_held", table_name="stock_readings")

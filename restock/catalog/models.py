@@ -108,6 +108,20 @@ class StockReadingRow(Base):
     lagging_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class MarketViewRow(Base):
+    """How one variant looks to shoppers of one country (ISO 3166), for the countries a merchant named."""
+
+    __tablename__ = "market_views"
+
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"), primary_key=True)
+    variant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    country: Mapped[str] = mapped_column(Text, primary_key=True)
+    published: Mapped[bool] = mapped_column(Boolean)
+    price_cents: Mapped[int | None] = mapped_column(BigInteger)
+    currency: Mapped[str | None] = mapped_column(Text)
+    read_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class StockCheckRow(Base):
     """A variant whose truth is to be read again, at `due_at` or later.
 

@@ -86,11 +86,14 @@ def plan_wave(
     open_units: int,
     policy: NotificationPolicy,
     tried: Set[int] = frozenset(),
+    *,
+    closed_markets: Set[int] = frozenset(),
 ) -> WavePlan:
     """Decide who of one page of the queue gets a turn, first come first served, counted in units.
 
     `open_units` are those of the event's open offers. A person who does not fit is passed over for this wave and keeps
-    the place; a smaller request behind may go first. `tried` are subscriptions that must not be offered again.
+    the place; a smaller request behind may go first. `tried` are subscriptions that must not be offered again,
+    `closed_markets` those where the variant is not sold.
     """
     limit = capacity(reading, policy)
     free = None if limit is None else max(0, limit - open_units)
@@ -99,6 +102,8 @@ def plan_wave(
     for place in queue_page:
         wanted = units_wanted(place.quantity, policy)
         reason = _pass_reason(wanted, reading, free, place.subscription_id in tried)
+        if place.market_id in closed_markets:
+            reason = PassReason.not_in_market
         if reason is not None:
             passed_over.append((place.subscription_id, reason))
             continue

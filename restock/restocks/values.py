@@ -29,6 +29,7 @@ class PassReason(StrEnum):
 
     wants_more = "wants_more"  # more units wanted than can be bought at all
     not_enough_free = "not_enough_free"  # more units wanted than others have left free
+    not_in_market = "not_in_market"  # not sold in the market the person signed up in
     tried = "tried"  # could not be reached in this restock
 
 

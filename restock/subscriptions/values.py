@@ -102,6 +102,7 @@ class QueuePlace:
     channel: str
     quantity: int
     queued_at: datetime
+    market_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from restock.shopify.values import Access, Location, LocationStock, VariantGoods, VariantStock
+from restock.shopify.values import Access, Location, LocationStock, MarketView, VariantGoods, VariantStock
 from restock.shops.values import Shop
 
 T = TypeVar("T")
@@ -67,6 +67,7 @@ class PretendShopify:
     things: dict[int, VariantGoods] = field(default_factory=dict)
     places: list[Location] = field(default_factory=list)
     kept: dict[int, list[LocationStock]] = field(default_factory=dict)
+    unsold: set[tuple[int, str]] = field(default_factory=set)  # (variant, country)
     wrong: list[Exception] = field(default_factory=list)  # raised by the next questions, one each
     always_wrong: dict[str, Exception] = field(default_factory=dict)  # by question
     hang: dict[str, threading.Event] = field(default_factory=dict)  # by domain: no answer until it is set
@@ -99,6 +100,10 @@ class PretendShopify:
     def levels(self, access: Access, variant_ids: Collection[int]) -> Mapping[int, Sequence[LocationStock]]:
         self._note("levels", access, variant_ids)
         return {one: self.kept.get(one, []) for one in variant_ids}
+
+    def market(self, access: Access, variant_ids: Collection[int], country: str) -> Mapping[int, MarketView]:
+        self._note("market", access, variant_ids)
+        return {one: MarketView(one, (one, country) not in self.unsold, 999, "EUR") for one in variant_ids}
 
     def locations(self, access: Access) -> Sequence[Location]:
         self._note("locations", access, ())

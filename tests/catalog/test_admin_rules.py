@@ -164,5 +164,5 @@ def test_a_change_of_settings_with_nothing_else_never_opens_anything(
 
 
 def test_the_pretend_shopify_is_asked_as_the_real_one() -> None:
-    for name in ("stock", "goods", "levels", "locations"):
+    for name in ("stock", "goods", "levels", "market", "locations"):
         assert inspect.signature(getattr(PretendShopify, name)) == inspect.signature(getattr(AdminApi, name))

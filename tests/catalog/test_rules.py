@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restock.catalog.rules import product_url, read_stock
+from restock.catalog.rules import market_template, product_url, read_stock
 from restock.catalog.values import VariantFacts
 from restock.shops.values import PublicationCheck
 
@@ -78,6 +78,18 @@ TEMPLATE = "https://{shop}/products/{handle}?variant={variant_id}"
 def test_a_variants_page_is_the_template_filled() -> None:
     url = product_url(TEMPLATE, "demo.myshopify.com", "t-shirt", 2**60 + 1, 9)
     assert url == "https://demo.myshopify.com/products/t-shirt?variant=1152921504606846977"
+
+
+@pytest.mark.parametrize(
+    ("template", "base_url", "filled"),
+    [
+        (TEMPLATE, "https://shop.fr", "https://shop.fr/products/{handle}?variant={variant_id}"),
+        (TEMPLATE, None, TEMPLATE),
+        ("https://front.example/{handle}", "https://shop.fr", "https://front.example/{handle}"),
+    ],
+)
+def test_a_markets_own_storefront_takes_the_shops_place(template: str, base_url: str | None, filled: str) -> None:
+    assert market_template(template, base_url) == filled
 
 
 @pytest.mark.parametrize("template", [TEMPLATE, "https://shop.example/p/{product_id}"])

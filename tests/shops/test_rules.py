@@ -191,3 +191,31 @@ def test_the_page_describes_the_policies_as_they_are() -> None:
     for name, policy in PRESETS.items():
         factor = "everyone" if policy.factor is None else f"{policy.factor:g}"
         assert f"| `{name}` | `{factor}` | `{policy.turn_minutes}` |" in PAGE.read_text()
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "stored"),
+    [
+        ("locations", " 30, gid://shopify/Location/7,30 ", "7,30"),
+        ("markets", "6=fr@https://Shop.example.fr/ , 5=DE", "5=DE,6=FR@https://shop.example.fr"),
+    ],
+)
+def test_locations_and_markets_are_kept_in_order(key: str, text: str, stored: str) -> None:
+    assert rules.read_changes({key: text}).settings == {key: stored}
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("locations", "0"),
+        ("locations", "1,,2"),
+        ("locations", "1.5"),
+        ("locations", "9" * 20),
+        ("markets", "5"),
+        ("markets", "5=XX"),
+        ("markets", "5=DE,5=FR"),
+        ("markets", "5=DE@ftp://shop.example"),
+    ],
+)
+def test_locations_and_markets_that_cannot_be_are_refused(key: str, text: str) -> None:
+    assert [fault.field for fault in rules.read_changes({key: text}).faults] == [key]

@@ -1,7 +1,8 @@
 """Every query on the catalog, each scoped by shop.
 
 `recording` writes what webhooks tell, by the statements of `upserts`; `readings` says what it amounts to; `keeping`
-keeps readings of either source; `checks` is the queue of variants to read; `goods` what the Admin API says of them.
+keeps readings of either source; `checks` is the queue of variants to read; `goods` and `markets` are
+what the Admin API says of them beside stock.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from restock.catalog.repository.checks import (
 )
 from restock.catalog.repository.goods import goods_wanted, record_goods
 from restock.catalog.repository.keeping import Fresh, Look, bases_of, confirm_held, keep_readings
+from restock.catalog.repository.markets import countries_without, keep_views, views_wanted
 from restock.catalog.repository.readings import (
     current_reading,
     product_facts,
@@ -39,11 +41,13 @@ __all__ = [
     "bases_of",
     "claim_checks",
     "confirm_held",
+    "countries_without",
     "current_reading",
     "finish_check",
     "finish_checks",
     "goods_wanted",
     "keep_readings",
+    "keep_views",
     "postpone_checks",
     "product_facts",
     "record_goods",
@@ -59,4 +63,5 @@ __all__ = [
     "take_reading",
     "take_reading_if_told",
     "variant_facts",
+    "views_wanted",
 ]

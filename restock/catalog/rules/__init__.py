@@ -36,6 +36,11 @@ def _counted_units(facts: VariantFacts) -> int:
     return sum(facts.levels) if facts.levels_known else facts.inventory_quantity or 0
 
 
+def market_template(template: str, base_url: str | None) -> str:
+    """Put a market's own storefront where a template has the shop's; one that names another host stays as it is."""
+    return template.replace("https://{shop}", base_url, 1) if base_url else template
+
+
 def product_url(
     template: str, shop_domain: str, handle: str | None, variant_id: int, product_id: int | None = None
 ) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 
 import structlog
 from sqlalchemy import func, select
@@ -29,7 +29,7 @@ from restock.shopify.errors import (
     AdminUnauthorizedError,
     NoAccessError,
 )
-from restock.shopify.port import MOST_GOODS_IDS
+from restock.shopify.port import MOST_GOODS_IDS, MOST_MARKET_IDS
 from restock.shops.values import Shop
 
 log = structlog.get_logger(__name__)
@@ -82,6 +82,28 @@ class CatalogService:
         with self.database.transaction() as session:
             repository.record_goods(session, shop.id, list(goods.values()), asked_at)
         return len(goods)
+
+    def refresh_markets(self, shop: Shop, variant_ids: Collection[int], market_ids: Collection[int]) -> int:
+        """Ask how variants look in some of a shop's markets where that is not known lately; return how many views.
+
+        One question a country; call it outside transactions. What goes wrong at Shopify's only means: later.
+        """
+        kept = 0
+        for country in sorted({one.country for one in shop.settings.markets if one.market_id in market_ids}):
+            with self.database.transaction() as session:
+                wanted = repository.views_wanted(session, shop.id, variant_ids, country, MOST_MARKET_IDS)
+                asked_at = _now(session)
+            if not wanted:
+                continue
+            try:
+                views = self.tokens.ask(shop.id, partial(self.admin.market, variant_ids=wanted, country=country))
+            except (NoAccessError, AdminError) as error:
+                _answer_to(error, shop.id)
+                return kept
+            with self.database.transaction() as session:
+                repository.keep_views(session, shop.id, country, list(views.values()), asked_at)
+            kept += len(views)
+        return kept
 
     @cached_property
     def _asker(self) -> Asker:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from restock.shopify.values import Access, Location, LocationStock, VariantGoods, VariantStock
+from restock.shopify.values import Access, Location, LocationStock, MarketView, VariantGoods, VariantStock
 from restock.shops.values import Shop
 
 T = TypeVar("T")
@@ -31,5 +31,7 @@ class Admin(Protocol):
     def goods(self, access: Access, variant_ids: Collection[int]) -> Mapping[int, VariantGoods]: ...
 
     def levels(self, access: Access, variant_ids: Collection[int]) -> Mapping[int, Sequence[LocationStock]]: ...
+
+    def market(self, access: Access, variant_ids: Collection[int], country: str) -> Mapping[int, MarketView]: ...
 
     def locations(self, access: Access) -> Sequence[Location]: ...

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 _GOODS = """
-    SELECT clicked.shop_id, s.variant_id, s.product_id FROM clicked
+    SELECT clicked.shop_id, s.variant_id, s.product_id, coalesce(s.market_id, 0) AS market_id FROM clicked
     LEFT JOIN subscriptions s ON s.id = clicked.subscription_id AND s.shop_id = clicked.shop_id
 """
 _COUNT = text(f"""
@@ -28,6 +28,7 @@ class Clicked(NamedTuple):
     shop_id: int
     variant_id: int | None
     product_id: int | None
+    market_id: int = 0
 
 
 def count_click(session: Session, delivery_id: int) -> Clicked | None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 import restock.catalog.repository as catalog
 import restock.subscriptions.repository as subscriptions
-from restock.catalog.rules import product_url
+from restock.catalog.rules import market_template, product_url
 from restock.channels.port import Channel
 from restock.channels.values import ChannelName, NoticeKind, Receipt
 from restock.clock import Clock, SystemClock
@@ -141,7 +141,8 @@ class Deliveries:
                 return f"https://{shop.domain}"
             goods = catalog.product_facts(session, shop, [clicked.variant_id]).get(clicked.variant_id)
             handle = goods.handle if goods else None
-            template = shop.settings.product_url_template
+            own = {one.market_id: one.base_url for one in shop.settings.markets}.get(clicked.market_id)
+            template = market_template(shop.settings.product_url_template, own)
             return product_url(template, shop.domain, handle, clicked.variant_id, clicked.product_id)
 
     @cached_property

@@ -16,6 +16,7 @@ from typing import assert_never
 from sqlalchemy.orm import Session
 
 import restock.catalog.repository as catalog
+import restock.subscriptions.repository as subscriptions
 from restock.catalog.values import Asked, Away, Check, Later, NoWord
 from restock.database import Database
 from restock.restocks.repository import watching
@@ -86,8 +87,10 @@ class Checking:
         with self.database.transaction() as session:
             undecided = watching.undecided(session, shop.id, [check.variant_id for check in checks])
             _settle(session, [check for check in checks if check.variant_id not in undecided], look_again)
+            markets = subscriptions.waiting_markets(session, shop.id, sorted(undecided))
         if undecided:
             self.stock.refresh_goods(shop, undecided)
+            self.stock.refresh_markets(shop, undecided, markets)
         for check in checks:
             if check.variant_id in undecided:
                 self._check(check, kept_reading, look_again)

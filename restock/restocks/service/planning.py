@@ -18,7 +18,7 @@ from restock.restocks import repository, rules
 from restock.restocks.service.following import close_event, load_shop
 from restock.restocks.service.ports import Notices
 from restock.restocks.values import CloseReason, OfferNotice, OpenEvent, Turn, WavePlan
-from restock.shops.values import NotificationPolicy
+from restock.shops.values import Shop
 from restock.subscriptions.values import QueuePlace
 
 
@@ -59,20 +59,22 @@ class Planning:
             case rules.Close(reason):
                 close_event(session, event, reason)
             case _:
-                self._walk(session, event, reading, policy, page)
+                self._walk(session, event, reading, shop, page)
 
     def _walk(
         self,
         session: Session,
         event: OpenEvent,
         reading: StockReading,
-        policy: NotificationPolicy,
+        shop: Shop,
         page: Sequence[QueuePlace],
     ) -> None:
         """Plan one page, write what came of it, and say where the walk goes on."""
+        policy = shop.settings.policy
         limited = rules.capacity(reading, policy) is not None
         open_units = repository.open_units(session, event.id) if limited else 0
-        plan = rules.plan_wave(page, reading, open_units, policy, _tried(session, event, page))
+        tried, closed = _tried(session, event, page), _closed_markets(session, event, shop)
+        plan = rules.plan_wave(page, reading, open_units, policy, tried, closed_markets=closed)
         goes_on = len(page) == self.page_size and plan.free_left != 0
         if plan.offers or goes_on or event.cursor is not None:
             self._write(session, event, reading, plan)
@@ -102,6 +104,13 @@ class Planning:
 
 def _notice(event: OpenEvent, offer_id: int, turn: Turn) -> OfferNotice:
     return OfferNotice(event.shop_id, event.id, offer_id, turn.subscription_id, turn.contact_id, turn.channel)
+
+
+def _closed_markets(session: Session, event: OpenEvent, shop: Shop) -> frozenset[int]:
+    if not shop.settings.markets:
+        return frozenset()
+    without = catalog.countries_without(session, event.shop_id, event.variant_id)
+    return frozenset(one.market_id for one in shop.settings.markets if one.country in without)
 
 
 def _tried(session: Session, event: OpenEvent, page: Sequence[QueuePlace]) -> frozenset[int]:

@@ -27,6 +27,8 @@ class StockSource(Protocol):
 
     def refresh_goods(self, shop: Shop, variant_ids: Collection[int]) -> int: ...
 
+    def refresh_markets(self, shop: Shop, variant_ids: Collection[int], market_ids: Collection[int]) -> int: ...
+
 
 class WebhooksOnly:
     """Nobody can be asked: what webhooks tell is all there is."""
@@ -38,4 +40,7 @@ class WebhooksOnly:
         return NoWord()
 
     def refresh_goods(self, shop: Shop, variant_ids: Collection[int]) -> int:  # noqa: ARG002 (the port's)
+        return 0
+
+    def refresh_markets(self, shop: Shop, variant_ids: Collection[int], market_ids: Collection[int]) -> int:  # noqa: ARG002 (the port's)
         return 0

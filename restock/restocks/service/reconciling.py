@@ -118,8 +118,10 @@ class Reconciling:
             return
         with self.database.transaction() as session:
             undecided = watching.undecided(session, shop.id, variant_ids)
+            markets = subscriptions.waiting_markets(session, shop.id, sorted(undecided))
             catalog.request_each(session, shop.id, answer.look_again)
         self.stock.refresh_goods(shop, variant_ids)
+        self.stock.refresh_markets(shop, undecided, markets)
         for variant_id in sorted(undecided):
             self.following.variant(shop.id, variant_id)
 

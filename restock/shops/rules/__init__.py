@@ -172,8 +172,8 @@ _ROWS = (
         texts.read_markets,
         texts.write_markets,
         "",
-        f"up to {texts.MOST_MARKETS} markets such as 5=DE or 6=FR@https://shop.example.fr (number, country, and its own "
-        "storefront if it has one), separated by commas",
+        f"up to {texts.MOST_MARKETS} markets such as 5=DE or 6=FR@https://shop.example.fr (number, country, and its "
+        "own storefront if it has one), separated by commas",
     ),
     Setting("policy", texts.one_of(PolicyPreset), str, PolicyPreset.fair, "everyone, fair or strict"),
     Setting(

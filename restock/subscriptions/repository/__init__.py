@@ -14,6 +14,7 @@ from restock.subscriptions.repository.queue import (
     queue_page,
     release_offers,
     waiting_count,
+    waiting_markets,
     waiting_variants,
 )
 
@@ -31,5 +32,6 @@ __all__ = [
     "take_confirmations_due",
     "unsubscribe",
     "waiting_count",
+    "waiting_markets",
     "waiting_variants",
 ]

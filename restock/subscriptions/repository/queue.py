@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from restock.subscriptions.values import QueuePlace
 
 _PAGE = text("""
-    SELECT id, contact_id, channel, quantity, queued_at FROM subscriptions
+    SELECT id, contact_id, channel, quantity, queued_at, market_id FROM subscriptions
     WHERE shop_id = :shop_id AND variant_id = :variant_id AND state = 'active' AND open_offer_id IS NULL
       AND (queued_at, id) > (CAST(:queued_at AS timestamptz), :id)
     ORDER BY queued_at, id
@@ -25,6 +25,11 @@ _COUNT = text("""
     SELECT variant_id, count(*) AS waiting FROM subscriptions
     WHERE shop_id = :shop_id AND variant_id = ANY(:variant_ids) AND state = 'active' AND open_offer_id IS NULL
     GROUP BY variant_id
+""")
+
+_MARKETS = text("""
+    SELECT DISTINCT market_id FROM subscriptions
+    WHERE shop_id = :shop_id AND variant_id = ANY(:variant_ids) AND state = 'active' AND open_offer_id IS NULL
 """)
 
 # One index probe per variant, however many people wait for it.
@@ -94,6 +99,11 @@ def waiting_count(session: Session, shop_id: int, variant_ids: Sequence[int]) ->
     """Count the places in each variant's queue, as `queue_page` reads it; variants without any are left out."""
     found = session.execute(_COUNT, {"shop_id": shop_id, "variant_ids": list(variant_ids)})
     return {row.variant_id: row.waiting for row in found}
+
+
+def waiting_markets(session: Session, shop_id: int, variant_ids: Sequence[int]) -> set[int]:
+    """Read the markets in which somebody waits for one of these variants; 0 where none was named."""
+    return set(session.execute(_MARKETS, {"shop_id": shop_id, "variant_ids": list(variant_ids)}).scalars())
 
 
 def waiting_variants(session: Session, after: tuple[int, int] | None, limit: int) -> list[tuple[int, int]]:
