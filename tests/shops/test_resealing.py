@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import structlog
 
 from restock import cli
 from restock.commands.secrets import SEALED_COLUMNS
@@ -86,7 +88,7 @@ def command(
     monkeypatch: pytest.MonkeyPatch,
     token_url: str,
     capsys: pytest.CaptureFixture[str],
-) -> Callable[..., tuple[int, str]]:
+) -> Iterator[Callable[..., tuple[int, str]]]:
     """Run a command on this worker's servers; gives its exit code and everything it said."""
     monkeypatch.chdir(tmp_path)
     told = {
@@ -107,7 +109,11 @@ def command(
         said = capsys.readouterr()
         return code, said.out + said.err
 
-    return run
+    handlers, configured = logging.getLogger().handlers[:], structlog.get_config()
+    yield run
+    logging.getLogger().handlers[:] = handlers
+    logging.captureWarnings(capture=False)
+    structlog.configure(**configured)
 
 
 def test_the_commands_of_a_custom_app(
@@ -129,7 +135,7 @@ def test_the_commands_of_a_custom_app(
     assert "the present ones are kept" in said
     fake.id_tokens.add("shpat_before")
     assert command("shop", "renew", "demo") == (0, "demo.myshopify.com has new tokens.\n")
-    assert fake.asked[-1]["subject_token_type"] == "urn:ietf:params:oauth:token-type:offline-access-token"
+    assert fake.asked[-1]["subject_token_type"] == "urn:shopify:params:oauth:token-type:offline-access-token"
     assert command("shop", "renew", "demo")[0] == 0
     assert fake.asked[-1]["grant_type"] == "refresh_token"
     monkeypatch.setenv("SECRET_KEY", f"{NEW},{OLD}")

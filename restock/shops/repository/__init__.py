@@ -54,9 +54,12 @@ def install(session: Session, domain: str) -> ShopRow:
 
 def ensure(session: Session, domain: str) -> ShopRow:
     """Return a shop's row, made as one without the app if there is none."""
-    statement = insert(ShopRow).values(domain=domain, state=ShopState.uninstalled, uninstalled_at=func.now())
-    session.execute(statement.on_conflict_do_nothing())
-    return session.scalars(select(ShopRow).where(ShopRow.domain == domain)).one()
+    found = by_domain(session, domain)
+    if found is None:
+        statement = insert(ShopRow).values(domain=domain, state=ShopState.uninstalled, uninstalled_at=func.now())
+        session.execute(statement.on_conflict_do_nothing())
+        found = session.scalars(select(ShopRow).where(ShopRow.domain == domain)).one()
+    return found
 
 
 def uninstall(session: Session, domain: str, triggered_at: datetime | None) -> int | None:
