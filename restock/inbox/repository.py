@@ -132,6 +132,14 @@ def postpone(session: Session, message_id: int, after_seconds: float, reason: st
     )
 
 
+def empty_body(session: Session, message_id: int) -> None:
+    """Forget what a message held by this transaction says: it was about a person, and has had its effect."""
+    session.execute(
+        update(InboxMessageRow).where(InboxMessageRow.id == message_id).values(body=b""),
+        execution_options={"synchronize_session": False},
+    )
+
+
 def purge(session: Session, older_than_days: int, limit: int) -> int:
     """Delete settled messages received longer ago than that; return how many."""
     old = (

@@ -351,6 +351,7 @@ def test_a_no_at_shopify_is_ours_and_leaves_the_alerts_alone(
 def test_the_no_of_somebody_unknown_leaves_nothing_behind(said_no: Callable[[str], None], rows: Rows) -> None:
     said_no("grace@example.com")
     assert rows("SELECT (SELECT count(*) FROM contacts) + (SELECT count(*) FROM consents)") == [(0,)]
+    assert rows("SELECT octet_length(body) FROM inbox_messages") == [(0,)]
 
 
 def test_a_no_in_one_shop_is_none_in_another(

@@ -302,5 +302,16 @@ def test_create_and_paid_in_any_order_and_number_come_to_one_purchase(store: Sto
     assert store.states("subscriptions") == {"purchased": 1}
     assert store.states("inbox_messages") == {"applied": 4}
     assert store.one("SELECT count(*) FROM purchases WHERE close_at IS NOT NULL") == 0
-    logged = store.sql("SELECT purchases::text FROM purchases")
-    assert "example" not in str(logged)
+    assert "example" not in str(store.sql("SELECT purchases::text FROM purchases"))
+    assert store.one("SELECT sum(octet_length(body)) FROM inbox_messages") == 0, "an order names its buyer"
+
+
+def test_an_order_that_cannot_be_read_waits_and_stops_nobody(store: Store, purchases: PurchaseService) -> None:
+    inbox = InboxService(store.database, 0, order_effects(purchases))
+    for body in ({"id": 1, "line_items": []}, {"id": 2, "currency": "EUR", "line_items": []}):
+        inbox.receive(InboxMessage("demo.myshopify.com", uuid4().hex, "orders/create", json.dumps(body).encode()))
+    inbox.apply_due()
+    assert store.sql("SELECT state, reason FROM inbox_messages ORDER BY id") == [
+        ("received", "bad_currency"),
+        ("applied", None),
+    ]

@@ -1,4 +1,7 @@
-"""What a no to marketing at Shopify leads to: it is ours too. Alerts about stock go on; they were asked for apart."""
+"""What a no to marketing at Shopify leads to: it is ours too. Alerts about stock go on; they were asked for apart.
+
+Whoever has no contact here leaves nothing behind: the text of the webhook goes once it is read.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Protocol
 
 from sqlalchemy.orm import Session
 
+from restock.inbox import repository
 from restock.inbox.rules.consents import CONSENT_TOPICS, read_no
 from restock.inbox.service.effects import Body, Effect, Origin
 from restock.shops import repository as shop_rows
@@ -31,5 +35,6 @@ def consent_effects(marketing: Marketing) -> tuple[Effect, ...]:
         no = read_no(origin.topic, body, to_shop(row).settings.country)
         if no is not None:
             marketing.refused_at_shopify(session, row.id, no.address_hash, no.said_at)
+        repository.empty_body(session, origin.message_id)
 
     return (Effect(CONSENT_TOPICS, changed),)

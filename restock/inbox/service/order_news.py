@@ -1,6 +1,7 @@
 """What orders lead to: those who bought are taken off the list, and the sale is owed to the message it followed.
 
-Of a buyer who is on no list, nothing is kept but the webhook itself, for the days the inbox keeps any.
+Of a buyer who is on no list, nothing is kept; an order names everything about its buyer, so its text goes once it is
+read.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Protocol
 
 from sqlalchemy.orm import Session
 
+from restock.inbox import repository
 from restock.inbox.rules.orders import ORDER_TOPICS, read_order
 from restock.inbox.service.effects import Body, Effect, Origin, Step
 from restock.shops import repository as shop_rows
@@ -36,6 +38,7 @@ def order_effects(purchases: Purchases) -> tuple[Effect, ...]:
         shop = to_shop(row)
         order = read_order(body, origin.triggered_at, shop.settings.country)
         new = purchases.record(session, shop, order) if order else 0
+        repository.empty_body(session, origin.message_id)
         return _once(purchases.close_due) if new else None
 
     return (Effect(ORDER_TOPICS, ordered),)
