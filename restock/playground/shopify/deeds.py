@@ -211,7 +211,7 @@ class Deeds:
             return []
         wanted = topic.replace("/", "_").upper()
         found = {one.uri for one in shop.subscriptions.values() if one.topic == wanted}
-        if topic in APP_TOPICS or (shop.sends_orders and topic.startswith("orders/")):
+        if topic in APP_TOPICS or (not found and shop.sends_orders and topic.startswith("orders/")):
             found.add(self.app_url + HOOK_PATH)
         return sorted(self.app_url + uri if uri.startswith("/") else uri for uri in found)
 
