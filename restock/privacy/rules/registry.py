@@ -219,6 +219,9 @@ REGISTRY: Mapping[str, TableRule] = {
             "shop_id product_id title handle vendor status published image_url variant_count deleted_at" + _SOURCE_TIMES
         ),
     ),
+    "market_views": TableRule(
+        Paging.shop_first, _words("shop_id variant_id country published price_cents currency read_at")
+    ),
     "reconcile_state": TableRule(
         Paging.shop_first,
         _words(
