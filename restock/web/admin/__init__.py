@@ -15,11 +15,12 @@ from flask import Blueprint, Response, request
 from restock.clock import SystemClock
 from restock.errors import NotFoundError, RestockError, UnavailableError
 from restock.reports.values.subscribers import SubscriberLine
+from restock.shopify.domains import clean_shop_domain
 from restock.shops.values import ShopAccess
 from restock.web.admin import export, rendering
 from restock.web.admin.asking import read_query, write_bookmark, write_query
 from restock.web.admin.chart import draw
-from restock.web.admin.entry import Entry, visitor
+from restock.web.admin.entry import Entry, found_visitor, visitor
 from restock.web.admin.health import Machine, examine
 from restock.web.admin.wording import say_code
 
@@ -55,12 +56,20 @@ class Pages:
         settings = self.services.settings
         return rendering.render(
             "message.html",
-            None,
+            found_visitor(),
             api_key=settings.shopify_api_key,
             development=not settings.is_production,
             status=_STATUS[kind],
             kind=kind,
+            shop_domain=self._framing_shop(),
         )
+
+    def _framing_shop(self) -> str | None:
+        """Give the shop whose admin may frame a refusal, which shows nothing of any shop; unproven, it may be named."""
+        who = found_visitor()
+        if who is not None:
+            return who.shop.domain if who.embedded else None
+        return clean_shop_domain(request.args.get("shop", ""))
 
 
 def admin_entry(services: Services) -> Entry:

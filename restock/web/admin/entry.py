@@ -120,6 +120,12 @@ def visitor() -> Visitor:
     return found
 
 
+def found_visitor() -> Visitor | None:
+    """Give whom the guard let in; None while nobody is."""
+    found: Visitor | None = g.get("visitor")
+    return found
+
+
 def is_script() -> bool:
     """Say whether a script of the page asks, rather than a person who navigates."""
     if "HX-Request" in request.headers or "Authorization" in request.headers:

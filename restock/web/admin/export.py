@@ -56,8 +56,8 @@ def safe_cell(value: object) -> str:
 def write_rows(lines: Iterable[SubscriberLine]) -> Iterator[str]:
     """Yield the file in pieces, reading no further ahead than one of them.
 
-    When the reading fails midway the last row says that the file is not whole, and the failure goes on to the caller,
-    who breaks off the answer: a browser then marks the download as failed.
+    When the reading fails midway the last row says that the file is not whole, and the failure goes on to the caller.
+    Not every server breaks off its answer then (granian ends it as if all were well), so the row is what can be seen.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer)

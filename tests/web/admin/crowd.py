@@ -91,10 +91,11 @@ INSERT INTO deliveries (shop_id, lane_id, kind, channel, dedupe_key, contact_id,
     JOIN delivery_lanes l ON l.shop_id = s.shop_id AND l.event_id = o.event_id AND l.channel = s.channel
     WHERE s.shop_id = :shop;
 INSERT INTO purchases (shop_id, order_id, line_id, variant_id, quantity, revenue_cents, currency, subscription_id,
-    ordered_at)
-    SELECT s.shop_id, s.id, s.id, s.variant_id, s.quantity, s.quantity * 3400, 'EUR', s.id,
+    offer_id, event_id, ordered_at)
+    SELECT s.shop_id, s.id, s.id, s.variant_id, s.quantity, s.quantity * 3400, 'EUR', s.id, o.id, o.event_id,
         s.queued_at + interval '3 hours'
-    FROM subscriptions s WHERE s.shop_id = :shop AND s.state = 'purchased';
+    FROM subscriptions s LEFT JOIN offers o ON o.subscription_id = s.id
+    WHERE s.shop_id = :shop AND s.state = 'purchased';
 INSERT INTO intents (id, shop_id, customer_id, subscription_id, contact_id, channel, variant_id, product_id, quantity,
     source, created_at)
     SELECT gen_random_uuid(), shop_id, opener_customer_id, id, contact_id, channel, variant_id, 1, quantity, 'sdk',

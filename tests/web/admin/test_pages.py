@@ -84,6 +84,7 @@ def test_another_shops_people_are_nobodys_business(crowd: House) -> None:
     theirs = crowd.client.get(f"/subscribers/{some_id(crowd)}", headers=stranger)
     nobody = crowd.client.get("/subscribers/999999999", headers=stranger)
     assert (theirs.status_code, nobody.status_code) == (404, 404)
+    assert "frame-ancestors https://stranger.myshopify.com " in nobody.headers["Content-Security-Policy"]
     strip = re.compile(rb'nonce="[^"]+"')
     assert strip.sub(b"", theirs.data) == strip.sub(b"", nobody.data)
     for path in ("/", "/subscribers", "/subscribers?q=ada7@example.com", "/subscribers.csv", "/?days=7"):
