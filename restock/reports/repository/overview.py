@@ -52,7 +52,7 @@ _SENT = text("""
 
 _RECOVERED = text("""
     SELECT count(DISTINCT order_id), sum(quantity), sum(revenue_cents), currency FROM purchases
-    WHERE shop_id = :shop_id AND subscription_id IS NOT NULL AND ordered_at >= :since
+    WHERE shop_id = :shop_id AND offer_id IS NOT NULL AND ordered_at >= :since
     GROUP BY currency ORDER BY 3 DESC
 """)
 
