@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -77,7 +77,7 @@ def token_url(fake: FakeTokens) -> Iterator[str]:
 
 @pytest.fixture
 def source(token_url: str) -> TokenEndpoint:
-    return TokenEndpoint("restock-test-key", "hush", token_url, seconds=0.5)
+    return TokenEndpoint("restock-test-key", "hush", token_url)
 
 
 @pytest.fixture
@@ -87,8 +87,14 @@ def admin(fake: FakeTokens) -> FakeAdmin:
 
 @pytest.fixture
 def tokens(shops: ShopService, source: TokenEndpoint, admin: FakeAdmin) -> TokenService:
-    renewal = Renewal(shops.database, shops.vault, source, shops.memory.forget, wait_seconds=3)
+    renewal = Renewal(shops.database, shops.vault, source, shops.memory.forget, wait_seconds=10)
     return TokenService(renewal, admin)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def impatient(tokens: TokenService, source: TokenEndpoint) -> TokenService:
+    """The same, with half a second for the token endpoint."""
+    return TokenService(replace(tokens.renewal, source=replace(source, seconds=0.5)), tokens.admin)
 
 
 @pytest.fixture

@@ -81,13 +81,13 @@ def test_an_id_token_shopify_refuses_installs_nothing(tokens: TokenService, shop
 
 @pytest.mark.parametrize("mode", ["hang", "down", "page", "throttled", "wrong_client", "empty", "trickle"])
 def test_an_endpoint_that_does_not_answer_properly_is_asked_once_and_can_be_asked_again(
-    tokens: TokenService, fake: FakeTokens, mode: str
+    tokens: TokenService, impatient: TokenService, fake: FakeTokens, mode: str
 ) -> None:
     fake.mode = mode
     began = time.monotonic()
     with pytest.raises(AdminUnavailableError):
-        tokens.welcome("an-id-token", id_token("demo.myshopify.com"))
-    assert time.monotonic() - began < 2
+        impatient.welcome("an-id-token", id_token("demo.myshopify.com"))
+    assert time.monotonic() - began < 4
     assert len(fake.asked) == 1
     fake.mode = "good"
     assert tokens.welcome("an-id-token", id_token("demo.myshopify.com")).access is ShopAccess.granted
@@ -297,15 +297,15 @@ def test_a_shop_nobody_asks_about_is_kept_alive_weekly_and_one_in_use_is_renewed
 
 
 def test_one_shop_whose_endpoint_hangs_does_not_hold_up_the_others(
-    tokens: TokenService, fake: FakeTokens, age: Age
+    tokens: TokenService, impatient: TokenService, fake: FakeTokens, age: Age
 ) -> None:
     for name in "abcd":
         tokens.welcome("an-id-token", id_token(f"shop-{name}.myshopify.com"))
     age(8 * 24 * HOUR)
     fake.mode = "hang"
     began = time.monotonic()
-    assert tokens.refresh_due() == 4
-    assert time.monotonic() - began < 1.5, "all four at once"
+    assert impatient.refresh_due() == 4
+    assert time.monotonic() - began < 1.9, "all four at once"
 
 
 def test_after_the_app_is_removed_shopify_is_asked_nothing(
