@@ -272,6 +272,13 @@ def test_a_request_about_nobody_and_of_an_unknown_shop_is_done(story: Story) -> 
     assert rows(story, "SELECT count(*) FROM privacy_requests WHERE identity_sealed IS NOT NULL") == [(0,)]
 
 
+def test_a_shop_that_has_left_is_still_asked(story: Story) -> None:
+    post(story, ADA)
+    story.webhook("app/uninstalled", {"id": 1})
+    redact(story, ADA)
+    assert is_gone(story, ADA["email"])
+
+
 def test_a_request_whose_key_is_lost_says_so(story: Story) -> None:
     ask(story, "customers/redact", ADA)
     stranger = replace(story.services.privacy, vault=Vault(["a-new-key-0001"]))
