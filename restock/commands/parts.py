@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from restock.local.crew.processes import TIED
 from restock.local.lifeline import StartError, tie_forks, tie_this_process
 from restock.local.sockets import free_port, port_is_taken
 
-BLOCKING_THREADS = 4
+BLOCKING_THREADS = 16  # most of them wait for a commit that they share: docs/performance.md
 STOP_SECONDS = 5
 
 
@@ -39,6 +40,7 @@ def web(_options: argparse.Namespace) -> int:
     from granian.log import LogLevels
 
     _tie()
+    logging.getLogger("_granian").addFilter(lambda record: "allows spawning up to" not in record.getMessage())
     with surroundings() as settings:
         port = settings.port or free_port(settings.host)
         if port_is_taken(settings.host, port):
@@ -49,7 +51,7 @@ def web(_options: argparse.Namespace) -> int:
             port=port,
             interface=Interfaces.WSGI,
             workers=1,
-            blocking_threads=min(BLOCKING_THREADS, 2 * (os.cpu_count() or 1) + 1),  # granian warns above that
+            blocking_threads=BLOCKING_THREADS,
             websockets=False,
             log_access=False,
             workers_kill_timeout=STOP_SECONDS,  # asked to stop while still starting, its worker would never hear

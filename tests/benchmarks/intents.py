@@ -14,11 +14,11 @@ from restock.shops.values import Shop, ShopSettings, ShopState
 from restock.subscriptions.service import SubscriptionService
 from restock.subscriptions.values import ContactFacts, Provenance, Signup
 from tests.benchmarks import bodies, load, sampling
-from tests.benchmarks.pgbench import Script, run_pgbench
+from tests.benchmarks.pgbench import CLIENTS, Script, run_pgbench
 from tests.benchmarks.recorded import RecordingDatabase
 from tests.benchmarks.report import Goal, Report
 from tests.benchmarks.sampling import Contestant, Effort, Sample, Score
-from tests.benchmarks.stage import NAIVE, OURS, THREADS, Server, Stage
+from tests.benchmarks.stage import NAIVE, OURS, Server, Stage
 
 PATH, NAIVE_PATH = "/api/v1/intents.json", "/intents"
 RESTOCK, ECHO, STATEMENT, PLAIN = "restock", "Flask JSON echo", "pgbench, same statement", "naive ORM route"
@@ -78,7 +78,7 @@ def _contestants(this: _Run, shop_id: int, our_ids: list[str], naive_ids: list[s
         this.contestant(ECHO, this.echo, bodies.intent_mix("/echo", our_ids)),
         Contestant(
             STATEMENT,
-            lambda seconds: run_pgbench(postgres, OURS, scripts, stage.folder, seconds=seconds, clients=THREADS),
+            lambda seconds: run_pgbench(postgres, OURS, scripts, stage.folder, seconds=seconds, clients=CLIENTS),
             postgres.process.pid,
         ),
         this.contestant(PLAIN, this.naive, bodies.intent_mix(NAIVE_PATH, naive_ids)),

@@ -1,4 +1,4 @@
-"""The database's own pace: pgbench sends the very statement a route sends, prepared, over as many connections.
+"""The database's own pace: pgbench sends the very statement a route sends, prepared, over a few connections.
 
 Only values differ: what must be new each time is made by an expression from pgbench's variable `:m`, a number not used
 before; `:n` is the one that the same connection used last in a script that `remembers`.
@@ -20,6 +20,7 @@ from restock.local.postgres import Postgres
 from tests.benchmarks.load import MissingToolError, Outcome
 from tests.benchmarks.recorded import Statement
 
+CLIENTS = 4  # as in every earlier figure; the web servers' threads mostly wait
 _NUMBERED = re.compile(r"\$(\d+)")
 _UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
 _NEW_UUID = "lpad(:m::text, 32, '0')"

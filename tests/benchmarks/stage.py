@@ -22,6 +22,7 @@ import psycopg
 from flask import Flask
 from psycopg import sql
 
+from restock.commands.parts import BLOCKING_THREADS
 from restock.database import Database, init_database
 from restock.local.lifeline import start_tied, stop
 from restock.local.postgres import Postgres, start_postgres
@@ -32,7 +33,7 @@ from tests.benchmarks.baselines import SECRET_VARIABLE
 from tests.benchmarks.machine import on_app_core, stay_off_the_app_core
 
 ROOT = Path(__file__).resolve().parents[2]
-THREADS = 4
+THREADS = BLOCKING_THREADS  # of every contestant
 OURS, NAIVE = "ours", "naive"  # the two databases
 _START_SECONDS = 60.0
 _NO_LIMIT = "1000000000"  # the limiter counts every request, and refuses none

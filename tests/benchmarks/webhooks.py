@@ -7,11 +7,11 @@ from collections.abc import Callable
 from restock.inbox.service import InboxService
 from restock.inbox.values import InboxMessage
 from tests.benchmarks import bodies, load, sampling
-from tests.benchmarks.pgbench import Script, run_pgbench
+from tests.benchmarks.pgbench import CLIENTS, Script, run_pgbench
 from tests.benchmarks.recorded import RecordingDatabase
 from tests.benchmarks.report import Goal, Report
 from tests.benchmarks.sampling import Contestant, Effort, Score
-from tests.benchmarks.stage import NAIVE, OURS, THREADS, Server, Stage
+from tests.benchmarks.stage import NAIVE, OURS, Server, Stage
 
 PATH, NAIVE_PATH = "/webhooks/shopify", "/webhooks"
 RESTOCK, SIGNATURE, STATEMENT, PLAIN = (
@@ -43,7 +43,7 @@ def run(stage: Stage, effort: Effort, say: Callable[[str], None]) -> Report:
 
     statement = Contestant(
         STATEMENT,
-        lambda seconds: run_pgbench(stage.postgres, OURS, [script], stage.folder, seconds=seconds, clients=THREADS),
+        lambda seconds: run_pgbench(stage.postgres, OURS, [script], stage.folder, seconds=seconds, clients=CLIENTS),
         stage.postgres.process.pid,
     )
     contestants = [
@@ -92,5 +92,5 @@ def _script() -> Script:
         api_version="2026-10",
     )
     database = RecordingDatabase()
-    service = InboxService(database, 10.0)
+    service = InboxService(database, 10.0)  # type: ignore[arg-type]
     return Script(database.catch(lambda: service.receive(message)), 1, {_SAMPLE_ID: ":m::text"})
