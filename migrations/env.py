@@ -12,7 +12,7 @@ import restock.inbox.models
 import restock.restocks.models
 import restock.shops.models
 import restock.subscriptions.models  # noqa: F401
-from restock.database import Base
+from restock.tables import Base
 
 ONE_AT_A_TIME = 7_465_102  # any constant: the advisory lock that keeps two upgrades apart
 

@@ -1,4 +1,4 @@
-"""The ground every room stands on: the tables' base class, transactions, and the two hot paths' connections.
+"""The ground every room stands on: transactions, and the two hot paths' connections.
 
 The only module that knows Flask-SQLAlchemy and Flask-Migrate. It must never know a table.
 """
@@ -11,16 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
 
 import psycopg
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from psycopg import sql
-from sqlalchemy import DateTime, MetaData, text
-from sqlalchemy.engine import Dialect, Engine
-from sqlalchemy.orm import DeclarativeBase, Session
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import text
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from restock.tables import Base, UtcDateTime
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -37,32 +37,6 @@ _NOTICE_A_DEAD_SERVER = {  # within some 15 seconds, when it vanished without a 
 # A batch that meets somebody's lock is taken apart, so that one row never holds up everybody. Its plan does not depend
 # on the values, and is not worth compiling.
 _BATCH_OPTIONS = "-c lock_timeout=250 -c statement_timeout=5000 -c plan_cache_mode=force_generic_plan -c jit=off"
-
-
-class Base(DeclarativeBase):
-    """What every table inherits: one registry, and constraint names that migrations can rely on."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-
-
-class UtcDateTime(TypeDecorator[Any]):
-    """A moment: stored with its zone, refused when naive."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 (the signature is SQLAlchemy's)
-        if value is not None and value.tzinfo is None:
-            raise ValueError("a moment without a zone cannot be stored")
-        return value
 
 
 db = SQLAlchemy(model_class=Base)
@@ -120,7 +94,7 @@ class Database:
         self.dsn = database_url.replace("postgresql+psycopg://", "postgresql://", 1)
         self._pid = os.getpid()
         self._hot = threading.local()
-        self._for_batches: WeakSet[Connection] = WeakSet()
+        self._for_batches: list[Connection] = []
 
     @property
     def engine(self) -> Engine:
@@ -157,7 +131,7 @@ class Database:
     def connect_for_batches(self) -> Connection:
         """Open a connection that writes batches: it gives up soon where an item alone would wait, and plans once."""
         connection = self._connect(_BATCH_OPTIONS)
-        self._for_batches.add(connection)
+        self._for_batches = [*(known for known in self._for_batches if not known.closed), connection]
         return connection
 
     def _connect(self, options: str = "") -> Connection:
@@ -195,7 +169,7 @@ class Database:
     def dispose(self) -> None:
         """Close every connection of this process; of the hot ones, this thread's."""
         self.drop_hot()
-        for connection in list(self._for_batches):
+        for connection in self._for_batches:
             connection.close()
         with self._app.app_context():
             db.engine.dispose()

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Identity, Index, Integer, Text, Uuid, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from restock.database import Base, UtcDateTime
+from restock.tables import Base, UtcDateTime
 
 
 class DeliveryLaneRow(Base):

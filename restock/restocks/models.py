@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ARRAY, BigInteger, ForeignKey, Identity, Index, Integer, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from restock.database import Base, UtcDateTime
+from restock.tables import Base, UtcDateTime
 
 
 class ReconcileStateRow(Base):

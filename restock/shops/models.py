@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, BigInteger, ForeignKey, Identity, Index, Integer, 
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from restock.database import Base, UtcDateTime
+from restock.tables import Base, UtcDateTime
 
 
 class ShopRow(Base):

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Boolean, ForeignKey, Identity, Index, Integer
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from restock.database import Base, UtcDateTime
+from restock.tables import Base, UtcDateTime
 
 WAITING = "state IN ('pending', 'active')"
 

@@ -15,9 +15,10 @@ from flask import Flask
 from sqlalchemy import create_engine
 
 from restock.config import Settings
-from restock.database import MIGRATIONS, Base
+from restock.database import MIGRATIONS
 from restock.errors import ErrorCode
 from restock.jobs import JOBS, Queue
+from restock.tables import Base
 from restock.web.guards import REGISTRY
 from tests.architecture.sources import PACKAGE, ROOT, imports_of, modules
 

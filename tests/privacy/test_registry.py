@@ -7,8 +7,8 @@ import importlib
 import pytest
 from sqlalchemy import Table
 
-from restock.database import Base
 from restock.privacy.rules.registry import REGISTRY, Erased, Paging
+from restock.tables import Base
 from tests.architecture.sources import modules
 
 for _module in modules():

@@ -12,7 +12,7 @@ import structlog
 
 from restock import cli
 from restock.commands.secrets import SEALED_COLUMNS
-from restock.database import Base, Database
+from restock.database import Database
 from restock.links import Vault
 from restock.privacy.service.sealing import Sealing
 from restock.privacy.values import Identity
@@ -20,6 +20,7 @@ from restock.shops.service import ShopService
 from restock.shops.service.resealing import Resealed, Resealing
 from restock.shops.service.tokens import TokenService
 from restock.shops.values import Shop
+from restock.tables import Base
 from tests.architecture.sources import modules
 from tests.shops.conftest import FakeAdmin
 from tests.shops.token_fake import FakeTokens

@@ -14,7 +14,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.sql.elements import ColumnElement
 
 from restock.catalog.models import InventoryItemRow, InventoryLevelRow, ProductRow, VariantRow
-from restock.database import Base
+from restock.tables import Base
 
 Upsert = ReturningInsert[int]
 
