@@ -29,7 +29,19 @@ _SECRET_WORDS = frozenset((
 ))  # fmt: skip
 _OWN_KEYS = frozenset({"timestamp", "level", "logger"})
 _TRACEBACK_KEYS = frozenset({"exception", "stack"})
-_QUIET_LOGGERS = ("urllib3", "twilio", "mail", "aiosmtpd", "asyncio", "werkzeug", "rq", "alembic", "sqlalchemy")
+_QUIET_LOGGERS = (
+    "urllib3",
+    "httpx",
+    "httpcore",
+    "twilio",
+    "mail",
+    "aiosmtpd",
+    "asyncio",
+    "werkzeug",
+    "rq",
+    "alembic",
+    "sqlalchemy",
+)
 
 # One cheap look decides whether any of the patterns below can match at all.
 _SUSPECT = re.compile(
