@@ -51,13 +51,15 @@ _COLUMNS = ", ".join(f"said.{name}::{kind} AS {name}" for name, kind in _TYPES.i
 _ARRAYS = ", ".join(f"%({name})a::text[]" for name in _TYPES)
 
 # Left out of it, so that nothing at all is written of it: a post whose customer's open intent names another address.
-# Who came first stands first: the order of arrival within a batch is a matter of microseconds in `queued_at`.
+# Who came first stands first: within a batch the order of arrival is a matter of microseconds, in `queued_at` and in
+# the intent's `created_at`, which becomes `queued_at` when the intent moves to another address.
 _TEMPLATE = """
 WITH said AS MATERIALIZED (
     SELECT {columns}, said.place FROM unnest({arrays}) WITH ORDINALITY AS said ({names}, place)
 ), post AS MATERIALIZED (
     SELECT said.*, coalesce(
-        (SELECT id FROM customers WHERE id = said.given AND shop_id = said.shop), said.fresh) AS customer_id
+        (SELECT id FROM customers WHERE id = said.given AND shop_id = said.shop), said.fresh) AS customer_id,
+        now() + (said.place - 1) * interval '1 microsecond' AS came_at
     FROM said WHERE said.given IS NULL OR NOT EXISTS (
         SELECT FROM intents JOIN contacts ON contacts.id = intents.contact_id
         WHERE intents.customer_id = said.given AND intents.shop_id = said.shop
@@ -87,7 +89,7 @@ WITH said AS MATERIALIZED (
          queued_at, expires_at)
     SELECT post.shop, contact.id, post.customer_id, post.channel, post.variant, post.product, post.market,
         post.quantity, post.locale, {first_state},
-        now() + (post.place - 1) * interval '1 microsecond', now() + make_interval(days => post.expire_days)
+        post.came_at, now() + make_interval(days => post.expire_days)
     FROM contact JOIN post ON post.address_hash = contact.address_hash
     ORDER BY contact.id
     {merge_subscription}
@@ -100,9 +102,9 @@ WITH said AS MATERIALIZED (
 ), intent AS (
     INSERT INTO intents AS old
         (id, shop_id, customer_id, subscription_id, contact_id, channel, variant_id, product_id, market_id, quantity,
-         source, product)
+         source, product, created_at, updated_at)
     SELECT intent, shop, customer_id, subscription_id, contact_id, channel, variant, product, market, quantity, source,
-        goods
+        goods, came_at, came_at
     FROM waiting ORDER BY customer_id
     {merge_intent}
     RETURNING id, customer_id, quantity, source, product_id, created_at, updated_at
