@@ -153,6 +153,13 @@ class GoodsFacts:
     product_id: int
 
 
+class MarketPrice(NamedTuple):
+    """What a variant costs in one market, in hundredths of its currency."""
+
+    cents: int
+    currency: str
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class SourceTime:
     """How new a statement is: when the thing changed, and, between equals, when the news was sent."""

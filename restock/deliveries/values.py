@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from restock.catalog.values import GoodsFacts, StockReading
+from restock.catalog.values import GoodsFacts, MarketPrice, StockReading
 from restock.channels.values import ChannelName, Envelope, NoticeKind
 from restock.shops.values import Shop
 from restock.subscriptions.values import SuppressionReason
@@ -88,6 +88,7 @@ class ClaimedRow:
     address: str | None = field(default=None, repr=False)
     push_keys: Mapping[str, str] | None = field(default=None, repr=False)
     has_bought: bool = False
+    market_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +123,14 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class MessageFacts:
-    """What the messages of one claim share. `goods` has the variants of which something is known."""
+    """What the messages of one claim share. `goods` has the variants of which something is known.
+
+    `market_prices` are those of (variant, market) where the market has a price of its own.
+    """
 
     shop: Shop
     goods: Mapping[int, GoodsFacts]
+    market_prices: Mapping[tuple[int, int], MarketPrice] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,23 @@ def test_the_price_is_written_as_the_reader_writes_it(store: Store) -> None:
     assert product.price == "12,50\xa0€"
 
 
+def test_who_asked_from_a_market_reads_its_own_price(store: Store) -> None:
+    store.set(currency="EUR", markets="5=CH,6=FR")
+    for person, market in zip(store.join(3), (5, 6, 0), strict=True):
+        store.sql("UPDATE subscriptions SET market_id = :market WHERE id = :id", market=market, id=person)
+    store.sql(
+        """INSERT INTO market_views (shop_id, variant_id, country, published, price_cents, currency, read_at)
+           VALUES (:shop, :variant, 'CH', true, 1400, 'CHF', now()),
+                  (:shop, :variant, 'FR', true, NULL, NULL, now())""",
+        shop=store.shop.id,
+        variant=VARIANT,
+    )
+    store.restock(5)
+    store.send()
+    prices = [one.notice.product.price for one in store.channel.sent if one.notice.product]
+    assert sorted(str(price).replace("\xa0", "") for price in prices) == ["CHF14.00", "€12.50", "€12.50"]
+
+
 def test_whoever_left_before_the_claim_hears_nothing_and_the_turn_goes_on(store: Store) -> None:
     people = store.join(2)
     store.set(policy="strict")

@@ -18,7 +18,7 @@ from restock.catalog.repository.checks import (
 )
 from restock.catalog.repository.goods import goods_wanted, record_goods
 from restock.catalog.repository.keeping import Fresh, Look, bases_of, confirm_held, keep_readings
-from restock.catalog.repository.markets import countries_without, keep_views, views_wanted
+from restock.catalog.repository.markets import countries_without, keep_views, market_prices, views_wanted
 from restock.catalog.repository.readings import (
     current_reading,
     product_facts,
@@ -48,6 +48,7 @@ __all__ = [
     "goods_wanted",
     "keep_readings",
     "keep_views",
+    "market_prices",
     "postpone_checks",
     "product_facts",
     "record_goods",

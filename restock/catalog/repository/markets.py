@@ -8,7 +8,9 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from restock.catalog.values import MarketPrice
 from restock.shopify.values import MarketView
+from restock.shops.values import Shop
 
 VIEW_FOR_SECONDS = 900.0
 
@@ -35,6 +37,31 @@ _KEEP = text("""
 _CLOSED = text("""
     SELECT country FROM market_views WHERE shop_id = :shop_id AND variant_id = :variant_id AND NOT published
 """)
+
+
+_PRICES = text("""
+    SELECT variant_id, country, price_cents, currency FROM market_views
+    WHERE shop_id = :shop_id AND variant_id = ANY(:variant_ids) AND country = ANY(:countries)
+      AND price_cents IS NOT NULL AND currency IS NOT NULL
+""")
+
+
+def market_prices(
+    session: Session, shop: Shop, wanted: Collection[tuple[int, int]]
+) -> dict[tuple[int, int], MarketPrice]:
+    """Read the prices of (variant, market) in the money of each market, where they are known."""
+    countries = {one.market_id: one.country for one in shop.settings.markets}
+    known = [(variant_id, market_id) for variant_id, market_id in wanted if market_id in countries]
+    if not known:
+        return {}
+    values = {"variant_ids": [variant_id for variant_id, _ in known], "countries": list(set(countries.values()))}
+    rows = session.execute(_PRICES, {"shop_id": shop.id} | values)
+    prices = {(row.variant_id, row.country): MarketPrice(row.price_cents, row.currency) for row in rows}
+    return {
+        (variant_id, market_id): price
+        for variant_id, market_id in known
+        if (price := prices.get((variant_id, countries[market_id])))
+    }
 
 
 def views_wanted(session: Session, shop_id: int, variant_ids: Collection[int], country: str, limit: int) -> list[int]:

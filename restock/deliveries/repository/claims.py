@@ -16,7 +16,8 @@ from restock.subscriptions.values import SuppressionReason
 
 _FACTS = """
     SELECT d.id, d.shop_id, d.kind, d.channel, d.dedupe_key, d.created_at, d.attempt, d.contact_id, d.offer_id,
-        s.variant_id, coalesce(s.quantity, 1) AS quantity, coalesce(o.units, 1) AS units,
+        s.variant_id, coalesce(s.market_id, 0) AS market_id, coalesce(s.quantity, 1) AS quantity,
+        coalesce(o.units, 1) AS units,
         coalesce(s.state = 'purchased', false) AS has_bought,
         coalesce(s.state = 'active' AND s.open_offer_id = d.offer_id AND s.end_reason IS NULL, false) AS holds_offer,
         coalesce(s.locale, c.locale) AS locale, x.reason AS suppression, c.address, c.push_keys,
@@ -117,6 +118,7 @@ def _claimed(row: Row[Any]) -> Mapping[str, Any]:
         "contact_id": row.contact_id,
         "offer_id": row.offer_id,
         "variant_id": row.variant_id,
+        "market_id": row.market_id,
         "quantity": row.quantity,
         "units": row.units,
         "holds_offer": row.holds_offer,

@@ -56,9 +56,10 @@ class Claiming:
             sending = self._decide(session, lane, rows, facts, now)
             claims.mark_sending(session, [row.id for row in sending], token, lease_seconds)
             goods = catalog.product_facts(session, shop, {row.variant_id for row in sending if row.variant_id})
+            prices = catalog.market_prices(session, shop, markets_of(sending))
             if len(rows) < limit:
                 lanes.settle(session, lane.id)
-        envelopes = seal_envelopes(sending, MessageFacts(shop, goods), self.links)
+        envelopes = seal_envelopes(sending, MessageFacts(shop, goods, prices), self.links)
         return Batch(token, lane, shop, {row.id: row for row in sending}, envelopes)
 
     def _lane_facts(self, session: Session, lane: Lane, shop: Shop) -> tuple[LaneFacts, datetime]:
@@ -95,6 +96,11 @@ class Claiming:
             offer_ids = [row.offer_id for row in group if row.offer_id is not None]
             self.turns.offers_returned(session, lane.shop_id, offer_ids, reason.value)
         return sending
+
+
+def markets_of(rows: Sequence[ClaimedRow]) -> set[tuple[int, int]]:
+    """Name the (variant, market) of those who asked from a market."""
+    return {(row.variant_id, row.market_id) for row in rows if row.variant_id and row.market_id}
 
 
 def load_shop(session: Session, shop_id: int) -> Shop:

@@ -14,7 +14,7 @@ from restock.database import Database
 from restock.deliveries import rules
 from restock.deliveries.repository import claims, lanes, outcomes
 from restock.deliveries.repository.outcomes import Again
-from restock.deliveries.service.claiming import load_shop
+from restock.deliveries.service.claiming import load_shop, markets_of
 from restock.deliveries.service.envelopes import seal_envelopes
 from restock.deliveries.service.ports import Turns
 from restock.deliveries.service.recording import offers_of
@@ -52,7 +52,8 @@ class Doubts:
         with self.database.transaction() as session:
             shop = load_shop(session, shop_id)
             goods = catalog.product_facts(session, shop, {row.variant_id for row in rows if row.variant_id})
-        known = channel.lookup(seal_envelopes(rows, MessageFacts(shop, goods), self.links))
+            prices = catalog.market_prices(session, shop, markets_of(rows))
+        known = channel.lookup(seal_envelopes(rows, MessageFacts(shop, goods, prices), self.links))
         sent: dict[int, str | None] = {}
         again: list[Again] = []
         open_ended: list[int] = []

@@ -9,7 +9,7 @@ from functools import lru_cache
 from babel import Locale, UnknownLocaleError
 from babel.numbers import format_currency
 
-from restock.catalog.values import GoodsFacts
+from restock.catalog.values import GoodsFacts, MarketPrice
 from restock.channels.values import (
     Envelope,
     MessageLinks,
@@ -39,7 +39,7 @@ def _envelope(row: ClaimedRow, facts: MessageFacts, shop: ShopFacts, links: Link
         shop=shop,
         links=_links(row, links),
         locale=locale,
-        product=_product(goods, row.quantity, locale) if goods else None,
+        product=_product(goods, _price(row, goods, facts), row.quantity, locale) if goods else None,
     )
     return Envelope(
         delivery_id=row.id,
@@ -60,11 +60,17 @@ def _links(row: ClaimedRow, links: Links) -> MessageLinks:
     return MessageLinks(action, links.unsubscribe(contact_id))
 
 
-def _product(goods: GoodsFacts, quantity: int, locale: str) -> ProductFacts:
-    price = None
-    if goods.price_cents is not None and goods.currency:
-        price = price_text(goods.price_cents, goods.currency, locale)
-    return ProductFacts(goods.title, goods.variant_title, price, goods.image_url, quantity)
+def _product(goods: GoodsFacts, price: MarketPrice | None, quantity: int, locale: str) -> ProductFacts:
+    written = price_text(price.cents, price.currency, locale) if price else None
+    return ProductFacts(goods.title, goods.variant_title, written, goods.image_url, quantity)
+
+
+def _price(row: ClaimedRow, goods: GoodsFacts, facts: MessageFacts) -> MarketPrice | None:
+    """Take the price of the market the person asked from, else the shop's own; None where neither is known."""
+    if row.variant_id is not None and (own := facts.market_prices.get((row.variant_id, row.market_id))):
+        return own
+    known = goods.price_cents is not None and goods.currency
+    return MarketPrice(goods.price_cents or 0, goods.currency or "") if known else None
 
 
 @lru_cache(maxsize=1024)
