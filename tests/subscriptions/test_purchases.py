@@ -17,7 +17,10 @@ from restock.ids import address_hash
 from restock.inbox.service import InboxService
 from restock.inbox.service.order_news import order_effects
 from restock.inbox.values import InboxMessage
+from restock.restocks.repository.purchases import record
 from restock.restocks.service.purchases import PurchaseService
+from restock.subscriptions.repository.purchases import listed_buyers
+from restock.subscriptions.rules.purchases import Bought, match_purchase
 from restock.subscriptions.values import Order, OrderLine, Provenance
 from tests.restocks.store import VARIANT, RecordingChannel, Store, deferred, together
 from tests.subscriptions.conftest import signup
@@ -181,6 +184,32 @@ def test_a_vouched_id_never_ends_what_somebody_else_waits_for_too(store: Store, 
     store.subscriptions.verify_customer(store.shop.id, intruder.customer_id, 77)
     assert buy(store, purchases, order_of(store, [], customer_id=77)) == 0
     assert store.states("subscriptions") == {"active": 1}
+
+
+def test_an_erasure_between_finding_the_buyer_and_writing_the_order_down_leaves_no_order(store: Store) -> None:
+    (ada,) = store.join(1)
+    order = order_of(store, [ada])
+    with store.database.transaction() as session:
+        listed = listed_buyers(session, store.shop.id, order)
+        store.sql("UPDATE subscriptions SET contact_id = NULL WHERE id = :id", id=ada)  # by another session
+        decided = match_purchase(order.ordered_at, listed, {}, timedelta(days=7))
+        assert isinstance(decided, Bought)
+        assert not record(session, store.shop.id, order, order.lines[0], decided)
+    assert store.one("SELECT count(*) FROM purchases") == 0
+
+
+def test_an_erasure_waits_for_an_order_that_is_being_written_down(store: Store) -> None:
+    """Or it would not see what it has to take the order out of."""
+    (ada,) = store.join(1)
+    order = order_of(store, [ada])
+    with store.database.transaction() as session:
+        listed = listed_buyers(session, store.shop.id, order)
+        decided = match_purchase(order.ordered_at, listed, {}, timedelta(days=7))
+        assert isinstance(decided, Bought)
+        assert record(session, store.shop.id, order, order.lines[0], decided)
+        free = "SELECT count(*) FROM (SELECT FROM contacts FOR UPDATE SKIP LOCKED) free"
+        assert store.one(free) == 0
+    assert store.one(free) == 1
 
 
 def test_both_channels_of_a_buyer_are_ended(store: Store, purchases: PurchaseService) -> None:
