@@ -9,6 +9,7 @@ from restock.bootstrap import Services, build_services
 from restock.config import Settings, load_settings
 from restock.logs import configure_logging
 from restock.sentry import report_errors
+from restock.web.access_log import AccessLog
 from restock.web.admin import admin_blueprint, admin_entry
 from restock.web.admin.doorstep import doorstep_blueprint
 from restock.web.errors import register_error_handlers
@@ -19,8 +20,6 @@ from restock.web.people import people_blueprint
 from restock.web.playground import playground_blueprint
 from restock.web.receipts import receipts_blueprint
 from restock.web.storefront import ProxyCheck, proxy_blueprint, proxy_signature, storefront_blueprint
-from restock.web.wsgi.access_log import AccessLog
-from restock.web.wsgi.shortcuts import Shortcuts
 
 MAX_BODY_BYTES = 4 * 1024 * 1024  # the outer bound; each route has its own, lower one
 
@@ -40,7 +39,6 @@ def create_app(settings: Settings) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     services = build_services(settings, app)
     app.extensions["restock"] = services
-    app.wsgi_app = Shortcuts(app)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

@@ -9,14 +9,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flask import Blueprint
+from flask import Blueprint, Response, request
 
 from restock.errors import UnauthorizedError, UnsupportedMediaTypeError
 from restock.inbox.rules.envelope import received_message
 from restock.inbox.values import Received
 from restock.shopify.signatures import WebhookSignature
 from restock.web.storefront.posting import read_bytes
-from restock.web.wsgi.shortcuts import Answer, Shortcut, add_post
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from restock.bootstrap import Services
     from restock.config import Settings
 
-_TAKEN = Answer("200 OK", [("Content-Type", "text/plain; charset=utf-8")], b"")
 MAX_BODY_BYTES = 2 * 1024 * 1024  # a product with all its variants and texts; the largest seen stay below one
 
 
@@ -34,16 +32,17 @@ def hooks_blueprint(services: Services) -> Blueprint:
     signature = webhook_signature(services.settings)
     inbox, waker = services.inbox, services.waker
 
-    def shopify(environ: WSGIEnvironment) -> Answer:
+    @hooks.post("/webhooks/shopify")
+    def shopify() -> Response:
+        environ = request.environ
         header = partial(_header, environ)
         body = _raw_body(environ)
         if not signature.is_genuine(body, header("HMAC_SHA256")):
             raise UnauthorizedError("The webhook's signature is missing or wrong.")
         if inbox.receive(received_message(header, body)) is Received.new:
             waker.wake()
-        return _TAKEN
+        return Response(status=200)
 
-    add_post(hooks, ["/webhooks/shopify"], "shopify", Shortcut(shopify, lambda _environ: []))
     return hooks
 
 

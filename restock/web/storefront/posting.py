@@ -10,7 +10,7 @@ from datetime import datetime
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import TYPE_CHECKING
 
-from flask import request
+from flask import Response, request
 
 from restock.errors import (
     Fault,
@@ -25,13 +25,12 @@ from restock.shopify.domains import clean_shop_domain
 from restock.shops.service import ShopService
 from restock.shops.values import Shop
 from restock.subscriptions.values import Provenance, RegisteredIntent, Signup
-from restock.web.wsgi.shortcuts import Answer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 LARGEST_BODY = 64 * 1024
-_JSON = ("Content-Type", "application/json")
+_JSON = "application/json"
 _DUPLICATE = '"duplicate":true,'
 _LONGEST_USER_AGENT = 255
 _LONGEST_PAGE_URL = 512
@@ -86,7 +85,7 @@ def provenance_of(environ: WSGIEnvironment, vault: Vault) -> Provenance:
     )
 
 
-def intent_answer(signup: Signup, intent: RegisteredIntent) -> Answer:
+def intent_answer(signup: Signup, intent: RegisteredIntent) -> Response:
     """Answer a post that was taken: 201, or 200 where this customer had already asked for this variant."""
     handle, created_at = str(intent.customer_id), _iso(intent.created_at)
     updated_at = created_at if intent.updated_at == intent.created_at else _iso(intent.updated_at)
@@ -98,13 +97,13 @@ def intent_answer(signup: Signup, intent: RegisteredIntent) -> Answer:
         f'"optin_confirmed":false,"created_at":"{created_at}","updated_at":"{updated_at}",'
         f'"customer_id":"{handle}"}},"customer":{{"id":"{handle}"}}}}'
     )
-    return Answer("200 OK" if intent.duplicate else "201 CREATED", [_JSON], body.encode())
+    return Response(body.encode(), 200 if intent.duplicate else 201, content_type=_JSON)
 
 
-def legacy_refusal(error: RestockError) -> Answer:
+def legacy_refusal(error: RestockError) -> Response:
     """Answer a faulty post as the original API does: 200 with sentences, for shops that ask for it."""
     sentences = [f"{fault.field}: {fault.message}" for fault in error.faults] or [error.message]
-    return Answer("200 OK", [_JSON], json.dumps({"errors": sentences}).encode())
+    return Response(json.dumps({"errors": sentences}), 200, content_type=_JSON)
 
 
 def _iso(moment: datetime) -> str:

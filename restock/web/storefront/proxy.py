@@ -101,7 +101,7 @@ class ProxyDoor:
         if call.customer_id is not None:
             wanted.append((f"customer:{call.shop.lower()}:{call.customer_id}", limits.client))
         admit(environ, limits.limiter.take(wanted))
-        return self.intents.take(environ, self.shop(), call.customer_id).response()
+        return self.intents.take(environ, self.shop(), call.customer_id)
 
     def shop(self) -> Shop:
         """Find the shop that was signed."""

@@ -20,7 +20,6 @@ from restock.web.storefront import assets, cors, posting
 from restock.web.storefront.intent_body import IntentReader
 from restock.web.storefront.limits import Allowance, IntentLimits, RateLimiter, ValkeyTally
 from restock.web.storefront.strict_json import read_object
-from restock.web.wsgi.shortcuts import Answer, Shortcut, add_post
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -35,8 +34,8 @@ def storefront_blueprint(services: Services) -> Blueprint:
     """Build the routes that any page on the web may call."""
     blueprint = Blueprint("storefront", __name__)
     door = intent_door(services)
-    add_post(blueprint, _INTENT_PATHS, "intents", Shortcut(door.answer, cors.open_headers))
     for path in _INTENT_PATHS:
+        blueprint.add_url_rule(path, "intents", door.post, methods=["POST"], provide_automatic_options=False)
         blueprint.add_url_rule(path, "preflight", cors.preflight, methods=["OPTIONS"])
 
     @blueprint.get("/storefront/config.json")
@@ -76,15 +75,16 @@ class IntentDoor:
     limits: IntentLimits
     reader: IntentReader
 
-    def answer(self, environ: WSGIEnvironment) -> Answer:
+    def post(self) -> Response:
         """Take one post: how often, for whom, and what it says."""
+        environ = request.environ
         domain = environ.get("HTTP_X_SHOPIFY_SHOP_DOMAIN")
         admit(environ, self.limits.count_post(environ.get("REMOTE_ADDR") or "", domain))
         shop = posting.require_shop(self.services.shops, domain, "X-Shopify-Shop-Domain")
         cors.remember_origins(environ, shop.settings.origins)
         return self.take(environ, shop)
 
-    def take(self, environ: WSGIEnvironment, shop: Shop, logged_in: int | None = None) -> Answer:
+    def take(self, environ: WSGIEnvironment, shop: Shop, logged_in: int | None = None) -> Response:
         """Take the post of a known shop. `logged_in` is Shopify's own word on which of its customers sends it."""
         body = posting.raw_body(environ)
         try:

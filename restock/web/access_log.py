@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from restock.ids import new_request_id
 from restock.web.errors import REQUEST_ID
-from restock.web.wsgi.shortcuts import ROUTE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -98,8 +97,6 @@ class AccessLog:
 
 def _route(environ: WSGIEnvironment) -> str:
     """Find the pattern of the route that answers; `-` when none does. Flask forgets it when the answer is out."""
-    if (shortcut := environ.get(ROUTE)) is not None:
-        return str(shortcut)
     request = environ.get("werkzeug.request")
     rule = None if request is None else request.url_rule
     return "-" if rule is None else str(rule.rule)
