@@ -81,6 +81,7 @@ def test_a_variant_is_sellable_exactly_when_it_is_for_sale_and_has_units(
     verdict = read_admin_stock(stock, basis, chosen)
     assert verdict.sellable == (verdict.units is None or verdict.units > 0)
     assert not verdict.sellable or (stock.available_for_sale and stock.status in ("active", "unlisted"))
+    assert verdict.units is None or verdict.units <= max(0, stock.sellable_online_quantity)
     assert not verdict.sellable or stock.has_online_page or basis.publication_check is PublicationCheck.any
     assert (verdict.units is None) == (verdict.sellable and (stock.continues_selling or not stock.tracked))
     assert not (verdict.lagging and verdict.sellable)
@@ -105,6 +106,11 @@ def test_units_are_those_of_the_chosen_locations_that_sell_online() -> None:
 def test_the_chosen_locations_count_but_never_against_shopifys_no(share: int, units: int) -> None:
     assert read_admin_stock(stock_of(1, 9), ONLINE, share).stock == (units > 0, units)
     assert not read_admin_stock(stock_of(1, 9, available_for_sale=False), ONLINE, share).sellable
+
+
+def test_the_chosen_locations_never_count_for_more_than_shopify_sells_and_wait_out_its_lag() -> None:
+    assert read_admin_stock(stock_of(1, 2), ONLINE, 5).stock == (True, 2)
+    assert read_admin_stock(stock_of(1, 5, sellable_online_quantity=0), ONLINE, 5) == AdminVerdict(False, 0, True)
 
 
 def test_a_lag_is_looked_at_again_up_a_ladder_and_then_left_to_the_reconciler() -> None:

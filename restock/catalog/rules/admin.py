@@ -17,14 +17,16 @@ _GONE = AdminVerdict(sellable=False, units=0)
 def read_admin_stock(stock: VariantStock | None, basis: ReadingBasis, chosen_units: int | None = None) -> AdminVerdict:
     """Say whether a variant can be bought online and how many units of it; `stock` None: Shopify does not know it.
 
-    `chosen_units` are those of the locations the merchant chose, None where Shopify's own count is meant. How few
-    units are worth an alert is the notification policy's business, not this rule's.
+    `chosen_units` are those of the locations the merchant chose, None where Shopify's own count is meant. A choice
+    narrows that count and never goes beyond it: what Shopify does not sell, nobody can buy. How few units are worth an
+    alert is the notification policy's business, not this rule's.
     """
     if stock is None or not is_for_sale(stock, basis.publication_check):
         return _GONE
     if not is_counted(stock):
         return AdminVerdict(sellable=True, units=None) if stock.available_for_sale else _GONE
-    units = max(0, stock.sellable_online_quantity if chosen_units is None else chosen_units)
+    online = stock.sellable_online_quantity
+    units = max(0, online if chosen_units is None else min(online, chosen_units))
     if stock.available_for_sale and units > 0:
         return AdminVerdict(sellable=True, units=units)
     return AdminVerdict(sellable=False, units=0, lagging=_lags(stock))
