@@ -108,7 +108,7 @@ def test_one_item_of_many_variants_concerns_them_all(store: Store, shopify: Pret
     shopify.put(stock_of(VARIANT, 0), stock_of(VARIANT + 2, 0))
     store.restocks.reconcile()
     store.check()
-    store.restocks.stock.refresh_goods(store.shop, [VARIANT, VARIANT + 2])
+    settle(store)
     shopify.put(stock_of(VARIANT, 4), stock_of(VARIANT + 2, 2))
     inbox = InboxService(store.database, 0)
     inbox.receive(level_news(77, 4))

@@ -92,6 +92,20 @@ def test_a_newcomers_variant_is_looked_at_at_once(store: Store, shopify: Pretend
     assert store.one("SELECT title FROM products") == "Mug"
 
 
+def test_of_a_whole_page_that_is_back_every_message_knows_its_goods(store: Store, shopify: PretendShopify) -> None:
+    """Goods are asked about in smaller portions than stock, and those that are back come first."""
+    crowd(store, 240)
+    begin(store)
+    shopify.put(*(stock_of(one, int(one > 100)) for one in range(1, 241)))
+    shopify.things = {one: goods_of(one) for one in range(1, 241)}
+    store.restocks.reconcile_due()
+    assert store.one("SELECT count(*) FROM restock_events") == 140
+    unnamed = (
+        "SELECT count(*) FROM restock_events e LEFT JOIN variants v USING (shop_id, variant_id) WHERE v.title IS NULL"
+    )
+    assert store.one(unnamed) == 0
+
+
 def test_a_pass_rests_after_each_page_so_that_a_shops_points_suffice(store: Store, shopify: PretendShopify) -> None:
     crowd(store, 300)
     begin(store)

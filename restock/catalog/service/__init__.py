@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from restock.catalog import repository
 from restock.catalog.rules import admin as rules
 from restock.catalog.rules.basis import basis_of
-from restock.catalog.service.asking import Asker, Word
+from restock.catalog.service.asking import Asker, Word, in_portions
 from restock.catalog.service.ports import Admin, Tokens
 from restock.catalog.values import Answer, Asked, Away, Later, NoWord, ReadingBasis, ReadingSource, StockVerdict
 from restock.database import Database
@@ -64,24 +64,26 @@ class CatalogService:
         with self.database.transaction() as session:
             return Asked(_keep(session, shop, variant_ids, word, asked_at))
 
-    def refresh_goods(self, shop: Shop, variant_ids: Collection[int]) -> int:
+    def refresh_goods(self, shop: Shop, variant_ids: Collection[int], most: int = MOST_GOODS_IDS) -> int:
         """Ask what messages may say of variants where nothing is known or was heard for a day; return of how many.
 
-        One question at the most; call it outside transactions. What goes wrong at Shopify's only means: later.
+        Of `most` variants, one question for each MOST_GOODS_IDS; call it outside transactions. What goes wrong at
+        Shopify's only means: later.
         """
         with self.database.transaction() as session:
-            wanted = repository.goods_wanted(session, shop.id, variant_ids, MOST_GOODS_IDS)
+            wanted = repository.goods_wanted(session, shop.id, variant_ids, most)
             asked_at = _now(session)
-        if not wanted:
-            return 0
-        try:
-            goods = self.tokens.ask(shop.id, lambda access: self.admin.goods(access, wanted))
-        except (NoAccessError, AdminError) as error:
-            _answer_to(error, shop.id)
-            return 0
-        with self.database.transaction() as session:
-            repository.record_goods(session, shop.id, list(goods.values()), asked_at)
-        return len(goods)
+        kept = 0
+        for some in in_portions(wanted, MOST_GOODS_IDS):
+            try:
+                goods = self.tokens.ask(shop.id, partial(self.admin.goods, variant_ids=some))
+            except (NoAccessError, AdminError) as error:
+                _answer_to(error, shop.id)
+                return kept
+            with self.database.transaction() as session:
+                repository.record_goods(session, shop.id, list(goods.values()), asked_at)
+            kept += len(goods)
+        return kept
 
     def refresh_markets(self, shop: Shop, variant_ids: Collection[int], market_ids: Collection[int]) -> int:
         """Ask how variants look in some of a shop's markets where that is not known lately; return how many views.

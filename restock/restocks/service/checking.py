@@ -83,17 +83,22 @@ class Checking:
                 assert_never(answer)
 
     def _follow_answer(self, shop: Shop, checks: Sequence[Check], look_again: Mapping[int, float]) -> None:
-        """Follow those readings that may lead to something, each by itself; settle the other checks at once."""
+        """Follow those readings that may lead to something, each by itself; settle the other checks at once.
+
+        Of the others it is asked last what they are: a level can only be told of a variant whose item is known.
+        """
         with self.database.transaction() as session:
             undecided = watching.undecided(session, shop.id, [check.variant_id for check in checks])
             _settle(session, [check for check in checks if check.variant_id not in undecided], look_again)
             markets = subscriptions.waiting_markets(session, shop.id, sorted(undecided))
         if undecided:
-            self.stock.refresh_goods(shop, undecided)
+            self.stock.refresh_goods(shop, undecided, len(undecided))
             self.stock.refresh_markets(shop, undecided, markets)
         for check in checks:
             if check.variant_id in undecided:
                 self._check(check, kept_reading, look_again)
+        if others := {check.variant_id for check in checks} - undecided:
+            self.stock.refresh_goods(shop, others)
 
     def _follow_webhooks(self, checks: Sequence[Check]) -> None:
         for check in checks:

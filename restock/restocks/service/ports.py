@@ -25,7 +25,7 @@ class StockSource(Protocol):
 
     def read(self, shop: Shop, variant_ids: Collection[int]) -> Answer: ...
 
-    def refresh_goods(self, shop: Shop, variant_ids: Collection[int]) -> int: ...
+    def refresh_goods(self, shop: Shop, variant_ids: Collection[int], most: int = ...) -> int: ...
 
     def refresh_markets(self, shop: Shop, variant_ids: Collection[int], market_ids: Collection[int]) -> int: ...
 
@@ -39,7 +39,7 @@ class WebhooksOnly:
     def read(self, shop: Shop, variant_ids: Collection[int]) -> Answer:  # noqa: ARG002 (the port's)
         return NoWord()
 
-    def refresh_goods(self, shop: Shop, variant_ids: Collection[int]) -> int:  # noqa: ARG002 (the port's)
+    def refresh_goods(self, shop: Shop, variant_ids: Collection[int], most: int = 0) -> int:  # noqa: ARG002 (the port's)
         return 0
 
     def refresh_markets(self, shop: Shop, variant_ids: Collection[int], market_ids: Collection[int]) -> int:  # noqa: ARG002 (the port's)

@@ -120,10 +120,13 @@ class Reconciling:
             undecided = watching.undecided(session, shop.id, variant_ids)
             markets = subscriptions.waiting_markets(session, shop.id, sorted(undecided))
             catalog.request_each(session, shop.id, answer.look_again)
-        self.stock.refresh_goods(shop, variant_ids)
-        self.stock.refresh_markets(shop, undecided, markets)
+        if undecided:
+            self.stock.refresh_goods(shop, undecided, len(undecided))
+            self.stock.refresh_markets(shop, undecided, markets)
         for variant_id in sorted(undecided):
             self.following.variant(shop.id, variant_id)
+        if others := set(variant_ids) - undecided:
+            self.stock.refresh_goods(shop, others)
 
     def _go_on(self, session: Session, state: ShopPass, page: Sequence[int], *, asked: bool) -> None:
         if len(page) < rules.PASS_PAGE:
