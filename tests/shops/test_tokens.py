@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -343,6 +344,18 @@ def test_coming_back_keeps_settings_and_gets_new_tokens(
     shop = tokens.welcome("an-id-token", id_token(installed.domain))
     assert (shop.id, shop.is_installed, shop.settings.expire_days, shop.name) == (installed.id, True, 30, "Mine")
     assert _ask(tokens, admin, shop) == "shpat_access_2"
+
+
+def test_late_news_of_leaving_does_not_end_an_installation_that_came_after_it(
+    tokens: TokenService, installed: Shop, database: Database, run_sql: Callable[..., Any]
+) -> None:
+    """Shopify could not tell us of the leaving at first; meanwhile the merchant has come back and opened the app."""
+    left_at = datetime.now(UTC) - timedelta(minutes=5)
+    run_sql("UPDATE shops SET installed_at = now() - interval '1 year', access = 'needs_reauth'")
+    assert tokens.welcome("an-id-token", id_token(installed.domain)).access is ShopAccess.granted
+    with database.transaction() as session:
+        assert repository.uninstall(session, installed.domain, left_at) is None
+        assert repository.uninstall(session, installed.domain, datetime.now(UTC)) == installed.id
 
 
 def test_what_holds_tokens_does_not_show_them(tokens: TokenService, source: object, shops: ShopService) -> None:

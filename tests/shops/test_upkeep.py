@@ -107,6 +107,19 @@ def test_a_topic_shopify_refuses_does_not_keep_the_others(
     assert choosy.told == [("+", "orders/paid")]
 
 
+def test_a_topic_shopify_does_not_let_us_end_does_not_keep_the_others(
+    topics: TopicService, installed: Shop, admin: FakeAdmin, run_sql: Sql
+) -> None:
+    class Clinging(FakeAdmin):
+        def unsubscribe(self, access: Access, subscription_id: str) -> None:
+            raise AdminRefusedError("not yours")
+
+    clinging = Clinging(admin.fake, subscriptions={"7": TopicSubscription("7", "orders/create", "https://old.example")})
+    run_sql("UPDATE shops SET scopes = '{read_orders}'")
+    TopicService(topics.tokens, clinging, URI).reconcile(installed.id)  # type: ignore[arg-type]
+    assert sorted(clinging.told) == [("+", "orders/create"), ("+", "orders/paid")]
+
+
 def test_a_shop_that_cannot_be_asked_is_asked_again_later(
     upkeep: Upkeep, installed: Shop, admin: FakeAdmin, run_sql: Sql
 ) -> None:
@@ -116,6 +129,20 @@ def test_a_shop_that_cannot_be_asked_is_asked_again_later(
     run_sql("UPDATE shops SET asked_at = asked_at - interval '16 minutes'")
     admin.failure = None
     assert upkeep.visit_due() == 1
+
+
+def test_a_shop_whose_asker_dies_is_asked_again_within_the_hour_and_not_a_day_later(
+    upkeep: Upkeep, installed: Shop, admin: FakeAdmin, run_sql: Sql
+) -> None:
+    admin.failure = SystemError("gone in the middle")
+    with pytest.raises(SystemError):
+        upkeep.visit_due()
+    assert upkeep.visit_due() == 0
+    run_sql("UPDATE shops SET asked_at = asked_at - interval '16 minutes'")
+    admin.failure = None
+    assert upkeep.visit_due() == 1
+    run_sql("UPDATE shops SET asked_at = asked_at - interval '16 minutes'")
+    assert upkeep.visit_due() == 0, "asked for today"
 
 
 def test_only_shops_with_access_are_asked(upkeep: Upkeep, shops: ShopService, fake: FakeTokens) -> None:

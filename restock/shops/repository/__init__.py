@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, cast, func, or_, select, true, update
+from sqlalchemy import and_, case, cast, func, not_, or_, select, true, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from restock.shops.models import ShopRow
 from restock.shops.repository import tokens
 from restock.shops.values import ShopAccess, ShopState
+
+CLOCKS_APART_SECONDS = 60.0  # Shopify's and ours, at the most
 
 
 def by_domain(session: Session, domain: str) -> ShopRow | None:
@@ -65,9 +67,12 @@ def ensure(session: Session, domain: str) -> ShopRow:
 def uninstall(session: Session, domain: str, triggered_at: datetime | None) -> int | None:
     """Mark a shop uninstalled, forget its tokens and return its id; None when it was not installed.
 
-    A message triggered before the present installation is about an earlier one and changes nothing.
+    A message triggered before the present installation is about an earlier one and changes nothing. So is one that is
+    older than tokens Shopify has given: a shop that comes back before its leaving is told stays installed here.
     """
     timely = true() if triggered_at is None else ShopRow.installed_at <= triggered_at
+    if triggered_at is not None:
+        timely = and_(timely, not_(tokens.given_since(triggered_at + timedelta(seconds=CLOCKS_APART_SECONDS))))
     shop_id = session.scalar(
         update(ShopRow)
         .where(ShopRow.domain == domain, ShopRow.state == ShopState.installed, timely)
@@ -97,21 +102,24 @@ def ask_again(session: Session, shop_id: int) -> None:
     session.execute(update(ShopRow).where(ShopRow.id == shop_id).values(asked_at=None))
 
 
-def claim_to_ask(session: Session, limit: int, every_seconds: float) -> Sequence[int]:
-    """Take shops with access that were not asked for so long, each for one asker; return their ids."""
+def claim_to_ask(session: Session, limit: int, every_seconds: float, retry_seconds: float) -> Sequence[int]:
+    """Take shops with access that were not asked for so long, each for one asker; return their ids.
+
+    One that is not `asked` by then comes back after `retry_seconds`.
+    """
     long_ago = or_(ShopRow.asked_at.is_(None), ShopRow.asked_at < func.now() - timedelta(seconds=every_seconds))
     may = (ShopRow.state == ShopState.installed, ShopRow.access == ShopAccess.granted, long_ago)
     due = select(ShopRow.id).where(*may).order_by(ShopRow.asked_at.nulls_first()).limit(limit)
-    statement = update(ShopRow).where(ShopRow.id.in_(due.with_for_update(skip_locked=True))).values(asked_at=func.now())
+    until = func.now() - timedelta(seconds=every_seconds - retry_seconds)
+    statement = update(ShopRow).where(ShopRow.id.in_(due.with_for_update(skip_locked=True))).values(asked_at=until)
     options = {"synchronize_session": False}
     return session.scalars(statement.returning(ShopRow.id), execution_options=options).all()
 
 
-def ask_later(session: Session, shop_id: int, every_seconds: float, after_seconds: float) -> None:
-    """Have a shop that could not be asked tried again after that, unless somebody wants it sooner."""
-    at = func.now() - timedelta(seconds=every_seconds - after_seconds)
-    wanted = update(ShopRow).where(ShopRow.id == shop_id, ShopRow.asked_at.is_not(None))
-    session.execute(wanted.values(asked_at=at), execution_options={"synchronize_session": False})
+def asked(session: Session, shop_id: int) -> None:
+    """Note that a claimed shop has answered, unless somebody wants it asked again."""
+    answered = update(ShopRow).where(ShopRow.id == shop_id, ShopRow.asked_at.is_not(None))
+    session.execute(answered.values(asked_at=func.now()), execution_options={"synchronize_session": False})
 
 
 def save_settings(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from sqlalchemy import and_, delete, func, null, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.elements import ColumnElement
 
 from restock.shops.models import ShopRow, ShopTokenRow
 from restock.shops.values import ShopAccess, ShopState
@@ -179,6 +180,12 @@ def forget(session: Session, shop_id: int) -> None:
     """Delete a shop's tokens."""
     session.execute(delete(_row).where(_row.shop_id == shop_id))
     set_access(session, shop_id, ShopAccess.none, frozenset())
+
+
+def given_since(moment: datetime) -> ColumnElement[bool]:
+    """Say, in a query on shops, whether Shopify has given a shop's tokens since then."""
+    given = select(_row.shop_id).where(_row.shop_id == ShopRow.id, _row.access_sealed.is_not(None))
+    return given.where(_row.stored_at > moment).exists()
 
 
 def due(session: Session, limit: int, used_seconds: float, idle_seconds: float) -> Sequence[int]:

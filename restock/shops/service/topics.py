@@ -29,7 +29,8 @@ class TopicService:
     def reconcile(self, shop_id: int) -> TopicPlan:
         """Compare and change what differs; return what was to be changed.
 
-        A topic Shopify does not give us is logged and passed over. Raises as `TokenService.ask` does.
+        A topic Shopify does not give us, or does not let us end, is logged and passed over. Raises as `TokenService.ask`
+        does.
         """
         with self.tokens.renewal.database.transaction() as session:
             row = repository.by_id(session, shop_id)
@@ -45,7 +46,10 @@ class TopicService:
         return plan
 
     def _end(self, shop_id: int, subscription_id: str) -> None:
-        self.tokens.ask(shop_id, lambda access: self.admin.unsubscribe(access, subscription_id))
+        try:
+            self.tokens.ask(shop_id, lambda access: self.admin.unsubscribe(access, subscription_id))
+        except (AdminRefusedError, AdminForbiddenError) as refused:
+            log.warning("topic_not_ended", shop_id=shop_id, error=type(refused).__name__)
 
     def _subscribe(self, shop_id: int, topic: str) -> None:
         try:

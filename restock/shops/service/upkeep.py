@@ -20,7 +20,7 @@ from restock.shops.service.topics import TopicService
 log = structlog.get_logger(__name__)
 
 ASK_EVERY_SECONDS = 86_400.0
-ASK_AGAIN_SECONDS = 900.0  # after a failure
+ASK_AGAIN_SECONDS = 900.0  # after a failure, and after a process that died while it asked
 ROUNDS = 50  # of a batch, before the next start is waited for
 
 
@@ -37,6 +37,12 @@ class Upkeep:
         if self._under_way.acquire(blocking=False):
             threading.Thread(target=self._run_and_release, name="upkeep", daemon=True).start()
 
+    def wait(self, seconds: float) -> bool:
+        """Wait until what `start` began has ended; False when it has not within so many seconds."""
+        if has_ended := self._under_way.acquire(timeout=seconds):
+            self._under_way.release()
+        return has_ended
+
     def run(self) -> None:
         """Do what is due; no shop's failure keeps another waiting."""
         for _ in range(ROUNDS):
@@ -46,7 +52,7 @@ class Upkeep:
     def visit_due(self) -> int:
         """Ask the shops that were not asked for a day, a few at once, and say how many."""
         with self.tokens.renewal.database.transaction() as session:
-            shop_ids = repository.claim_to_ask(session, BATCH, ASK_EVERY_SECONDS)
+            shop_ids = repository.claim_to_ask(session, BATCH, ASK_EVERY_SECONDS, ASK_AGAIN_SECONDS)
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upkeep") as pool:
             list(pool.map(self._visit, shop_ids))
         return len(shop_ids)
@@ -57,8 +63,9 @@ class Upkeep:
             self.topics.reconcile(shop_id)
         except (AdminError, NoAccessError) as error:
             log.warning("shop_not_asked", shop_id=shop_id, error=type(error).__name__)
+        else:
             with self.tokens.renewal.database.transaction() as session:
-                repository.ask_later(session, shop_id, ASK_EVERY_SECONDS, ASK_AGAIN_SECONDS)
+                repository.asked(session, shop_id)
 
     def _run_and_release(self) -> None:
         try:
