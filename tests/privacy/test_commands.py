@@ -34,7 +34,7 @@ def test_requests_are_listed_and_an_export_is_written_for_its_owner_alone(
     assert "Nothing was asked" in capsys.readouterr().out
     post(environment, ADA)
     ask(environment, "customers/data_request", ADA)
-    environment.services.privacy.work_due()
+    environment.services.privacy.work_due(seconds=30)
     (line,) = environment.services.privacy.requests(SHOP)
 
     assert cli.main(["privacy", "requests", SHOP]) == 0

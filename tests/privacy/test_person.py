@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restock.channels.values import ChannelName
-from restock.privacy.rules.person import addresses_of, find_person, is_same
+from restock.privacy.rules.person import addresses_of, find_person, is_same, patterns_of
 from restock.privacy.values import Circle, Identity, Person
 
 A, B, C = (uuid.UUID(int=number) for number in (1, 2, 3))
@@ -111,6 +112,21 @@ def test_the_addresses_an_identity_can_mean(
     identity: Identity, country: str | None, expected: list[tuple[ChannelName, str]]
 ) -> None:
     assert list(addresses_of(identity, country)) == expected
+
+
+@pytest.mark.parametrize(
+    ("identity", "said", "named"),
+    [
+        (Identity(email="A.b+c@Example.com"), "to a.b+c@example.com, at once", True),
+        (Identity(email="a.b+c@example.com"), "to axb+c@example.com", False),
+        (Identity(email="ä@example.com"), r"to \303\244@example.com", True),
+        (Identity(phone="555-625-1199"), "(555) 625 11 99", True),
+        (Identity(phone="555-625-1199"), "(555) 625 11 990", False),
+        (Identity(phone="12"), "12", False),
+    ],
+)
+def test_an_address_is_found_in_a_text_however_it_is_written(identity: Identity, said: str, named: bool) -> None:
+    assert any(re.search(pattern, said) for pattern in patterns_of(identity, None)) is named
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import importlib
 import pytest
 from sqlalchemy import Table
 
+from restock.privacy.repository.export import SECTIONS
+from restock.privacy.rules.readable import TITLES
 from restock.privacy.rules.registry import REGISTRY, Erased, Paging
 from restock.tables import Base
 from tests.architecture.sources import modules
@@ -87,3 +89,8 @@ def test_what_is_emptied_can_be_empty(name: str) -> None:
     for column, how in REGISTRY[name].personal.items():
         if how in {Erased.null, Erased.sealed_then_null}:
             assert TABLES[name].columns[column].nullable
+
+
+def test_what_is_to_be_told_has_its_place_in_the_export() -> None:
+    assert {table for _, table, _ in SECTIONS} == {name for name, rule in REGISTRY.items() if rule.exported}
+    assert {name for name, _, _ in SECTIONS} == set(TITLES), "each is explained on the page"

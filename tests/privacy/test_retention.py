@@ -70,7 +70,7 @@ def run(session: Session, statements: str, values: dict[str, object]) -> None:
 
 
 def sweep(privacy: PrivacyService, subscriptions: SubscriptionService) -> None:
-    privacy.sweep()
+    privacy.sweep(seconds=30)
     while subscriptions.sweep_orphans():
         pass
 
@@ -142,7 +142,7 @@ def test_lanes_of_old_restocks_go_when_their_messages_have_gone(story: Story, pr
             """,
             {"shop": shop_id},
         )
-    privacy.sweep()
+    privacy.sweep(seconds=30)
     with services.database.transaction() as session:
         query = """
             SELECT coalesce(e.variant_id, 0) FROM delivery_lanes l LEFT JOIN restock_events e ON e.id = l.event_id

@@ -17,7 +17,7 @@ from restock.privacy.values import Belongings
 Rows = list[dict[str, object]]
 
 # What to call each table in the file a merchant hands on, and which of its rows are the person's.
-_SECTIONS: Sequence[tuple[str, str, str]] = (
+SECTIONS: Sequence[tuple[str, str, str]] = (
     ("contacts", "contacts", "id = ANY(:contacts)"),
     ("customers", "customers", "id = ANY(:handles)"),
     ("subscriptions", "subscriptions", "id = ANY(:subscriptions)"),
@@ -66,7 +66,7 @@ def read_everything(session: Session, shop_id: int, found: Belongings) -> dict[s
         "hashes": list(found.hashes),
         "orders": list(found.order_ids),
     }
-    return {name: _read(session, table, where, values) for name, table, where in _SECTIONS if table in REGISTRY}
+    return {name: _read(session, table, where, values) for name, table, where in SECTIONS}
 
 
 def _read(session: Session, table: str, where: str, values: Mapping[str, object]) -> Rows:

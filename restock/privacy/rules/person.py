@@ -7,13 +7,17 @@ is, when no other handle speaks for it.
 
 from __future__ import annotations
 
+import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from restock.channels.values import ChannelName
 from restock.privacy.values import Circle, Identity, Person
 from restock.subscriptions.rules.emails import normalise_email
 from restock.subscriptions.rules.phones import PhoneFault, PhoneHints, normalise_phone
+
+_SHORTEST_NUMBER = 6  # of digits: less is found in any text
 
 
 def addresses_of(identity: Identity, country: str | None) -> tuple[tuple[ChannelName, str], ...]:
@@ -39,12 +43,49 @@ def _phones(typed: str | None, country: str | None) -> Iterator[tuple[ChannelNam
         yield ChannelName.sms, number
 
 
+def patterns_of(identity: Identity, country: str | None) -> tuple[str, ...]:
+    """Write the regular expressions that find an identity's addresses in the text of a webhook.
+
+    The text is in lower case, its bytes beyond ASCII written as `\\ooo`; numbers may have been typed with separators.
+    """
+    emails = {text for _, text in _emails(identity.email)} | {(identity.email or "").strip().lower()} - {""}
+    typed = identity.phone or ""
+    numbers = {_digits(text) for text in (typed, *(number for _, number in _phones(typed, country)))}
+    return (
+        *(rf"(?<![a-z0-9._+-]){re.escape(_escaped(text))}(?![a-z0-9-])" for text in sorted(emails)),
+        *(r"[ ().-]*".join(number) + "(?![0-9])" for number in sorted(numbers) if len(number) >= _SHORTEST_NUMBER),
+    )
+
+
+def numbers_of(identity: Identity) -> tuple[str, ...]:
+    """List the numbers that stand for a person: Shopify's of the customer and of the orders."""
+    known = (identity.shopify_customer_id, *identity.order_ids)
+    return tuple(str(number) for number in known if number is not None)
+
+
+def _digits(text: str) -> str:
+    return re.sub(r"[^0-9]", "", text)
+
+
+def _escaped(text: str) -> str:
+    return "".join(chr(byte) if byte < 128 else f"\\{byte:03o}" for byte in text.encode())
+
+
 def is_same(asked: Identity, other: Identity) -> bool:
     """Say whether two requests mean the same person: one part in common suffices."""
     by_id = asked.shopify_customer_id is not None and asked.shopify_customer_id == other.shopify_customer_id
     by_email = bool(asked.email and other.email) and set(_emails(asked.email)) & set(_emails(other.email))
     by_phone = bool(asked.phone and other.phone) and set(_phones(asked.phone, None)) & set(_phones(other.phone, None))
     return by_id or bool(by_email or by_phone) or (bool(asked.phone) and asked.phone == other.phone)
+
+
+def is_about(export: Mapping[str, Any], identity: Identity, person: Person) -> bool:
+    """Say whether an earlier export tells of this person: it was asked for so, or shows what is theirs."""
+    asked, held = export["asked_for"], export["held"]
+    if is_same(identity, Identity(asked["shopify_customer_id"], asked["email"], asked["phone"])):
+        return True
+    shown = {one["id"] for one in (*held.get("contacts", ()), *held.get("customers", ()))}
+    return bool(shown & (person.contacts | {str(handle) for handle in person.handles}))
 
 
 def find_person(circle: Circle, identity: Identity) -> Person:

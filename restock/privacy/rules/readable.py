@@ -13,7 +13,7 @@ div{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.875rem}
 th,td{text-align:left;padding:.4rem .75rem .4rem 0;border-bottom:1px solid #ddd;vertical-align:top}
 th{font-weight:600;white-space:nowrap}td{overflow-wrap:anywhere;min-width:5rem}
 """
-_TITLES: Mapping[str, tuple[str, str]] = {
+TITLES: Mapping[str, tuple[str, str]] = {
     "contacts": ("Addresses", "Where this person can be reached."),
     "customers": ("Handles", "The random ids by which storefronts recognise this person, and what was said with them."),
     "subscriptions": ("Alerts", "What each address waits or waited for."),
@@ -44,7 +44,7 @@ def _asked(asked: Mapping[str, Any]) -> str:
 
 
 def _section(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    title, meaning = _TITLES.get(name, (name, ""))
+    title, meaning = TITLES.get(name, (name, ""))
     body = _table(rows) if rows else "<p>Nothing.</p>"
     return f"<h2>{escape(title)} ({len(rows)})</h2><p>{escape(meaning)}</p>{body}"
 

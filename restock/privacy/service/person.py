@@ -19,10 +19,10 @@ from restock.links import SealError
 from restock.privacy import repository
 from restock.privacy.repository.export import read_everything
 from restock.privacy.repository.person import blank_waiting_webhooks, named_hashes, read_circle
-from restock.privacy.rules.person import find_person, is_same
+from restock.privacy.rules.person import find_person, is_about
 from restock.privacy.service.ports import Turns
 from restock.privacy.service.sealing import Sealing
-from restock.privacy.values import Belongings, DueRequest, Identity, RequestKind, RequestState
+from restock.privacy.values import Belongings, DueRequest, Identity, Person, RequestKind, RequestState
 from restock.shops.repository import by_domain
 from restock.shops.rules import read_settings
 from restock.subscriptions.repository import erasing
@@ -61,16 +61,19 @@ class People:
         with self.database.transaction() as session:
             if not repository.hold(session, request.id):
                 return False
-            row_count = blank_waiting_webhooks(session, request.shop_domain, _words(identity))
-            row_count += self._erase_exports(session, request.shop_domain, identity)
             shop_id, country = _shop_facts(session, request.shop_domain)
+            row_count = blank_waiting_webhooks(session, request.shop_domain, identity, country)
+            person = Person()
             if shop_id is not None:
-                row_count += self._erase(session, shop_id, identity, country)
+                person, erased = self._erase(session, shop_id, identity, country)
+                row_count += erased
+            row_count += self._erase_exports(session, request.shop_domain, identity, person)
             repository.finish(session, request.id, RequestState.done, row_count=row_count)
         _log_done(request, row_count)
         return True
 
-    def _erase(self, session: Session, shop_id: int, identity: Identity, country: str | None) -> int:
+    def _erase(self, session: Session, shop_id: int, identity: Identity, country: str | None) -> tuple[Person, int]:
+        """Erase from the tables; return who it was, and how many rows it came to."""
         guess = find_person(read_circle(session, shop_id, identity, country), identity)
         erasing.lock_person(session, guess.handles | guess.shared_handles, guess.contacts)
         found = _belongings(session, shop_id, identity, country)  # again: this time nobody can add to it
@@ -84,18 +87,18 @@ class People:
         erasing.drop_person(session, contacts, sorted(person.handles), sorted(person.shared_handles))
         hashes = sorted({*found.hashes, *named_hashes(identity, country)})
         repository.mark_redacted(session, shop_id, self.sealing.tombstones(hashes, identity.shopify_customer_id))
-        return len(contacts) + len(person.handles) + len(found.subscription_ids)
+        return person, len(contacts) + len(person.handles) + len(found.subscription_ids)
 
-    def _erase_exports(self, session: Session, shop_domain: str, identity: Identity) -> int:
+    def _erase_exports(self, session: Session, shop_domain: str, identity: Identity, person: Person) -> int:
         """Erase earlier exports about this person; one that no longer opens goes as well, being of no use."""
         ids = []
         for request_id, sealed in repository.exports(session, shop_domain):
             try:
-                told = json.loads(self.sealing.open_export(request_id, sealed))["asked_for"]
+                told = json.loads(self.sealing.open_export(request_id, sealed))
             except SealError:
                 ids.append(request_id)
                 continue
-            if is_same(identity, Identity(told["shopify_customer_id"], told["email"], told["phone"])):
+            if is_about(told, identity, person):
                 ids.append(request_id)
         repository.drop_exports(session, ids)
         return len(ids)
@@ -141,12 +144,6 @@ def _letter(session: Session, request: DueRequest, identity: Identity, held: obj
         },
         "held": held,
     }
-
-
-def _words(identity: Identity) -> list[str]:
-    """List what betrays a person in the body of a webhook."""
-    known = (identity.email, identity.phone, identity.shopify_customer_id)
-    return [str(word) for word in known if word]
 
 
 def _log_done(request: DueRequest, row_count: int) -> None:
