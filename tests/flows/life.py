@@ -64,12 +64,7 @@ class Life:
         app = create_app(settings)
         services: Services = app.extensions["restock"]
         server = make_server("127.0.0.1", port, app)
-
-        def serve() -> None:
-            server.serve_forever(poll_interval=0.01)
-            services.database.drop_hot()  # this thread's own connection
-
-        thread = threading.Thread(target=serve)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
 
         def end() -> None:
@@ -77,12 +72,7 @@ class Life:
             server.shutdown()
             thread.join()
             server.server_close()
-            for channel in services.deliveries.channels.values():
-                channel.close()
-            services.waker.close()
-            services.admin.close()
-            services.tokens.renewal.source.close()
-            services.database.dispose()
+            services.close(seconds=10)
 
         return cls(shopify, services, url, end)
 
@@ -147,6 +137,11 @@ class Life:
         """Look one value up in the tables."""
         with self.services.database.transaction() as session:
             return session.execute(text(query)).scalar_one()
+
+    def change(self, statement: str) -> None:
+        """Change the tables, such as the time at which something is due."""
+        with self.services.database.transaction() as session:
+            session.execute(text(statement))
 
     @staticmethod
     def recipients(mails: Sequence[Any]) -> list[str]:
