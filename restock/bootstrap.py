@@ -70,6 +70,22 @@ class Services:
     channels_on: frozenset[ChannelName]  # those this instance has a provider for
     vapid_public_key: str | None  # None: web push is off
 
+    def close(self, seconds: float = 1.0) -> None:
+        """End what this process has open, at its end: connections, and threads once their work is done.
+
+        Each kind of work is waited for up to so many seconds; what is cut off is due again.
+        """
+        self.upkeep.wait(seconds)
+        self.marketing.wait(seconds)
+        self.restocks.threads.close(seconds)
+        self.waker.close()
+        for channel in self.deliveries.channels.values():
+            channel.close()
+        self.admin.close()
+        self.tokens.close()
+        self.doorbell.close()
+        self.database.dispose()
+
 
 def build_services(settings: Settings, app: Flask | None = None) -> Services:
     """Wire the program for these settings; `app` is the Flask application the tables are bound to, one of its own else.

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet, finalize
 
 import psycopg
 from flask import Flask
@@ -83,6 +84,27 @@ def offer_migrations(app: Flask) -> None:
     Migrate(app, db, directory=str(MIGRATIONS), compare_type=True, render_item=_render_item)
 
 
+class _OwnConnection:
+    """A thread's own connection; it is closed when the thread has ended."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._pid = os.getpid()
+        self._closing = finalize(self, _close_here, connection, self._pid)
+        self._closing.atexit = False  # another thread may be in the middle of a statement
+
+    def is_usable(self) -> bool:
+        return self._pid == os.getpid() and not self.connection.closed
+
+    def close(self) -> None:
+        self._closing()
+
+
+def _close_here(connection: Connection, pid: int) -> None:
+    if pid == os.getpid():  # a goodbye from a forked child would end the parent's session
+        connection.close()
+
+
 class Database:
     """Transactions on one database.
 
@@ -94,6 +116,7 @@ class Database:
         self.dsn = database_url.replace("postgresql+psycopg://", "postgresql://", 1)
         self._pid = os.getpid()
         self._hot = threading.local()
+        self._of_threads: WeakSet[_OwnConnection] = WeakSet()
         self._for_batches: list[Connection] = []
 
     @property
@@ -111,22 +134,21 @@ class Database:
                 yield session
 
     def hot(self) -> Connection:
-        """Give this thread's own connection: autocommit, statements prepared at first use.
+        """Give this thread's own connection: autocommit, statements prepared at first use, closed when the thread ends.
 
         For the two statements measured to need it (intent, inbox). A broken one is replaced by `drop_hot`.
         """
-        connection: Connection | None = getattr(self._hot, "connection", None)
-        if connection is None or connection.closed or self._hot.pid != os.getpid():
-            connection = self._connect()
-            self._hot.connection, self._hot.pid = connection, os.getpid()
-        return connection
+        own: _OwnConnection | None = getattr(self._hot, "own", None)
+        if own is None or not own.is_usable():
+            self._hot.own = own = _OwnConnection(self._connect())
+            self._of_threads.add(own)
+        return own.connection
 
     def drop_hot(self) -> None:
         """Close this thread's own connection after a failure; the next use opens another."""
-        connection = getattr(self._hot, "connection", None)
-        self._hot.connection = None
-        if connection is not None:
-            connection.close()
+        own: _OwnConnection | None = self._hot.__dict__.pop("own", None)
+        if own is not None:
+            own.close()
 
     def connect_for_batches(self) -> Connection:
         """Open a connection that writes batches: it gives up soon where an item alone would wait, and plans once."""
@@ -167,8 +189,9 @@ class Database:
         return list(found) == [newest]
 
     def dispose(self) -> None:
-        """Close every connection of this process; of the hot ones, this thread's."""
-        self.drop_hot()
+        """Close every connection of this process, once no thread uses one any more; the next use opens others."""
+        for own in list(self._of_threads):
+            own.close()
         for connection in self._for_batches:
             connection.close()
         with self._app.app_context():

@@ -164,6 +164,10 @@ class Doorbell:
             return None
         return [job_id.rsplit("-", 2)[0] for job_id in ids]
 
+    def close(self) -> None:
+        """Close the connections; the next ring opens others."""
+        self._client.close()
+
     def answers(self) -> bool:
         """Say whether Valkey is there, within its time limit."""
         try:
@@ -214,7 +218,7 @@ class Waker:
             self._start()
 
     def close(self) -> None:
-        """End the thread (for tests and for processes that end in order)."""
+        """End the thread and its connection; nobody is woken from here any more."""
         self._closing.set()
         self._wanted.set()
         if self._thread is not None and self._pid == os.getpid():

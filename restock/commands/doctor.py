@@ -43,7 +43,7 @@ def examine(_options: argparse.Namespace) -> int:
 
         services = build_services(settings)
         findings = list(diagnose(settings, services))
-        services.database.dispose()
+        services.close()
     width = max(len(finding.part) for finding in findings)
     encodable = (sys.stdout.encoding or "").lower().startswith("utf")
     for finding in findings:

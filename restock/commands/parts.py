@@ -98,7 +98,7 @@ def migrate(options: argparse.Namespace) -> int:
         services = build_services(settings)
         if not services.database.at_head():
             services.database.upgrade()
-        services.database.dispose()
+        services.close()
     if not options.quiet:
         print("The database is at the newest migration.")
     return 0

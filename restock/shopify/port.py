@@ -31,6 +31,10 @@ MOST_MARKET_IDS = 80
 class AdminApi(Protocol):
     """The questions. Safe across threads."""
 
+    def close(self) -> None:
+        """Close what is open; the next question opens it again."""
+        ...
+
     def stock(self, access: Access, variant_ids: Collection[int]) -> Mapping[int, VariantStock]:
         """Ask whether variants can be bought; at most MOST_STOCK_IDS."""
         ...

@@ -19,7 +19,7 @@ import restock.worker.tasks  # noqa: F401 (loaded at the start: the first job fi
 from restock.config import Settings
 from restock.errors import ConfigurationError
 from restock.jobs import ListedJob, Queue, connect, open_queue
-from restock.worker.process import adopt
+from restock.worker.process import adopt, current_services
 from restock.worker.stopping import StopFlag
 
 log = structlog.get_logger(__name__)
@@ -54,6 +54,7 @@ def run_worker(queue_name: str, settings: Settings) -> int:
             log.warning("worker_restarting", queue=queue.value, pause_seconds=pause)
             stop.wait(pause)
     log.info("worker_stopped", queue=queue.value)
+    current_services().close()
     stop.close()
     return 0
 

@@ -39,7 +39,7 @@ def run_sweeper(settings: Settings) -> int:
     sweeper.run()
     log.info("sweeper_stopped")
     sweeper.listener.close()
-    services.database.dispose()
+    services.close()
     stop.close()
     return 0
 

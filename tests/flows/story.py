@@ -99,10 +99,7 @@ class Story:
 
     def end(self) -> None:
         """Give back what the instance holds."""
-        for channel in self.services.deliveries.channels.values():
-            channel.close()
-        self.services.waker.close()
-        self.services.database.dispose()
+        self.services.close()
 
 
 def product_body() -> dict[str, Any]:

@@ -62,16 +62,11 @@ def store(
     app = create_app(settings)
     services: Services = app.extensions["restock"]
     server = make_server("127.0.0.1", free_port, app)
-
-    def serve() -> None:
-        server.serve_forever(poll_interval=0.01)
-        services.database.drop_hot()  # this thread's own connection
-
-    thread = threading.Thread(target=serve)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield Store(app, services, shopify)
     shopify.close()
     server.shutdown()
     thread.join()
     server.server_close()
-    services.database.dispose()
+    services.close()

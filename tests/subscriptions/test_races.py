@@ -25,10 +25,7 @@ def at_once(database: Database, *calls: Callable[[], Result]) -> list[Result]:
     def run(call: Callable[[], Result]) -> Result:
         database.hot()
         barrier.wait()
-        try:
-            return call()
-        finally:
-            database.drop_hot()
+        return call()
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(run, calls))

@@ -95,8 +95,7 @@ def door(make_settings: Callable[..., Settings], clean_database: str, redis_url:
     for domain in (DEMO, OTHER):
         services.shops.add(domain)
     yield Door(app.test_client(), services)
-    services.waker.close()
-    services.database.dispose()
+    services.close()
 
 
 def level(available: int | None, second: int = 0, item: int = ITEM, location: int = LOCATION) -> dict[str, Any]:
@@ -165,8 +164,7 @@ def test_shopifys_own_example_passes_the_door(
     client = app.test_client()
     assert client.post("/webhooks/shopify", data=b'{"foo": "bar"}', headers=vector).status_code == 200
     assert client.post("/webhooks/shopify", data=b'{"foo":"bar"}', headers=vector).status_code == 401
-    app.extensions["restock"].waker.close()
-    app.extensions["restock"].database.dispose()
+    app.extensions["restock"].close()
 
 
 # What Shopify signed, sent otherwise than Shopify sends it

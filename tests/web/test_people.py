@@ -72,7 +72,7 @@ def people(make_settings: Callable[..., Settings], clean_database: str, redis_ur
     services: Services = app.extensions["restock"]
     services.shops.add(SHOP)
     yield People(app.test_client(), services)
-    services.database.dispose()
+    services.close()
 
 
 def path_of(link: str) -> str:

@@ -47,6 +47,10 @@ class Visitor:
         self._url = url
         self._pool = urllib3.PoolManager(timeout=TIMEOUT_SECONDS, retries=False)
 
+    def close(self) -> None:
+        """Close the connections; the next question opens others."""
+        self._pool.clear()
+
     def open_store(self) -> None:
         """Visit the page, which stocks the shelves; wait until they are."""
         self._request("GET", "/playground")

@@ -38,6 +38,10 @@ class AppProxy:
     clock: Callable[[], float] = time.time
     _pool: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(timeout=TIMEOUT, retries=False))
 
+    def close(self) -> None:
+        """Close the connections to the app; the next request opens others."""
+        self._pool.clear()
+
     def forward(self, domain: str, path: str, request: Request, customer_id: str = "") -> Answer:
         """Pass one request on; `path` is what stands behind PREFIX."""
         query = signed_query(

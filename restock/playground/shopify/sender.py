@@ -99,12 +99,15 @@ class WebhookSender:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop; safe to call twice."""
+        """Stop, once what is being sent is answered; safe to call twice."""
         with self._news:
             self._is_closed = True
             self._due.clear()
             self._news.notify()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        if self._thread.is_alive():
+            self._thread.join()  # it may have one in hand, for the executor
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._pool.clear()
 
     def send(self, domain: str, topic: str, uri: str, body: Mapping[str, object], event_id: str) -> Delivery | None:
         """Put one webhook on its way; None when it is lost."""

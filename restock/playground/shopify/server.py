@@ -89,6 +89,7 @@ class FakeShopify(FakePeer):
         """Stop both; safe to call twice."""
         self.sender.close()
         super().close()
+        self.proxy.close()
 
     def trouble_for(self, request: Request) -> Trouble | None:
         """Only the Admin API and the token endpoint meet trouble."""

@@ -43,7 +43,7 @@ class ShopThreads:
                 return False
             self._pool = self._pool or ThreadPoolExecutor(self._size, thread_name_prefix="shop")
             self._running.add(shop_id)
-        self._pool.submit(self._run, shop_id, work)
+            self._pool.submit(self._run, shop_id, work)
         return True
 
     def wait(self, seconds: float) -> bool:
@@ -52,6 +52,14 @@ class ShopThreads:
             self._changed.wait_for(lambda: self._ended != self._noticed or not self._running, max(0.0, seconds))
             ended, self._noticed = self._ended != self._noticed, self._ended
             return ended
+
+    def close(self, seconds: float) -> None:
+        """Wait up to so many seconds for all work to end, and let the threads go; they start again when needed."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running, seconds)
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=False)
 
     def _run(self, shop_id: int, work: Callable[[], None]) -> None:
         try:

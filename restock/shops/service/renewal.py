@@ -35,13 +35,15 @@ REJECTED_AGAIN_SECONDS = 3600.0  # a refused access token is not final while it 
 
 
 class TokenSource(Protocol):
-    """What hands out tokens: one call each, none raises."""
+    """What hands out tokens: one call each, none raises. `close` may be followed by further calls."""
 
     def exchange(self, domain: str, id_token_text: str) -> Outcome: ...
 
     def refresh(self, domain: str, refresh_token: str) -> Outcome: ...
 
     def migrate(self, domain: str, access_token: str) -> Outcome: ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)

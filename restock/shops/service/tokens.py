@@ -62,6 +62,10 @@ class TokenService:
             again = REJECTED_AGAIN_SECONDS if found.refresh_sealed is not None else None
             raise self.renewal.ended(found, "token_rejected", again) from None
 
+    def close(self) -> None:
+        """Close what tokens are asked for over; the next question opens it again."""
+        self.renewal.source.close()
+
     def has_access(self, shop: Shop) -> bool:
         """Say whether a shop can be asked, as far as is known without asking."""
         return shop.is_installed and shop.access is ShopAccess.granted

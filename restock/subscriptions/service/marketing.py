@@ -78,6 +78,12 @@ class MarketingWriteBack:
         if is_due and self._under_way.acquire(blocking=False):
             threading.Thread(target=self._run_and_release, name="marketing", daemon=True).start()
 
+    def wait(self, seconds: float) -> bool:
+        """Wait until what `start` began has ended; False when it has not within so many seconds."""
+        if has_ended := self._under_way.acquire(timeout=seconds):
+            self._under_way.release()
+        return has_ended
+
     def run(self) -> int:
         """Write what is due, shops side by side; return how many were settled or left for later."""
         with self.database.transaction() as session:

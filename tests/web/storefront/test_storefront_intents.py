@@ -240,7 +240,7 @@ def test_a_channel_the_instance_has_no_provider_for_is_refused_and_not_offered(
     assert (answer.status_code, answer.json["error"]["code"]) == (409, "CHANNEL_DISABLED")
     offer = app.test_client().get(f"/storefront/config.json?shop={SHOP}").json
     assert (offer["channels"], offer["vapid_public_key"]) == ([], None)
-    app.extensions["restock"].database.dispose()
+    app.extensions["restock"].close()
 
 
 def test_a_shop_may_ask_for_the_original_apis_way_of_refusing(storefront: Storefront) -> None:

@@ -31,6 +31,10 @@ class ShopifyControl:
     url: str
     _pool: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(timeout=TIMEOUT, retries=False))
 
+    def close(self) -> None:
+        """Close the connections; the next question opens others."""
+        self._pool.clear()
+
     def overview(self) -> Json:
         """Ask for faults, counts and the shops."""
         return self._ask("GET", "/control")
