@@ -29,8 +29,8 @@ class TopicService:
     def reconcile(self, shop_id: int) -> TopicPlan:
         """Compare and change what differs; return what was to be changed.
 
-        A topic Shopify does not give us, or does not let us end, is logged and passed over. Raises as `TokenService.ask`
-        does.
+        A topic that Shopify does not give us, or does not let us end, is logged and passed over. Raises as
+        `TokenService.ask` does.
         """
         with self.tokens.renewal.database.transaction() as session:
             row = repository.by_id(session, shop_id)
