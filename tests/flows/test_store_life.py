@@ -119,6 +119,6 @@ def test_the_whole_life_of_a_store(life: Life, sink: SmtpSink, clean_database: s
     life.taken(life.shopify.deeds.comply(DOMAIN, "shop/redact", None, None))
     life.settle()
     rows = {table: count for table, count in count_rows(dsn, shop.id, DOMAIN).items() if count}
-    assert set(rows) <= {"privacy_requests", "inbox_messages"}
+    assert set(rows) == {"privacy_requests"}
     assert {find.mark for find in search_database(dsn, marks)} == set()
     assert search_valkey(redis_url, marks) == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -65,6 +66,7 @@ def test_consent_is_written_and_read_back(api: HttpAdminApi, access: Access) -> 
         ("truncated", errors.AdminUnavailableError),
         ("not_json", errors.AdminUnavailableError),
         ("reset", errors.AdminUnavailableError),
+        ("internal_error", errors.AdminUnavailableError),
         ("unauthorized", errors.AdminUnauthorizedError),
         ("payment_required", errors.AdminForbiddenError),
         ("locked", errors.AdminForbiddenError),
@@ -85,3 +87,14 @@ def test_a_scope_that_was_not_granted_is_forbidden(shopify: Shopify, api: HttpAd
     shopify.control.deed(SHOP_DOMAIN, "scopes", scopes=["read_products"])
     with pytest.raises(errors.AdminForbiddenError):
         api.customer(access, email="ada@example.com")
+
+
+@pytest.mark.parametrize(("trouble", "seconds"), [("hang", 0.0), ("slow", 5.0)])
+def test_a_shopify_that_hangs_is_left_in_time(shopify: Shopify, access: Access, trouble: str, seconds: float) -> None:
+    hasty = HttpAdminApi(Transport("2026-10", shopify.server.admin_url, whole_seconds=0.3))
+    shopify.server.hurdles.add(trouble, times=5, seconds=seconds)
+    began = time.monotonic()
+    with pytest.raises(errors.AdminUnavailableError):
+        hasty.stock(access, [LARGE])
+    assert time.monotonic() - began < 2
+    hasty.close()

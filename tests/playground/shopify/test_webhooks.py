@@ -55,6 +55,16 @@ def test_copies_share_their_webhook_id(shopify: Shopify) -> None:
     assert len({one.headers["x-shopify-webhook-id"] for one in heard}) == 1
 
 
+def test_webhooks_overtake_each_other_on_demand(shopify: Shopify) -> None:
+    shopify.control.faults(is_shuffled=True)
+    sent = [f"Renamed {number}" for number in range(12)]
+    deliveries = [one for name in sent for one in shopify.server.deeds.change_shop(SHOP_DOMAIN, {"name": name})]
+    assert len(deliveries) == len(sent)
+    told = [json.loads(one.body)["name"] for one in shopify.door.wait_for(len(sent), "shop/update")]
+    assert sorted(told) == sorted(sent)
+    assert told != sent
+
+
 def test_a_lost_webhook_is_never_sent_and_counted(shopify: Shopify) -> None:
     shopify.control.faults(is_lost=True)
     assert shopify.control.set_level(SHOP_DOMAIN, SMALL, HARBOUR, 3) == []
