@@ -13,7 +13,12 @@ from restock.catalog.service import CatalogService
 from restock.deliveries.service import DeliveryNotices
 from restock.restocks import rules
 from restock.restocks.service import RestockService
+from restock.restocks.service.reconciling import THROTTLED_EXTRA_SECONDS
+from restock.shopify.admin_api.asking import Paces
+from restock.shopify.admin_api.pacing import Bucket
+from restock.shopify.documents import GOODS, STOCK, Document
 from restock.shopify.errors import AdminThrottledError, AdminUnavailableError, NoAccessError
+from restock.shopify.port import MOST_GOODS_IDS, MOST_STOCK_IDS
 from restock.shops.values import Shop
 from tests.catalog.pretend_shopify import PretendShopify, goods_of, stock_of
 from tests.restocks.store import VARIANT, Store
@@ -121,6 +126,33 @@ def test_a_pass_rests_after_each_page_so_that_a_shops_points_suffice(store: Stor
 )
 def test_the_rest_is_shorter_where_the_interval_asks_for_it(variants: int, interval: float, seconds: float) -> None:
     assert rules.pass_pause(variants, interval) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("holds", [1000, 2000])
+def test_20_000_variants_fit_into_the_interval_on_the_smallest_plan(holds: float) -> None:
+    """Page by page by the real pace, with a question about goods wherever the points are there for it."""
+    clock, points, asked_at = 0.0, holds, 0.0
+    paces = Paces(lambda: clock)
+
+    def ask(document: Document, ids: int) -> float:
+        """Put a question that takes half a second; return the seconds to wait instead where points are short."""
+        nonlocal clock, points, asked_at
+        try:
+            cost = paces.reserve("demo.myshopify.com", document, document.estimate(ids))
+        except AdminThrottledError as error:
+            return error.wait_seconds
+        clock += 0.5
+        points, asked_at = min(holds, points + (clock - asked_at) * 100) - cost, clock
+        assert points >= 0, "Shopify itself never has to refuse"
+        paces.answered("demo.myshopify.com", cost, Bucket(holds, points, 100))
+        return 0.0
+
+    for _ in range(20_000 // rules.PASS_PAGE):
+        while wait := ask(STOCK, MOST_STOCK_IDS):
+            clock += wait + THROTTLED_EXTRA_SECONDS
+        ask(GOODS, MOST_GOODS_IDS)
+        clock += rules.pass_pause(20_000, 900)
+    assert clock < 900
 
 
 def test_when_a_pass_is_over_its_figures_are_kept_and_the_next_waits_for_its_time(
