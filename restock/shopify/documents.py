@@ -81,22 +81,6 @@ query RestockGoods($ids: [ID!]!) {
     points_an_id=12,
 )
 
-VARIANTS_OF_ITEMS = Document(
-    "RestockVariantsOfItems",
-    """\
-query RestockVariantsOfItems($ids: [ID!]!, $first: Int!) {
-  nodes(ids: $ids) {
-    ... on InventoryItem {
-      id
-      variants(first: $first) { nodes { id } pageInfo { hasNextPage } }
-    }
-  }
-}
-""",
-    points_an_id=4,
-    points_an_entry=1,
-)
-
 LEVELS = Document(
     "RestockLevels",
     """\
@@ -259,7 +243,6 @@ mutation RestockConsentToSms($input: CustomerSmsMarketingConsentUpdateInput!) {
 DOCUMENTS = (
     STOCK,
     GOODS,
-    VARIANTS_OF_ITEMS,
     LEVELS,
     LOCATIONS,
     MARKET,

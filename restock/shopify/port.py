@@ -23,7 +23,6 @@ from restock.shopify.values import (
 
 MOST_STOCK_IDS = 250  # Shopify's limit for an array; 3 points an id
 MOST_GOODS_IDS = 80
-MOST_ITEM_IDS = 100
 MOST_LEVEL_IDS = 25
 MOST_MARKET_IDS = 80
 
@@ -41,10 +40,6 @@ class AdminApi(Protocol):
 
     def goods(self, access: Access, variant_ids: Collection[int]) -> Mapping[int, VariantGoods]:
         """Ask what messages may say of variants; at most MOST_GOODS_IDS."""
-        ...
-
-    def variants_of_items(self, access: Access, inventory_item_ids: Collection[int]) -> Mapping[int, Sequence[int]]:
-        """Ask which variants have an inventory item; at most MOST_ITEM_IDS. More requests where an item has many."""
         ...
 
     def levels(self, access: Access, variant_ids: Collection[int]) -> Mapping[int, Sequence[LocationStock]]:

@@ -74,10 +74,6 @@ GOODS = {
         "featuredMedia": image("https://cdn/p.png"),
     },
 }
-ITEM = {
-    "id": f"{GIDS}InventoryItem/3",
-    "variants": {"nodes": [{"id": f"{GIDS}ProductVariant/1"}], "pageInfo": {"hasNextPage": True}},
-}
 LEVELS = {
     "id": f"{GIDS}ProductVariant/1",
     "inventoryItem": {
@@ -151,7 +147,6 @@ READINGS: list[tuple[Callable[[Part], Any], dict[str, Any], Any]] = [
             variant_updated_at=datetime(2026, 10, 1, 10, 0, tzinfo=UTC),
         ),
     ),
-    (things.read_variants_of_item, ITEM, ((1,), True)),
     (things.read_levels, LEVELS, ((LocationStock(3, 9, 5), LocationStock(3, 8, None)), False)),
     (things.read_market, MARKET, MarketView(1, True, 1850, "EUR")),
     (things.read_customer, CUSTOMER, ShopCustomer(BIG, MarketingState.subscribed, MarketingState.not_subscribed)),

@@ -40,7 +40,6 @@ from restock.shopify.documents import (
     MOST_POINTS,
     SHOP,
     STOCK,
-    VARIANTS_OF_ITEMS,
     Document,
 )
 
@@ -48,11 +47,10 @@ ROOT = Path(__file__).parents[2]
 MOST_IDS = {
     STOCK: port.MOST_STOCK_IDS,
     GOODS: port.MOST_GOODS_IDS,
-    VARIANTS_OF_ITEMS: port.MOST_ITEM_IDS,
     LEVELS: port.MOST_LEVEL_IDS,
     MARKET: port.MOST_MARKET_IDS,
 }
-FIRST = {VARIANTS_OF_ITEMS: 5, LEVELS: 10}
+FIRST = {LEVELS: 10}
 documents = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: one.name)
 
 

@@ -36,28 +36,6 @@ def numbers(asked: Asked) -> list[int]:
     return [int(one.rpartition("/")[2]) for one in asked.body["variables"]["ids"]]
 
 
-def test_an_item_with_many_variants_is_asked_again_by_itself(server: ShopServer, api: AdminApi) -> None:
-    def answer(handler: Handler, asked: Asked) -> None:
-        first = asked.body["variables"]["first"]
-        nodes = []
-        for number in numbers(asked):
-            variants = range(1, 9) if number == 2 else range(1)
-            page = [{"id": f"{GIDS}ProductVariant/{number * 100 + one}"} for one in variants][:first]
-            connection = {"nodes": page, "pageInfo": {"hasNextPage": len(variants) > first}}
-            nodes.append({"id": f"{GIDS}InventoryItem/{number}", "variants": connection})
-        send(handler, json.dumps({"data": {"nodes": [*nodes, None]}}).encode())
-
-    server.answer = answer
-    found = api.variants_of_items(ACCESS, [1, 2, 3, 4])
-    assert {item: list(variants) for item, variants in found.items()} == {
-        1: [100],
-        2: list(range(201, 209)),
-        3: [300],
-        4: [400],
-    }
-    assert [numbers(asked) for asked in server.asked] == [[1, 2, 3, 4], [2]]
-
-
 def test_a_variant_at_many_locations_is_asked_again_by_itself(server: ShopServer, api: AdminApi) -> None:
     def answer(handler: Handler, asked: Asked) -> None:
         first = asked.body["variables"]["first"]

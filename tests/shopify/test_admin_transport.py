@@ -79,7 +79,7 @@ def test_a_question_is_put_as_shopify_documents_it(server: ShopServer, open_api:
 
 def test_without_ids_nobody_is_asked(server: ShopServer, open_api: Callable[..., HttpAdminApi]) -> None:
     api = open_api()
-    assert (api.stock(ACCESS, []), api.levels(ACCESS, []), api.variants_of_items(ACCESS, [])) == ({}, {}, {})
+    assert (api.stock(ACCESS, []), api.levels(ACCESS, [])) == ({}, {})
     assert server.asked == []
 
 

@@ -30,7 +30,6 @@ from restock.shopify.values import (
 
 T = TypeVar("T")
 
-_VARIANTS_EACH = 5  # nearly every item has one
 _LEVELS_EACH = 10
 _LONGEST_PAGE = 250  # Shopify's limit; 250 levels are 755 points
 _MOST_LOCATION_PAGES = 25
@@ -56,23 +55,12 @@ class HttpAdminApi:
         ids = _checked(variant_ids, port.MOST_MARKET_IDS)
         return self._nodes(access, documents.MARKET, ids, things.read_market, country=country)
 
-    def variants_of_items(self, access: Access, inventory_item_ids: Collection[int]) -> Mapping[int, Sequence[int]]:
-        """Ask which variants have an inventory item; at most MOST_ITEM_IDS.
-
-        One or two more requests for each item with more than five variants.
-        """
-        ids = _checked(inventory_item_ids, port.MOST_ITEM_IDS)
-        document, read = documents.VARIANTS_OF_ITEMS, things.read_variants_of_item
-        return self._lists(access, document, "InventoryItem", ids, read=read, first=_VARIANTS_EACH)
-
     def levels(self, access: Access, variant_ids: Collection[int]) -> Mapping[int, Sequence[LocationStock]]:
         """Ask where variants are stocked; at most MOST_LEVEL_IDS.
 
         One or two more requests for each variant that is stocked at more than ten locations; of 250 at the most.
         """
-        ids = _checked(variant_ids, port.MOST_LEVEL_IDS)
-        document, read = documents.LEVELS, things.read_levels
-        return self._lists(access, document, "ProductVariant", ids, read=read, first=_LEVELS_EACH)
+        return self._levels(access, _checked(variant_ids, port.MOST_LEVEL_IDS), _LEVELS_EACH)
 
     def locations(self, access: Access) -> Sequence[Location]:
         """Ask for every location of the shop, closed ones too, in pages. Needs read_locations."""
@@ -151,25 +139,16 @@ class HttpAdminApi:
         data = self._asker.ask(access, document, variables, document.estimate(len(ids)))
         return things.read_nodes(data, "ProductVariant", read)
 
-    def _lists(
-        self,
-        access: Access,
-        document: Document,
-        kind: str,
-        ids: Collection[int],
-        *,
-        read: Callable[[Part], tuple[Sequence[T], bool]],
-        first: int,
-    ) -> Mapping[int, Sequence[T]]:
-        """Ask for a short list behind each id, and again, alone and for more, for each that turns out to be longer."""
+    def _levels(self, access: Access, ids: Collection[int], first: int) -> Mapping[int, Sequence[LocationStock]]:
+        """Ask for so many levels of each variant, and again, alone and for more, where there turn out to be more."""
         if not ids:
             return {}
-        variables = {"ids": [gid(kind, number) for number in ids], "first": first}
-        data = self._asker.ask(access, document, variables, document.estimate(len(ids), first))
-        found = things.read_nodes(data, kind, read)
-        whole = {number: entries for number, (entries, _) in found.items()}
+        variables = {"ids": [gid("ProductVariant", number) for number in ids], "first": first}
+        data = self._asker.ask(access, documents.LEVELS, variables, documents.LEVELS.estimate(len(ids), first))
+        found = things.read_nodes(data, "ProductVariant", things.read_levels)
+        whole: dict[int, Sequence[LocationStock]] = {number: levels for number, (levels, _) in found.items()}
         for number in (number for number, (_, is_cut) in found.items() if is_cut and first < _LONGEST_PAGE):
-            whole |= self._lists(access, document, kind, [number], read=read, first=min(first * 5, _LONGEST_PAGE))
+            whole |= self._levels(access, [number], min(first * 5, _LONGEST_PAGE))
         return whole
 
 

@@ -88,14 +88,6 @@ def read_goods(node: Part) -> VariantGoods:
     )
 
 
-def read_variants_of_item(node: Part) -> tuple[tuple[int, ...], bool]:
-    """Read one item of VARIANTS_OF_ITEMS, and whether it has more variants than were asked for."""
-    page = node.walk("variants")
-    if page is None:
-        return (), False
-    return tuple(one.number("ProductVariant") for one in page.items("nodes")), _has_more(page)
-
-
 def read_levels(node: Part) -> tuple[tuple[LocationStock, ...], bool]:
     """Read one variant of LEVELS, and whether it has more levels than were asked for."""
     item = node.at("inventoryItem")

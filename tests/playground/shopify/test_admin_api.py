@@ -47,7 +47,6 @@ def test_goods_and_stock_are_told_and_unknown_ids_left_out(api: AdminApi, access
     assert (goods[LARGE.id].title, goods[LARGE.id].price_cents) == ("Large", 3400)
     assert goods[LARGE.id].variant_count == 3
     assert api.market(access, [LARGE.id], "DE")[LARGE.id].published
-    assert api.variants_of_items(access, [LARGE.inventory_item_id]) == {LARGE.inventory_item_id: (LARGE.id,)}
     levels = api.levels(access, [LARGE.id])[LARGE.id]
     assert [level.available for level in levels] == [4, 2]
     assert [place.name for place in api.locations(access)] == [place.name for place in LOCATIONS]

@@ -14,7 +14,6 @@ from restock.shopify.documents import DOCUMENTS, Document
 from tests.playground.shopify.conftest import Shopify
 
 LARGE = 45_120_000_103
-ITEM = VARIANTS[LARGE][1].inventory_item_id
 BEANIE = VARIANTS[LARGE][0].id
 
 
@@ -25,7 +24,6 @@ def gid(kind: str, number: int) -> str:
 VARIABLES: dict[str, dict[str, Any]] = {
     "RestockStock": {"ids": [gid("ProductVariant", LARGE)]},
     "RestockGoods": {"ids": [gid("ProductVariant", LARGE)]},
-    "RestockVariantsOfItems": {"ids": [gid("InventoryItem", ITEM)], "first": 2},
     "RestockLevels": {"ids": [gid("ProductVariant", LARGE)], "first": 2},
     "RestockMarket": {"ids": [gid("ProductVariant", LARGE)], "country": "FR"},
     "RestockSubscribe": {"topic": "ORDERS_CREATE", "subscription": {"uri": "/webhooks/shopify"}},
@@ -112,13 +110,6 @@ def test_a_market_may_hide_a_product_and_have_its_own_price(shopify: Shopify) ->
 def test_an_unknown_id_is_null_and_no_id_at_all_is_an_error(shopify: Shopify) -> None:
     assert shopify.ask(documents.STOCK.text, ids=[gid("ProductVariant", 1)])["data"]["nodes"] == [None]
     assert "errors" in shopify.ask(documents.STOCK.text, ids=["45120000103"])
-
-
-def test_an_item_may_belong_to_several_variants(shopify: Shopify) -> None:
-    with shopify.server.world.changing(SHOP_DOMAIN) as shop:
-        shop.variant(45_120_000_101).item_id = ITEM
-    (node,) = shopify.ask(documents.VARIANTS_OF_ITEMS.text, ids=[gid("InventoryItem", ITEM)], first=1)["data"]["nodes"]
-    assert (len(node["variants"]["nodes"]), node["variants"]["pageInfo"]["hasNextPage"]) == (1, True)
 
 
 def test_a_scope_that_is_not_granted_is_missed_where_it_is_needed(shopify: Shopify) -> None:

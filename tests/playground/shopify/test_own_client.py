@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from restock.playground.store import LOCATIONS, SHOP_DOMAIN, VARIANTS
+from restock.playground.store import LOCATIONS, SHOP_DOMAIN
 from restock.shopify import errors
 from restock.shopify.admin_api import HttpAdminApi
 from restock.shopify.admin_api.transport import Transport
@@ -34,7 +34,6 @@ def test_stock_goods_and_places_are_read_as_the_store_has_them(api: HttpAdminApi
     assert (stock.sellable_online_quantity, stock.status, stock.has_online_page) == (6, "active", True)
     (goods,) = api.goods(access, [LARGE]).values()
     assert (goods.product_title, goods.title, goods.price_cents) == ("Lookout Beanie", "Large", 3400)
-    assert api.variants_of_items(access, [VARIANTS[LARGE][1].inventory_item_id]).popitem()[1] == (LARGE,)
     assert [level.available for level in api.levels(access, [LARGE])[LARGE]] == [4, 2]
     assert [place.name for place in api.locations(access)] == [place.name for place in LOCATIONS]
     assert api.market(access, [LARGE], "FR")[LARGE].price_cents == 3400

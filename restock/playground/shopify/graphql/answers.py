@@ -183,7 +183,6 @@ QUERIES: Mapping[tuple[str, str], Row] = {
     ("Product", "publishedInContext"): lambda _, product, args: (
         product.is_published and args["context"]["country"] not in product.hidden_in
     ),
-    ("InventoryItem", "variants"): lambda ask, item, args: page(ask.shop.sharers_of(item.id), args),
     ("InventoryItem", "inventoryLevels"): _levels,
     ("Location", "isActive"): lambda _, place, __: place.is_active,
     ("Location", "fulfillsOnlineOrders"): lambda _, place, __: place.fulfills_online_orders,
