@@ -86,6 +86,15 @@ def test_the_logged_in_customer_is_believed_here_and_nowhere_else(proxied: Proxi
     assert proxied.storefront.rows(ids) == [(7, None), (7, None), (8, 8)]
 
 
+def test_a_signed_query_at_the_open_door_vouches_for_nobody(proxied: Proxied) -> None:
+    signed = proxied.url("", logged_in_customer_id="8").partition("?")[2]
+    answer = proxied.client.post(
+        f"/api/v1/intents.json?{signed}", json=post_body(), headers={"X-Shopify-Shop-Domain": SHOP}
+    )
+    assert answer.status_code == 201
+    assert proxied.storefront.rows("SELECT shopify_customer_id, verified_customer_id FROM customers") == [(None, None)]
+
+
 def test_a_later_claim_never_replaces_what_shopify_vouched_for(proxied: Proxied) -> None:
     answer = proxied.post(post_body(), customer="8")
     handle = (answer.json or {})["customer"]["id"]
