@@ -111,9 +111,13 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Shopify has answered, and the readings are kept. `look_again`: seconds after which to ask about some again."""
+    """Shopify has answered, and the readings are kept. `look_again`: seconds after which to ask about some again.
+
+    `unknown` are the variants that Shopify does not have (any more).
+    """
 
     look_again: Mapping[int, float] = field(default_factory=dict)
+    unknown: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,19 @@ def test_of_a_whole_page_that_is_back_every_message_knows_its_goods(store: Store
     assert store.one(unnamed) == 0
 
 
+def test_what_shopify_does_not_have_any_more_is_not_asked_for_its_name(store: Store, shopify: PretendShopify) -> None:
+    """However many they are, they keep no other from being learnt."""
+    crowd(store, 200)
+    begin(store)
+    shopify.put(stock_of(199), stock_of(200))
+    shopify.things = {one: goods_of(one) for one in (199, 200)}
+    store.restocks.reconcile_due()
+    assert store.sql("SELECT variant_id FROM variants ORDER BY 1") == [(199,), (200,)]
+    store.sql("UPDATE reconcile_state SET next_at = now()")
+    store.restocks.reconcile_due()
+    assert shopify.asked["goods"] == 1
+
+
 def test_a_pass_rests_after_each_page_so_that_a_shops_points_suffice(store: Store, shopify: PretendShopify) -> None:
     crowd(store, 300)
     begin(store)

@@ -62,7 +62,8 @@ class CatalogService:
         except (NoAccessError, AdminError) as error:
             return _answer_to(error, shop.id)
         with self.database.transaction() as session:
-            return Asked(_keep(session, shop, variant_ids, word, asked_at))
+            look_again = _keep(session, shop, variant_ids, word, asked_at)
+        return Asked(look_again, frozenset(variant_ids) - word.left - word.stock.keys())
 
     def refresh_goods(self, shop: Shop, variant_ids: Collection[int], most: int = MOST_GOODS_IDS) -> int:
         """Ask what messages may say of variants where nothing is known or was heard for a day; return of how many.

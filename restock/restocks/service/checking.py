@@ -71,8 +71,8 @@ class Checking:
     def _ask(self, shop: Shop, checks: Sequence[Check]) -> None:
         answer = self.stock.read(shop, [check.variant_id for check in checks])
         match answer:
-            case Asked(look_again):
-                self._follow_answer(shop, checks, look_again)
+            case Asked():
+                self._follow_answer(shop, checks, answer)
             case Later(seconds):
                 self._wait(shop, checks, seconds)
             case Away():
@@ -82,22 +82,22 @@ class Checking:
             case _:
                 assert_never(answer)
 
-    def _follow_answer(self, shop: Shop, checks: Sequence[Check], look_again: Mapping[int, float]) -> None:
+    def _follow_answer(self, shop: Shop, checks: Sequence[Check], answer: Asked) -> None:
         """Follow those readings that may lead to something, each by itself; settle the other checks at once.
 
         Of the others it is asked last what they are: a level can only be told of a variant whose item is known.
         """
         with self.database.transaction() as session:
             undecided = watching.undecided(session, shop.id, [check.variant_id for check in checks])
-            _settle(session, [check for check in checks if check.variant_id not in undecided], look_again)
+            _settle(session, [check for check in checks if check.variant_id not in undecided], answer.look_again)
             markets = subscriptions.waiting_markets(session, shop.id, sorted(undecided))
         if undecided:
             self.stock.refresh_goods(shop, undecided, len(undecided))
             self.stock.refresh_markets(shop, undecided, markets)
         for check in checks:
             if check.variant_id in undecided:
-                self._check(check, kept_reading, look_again)
-        if others := {check.variant_id for check in checks} - undecided:
+                self._check(check, kept_reading, answer.look_again)
+        if others := {check.variant_id for check in checks} - undecided - answer.unknown:
             self.stock.refresh_goods(shop, others)
 
     def _follow_webhooks(self, checks: Sequence[Check]) -> None:

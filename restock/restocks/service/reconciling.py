@@ -125,7 +125,7 @@ class Reconciling:
             self.stock.refresh_markets(shop, undecided, markets)
         for variant_id in sorted(undecided):
             self.following.variant(shop.id, variant_id)
-        if others := set(variant_ids) - undecided:
+        if others := set(variant_ids) - undecided - answer.unknown:
             self.stock.refresh_goods(shop, others)
 
     def _go_on(self, session: Session, state: ShopPass, page: Sequence[int], *, asked: bool) -> None:
