@@ -9,6 +9,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from types import FrameType
 
 from restock.playground.demo.instance import Instance, InstanceError
@@ -30,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             paper.say("Starting a throw-away instance of everything …")
             seconds = instance.wait_until_ready()
             paper.say(f"Ready after {seconds:.1f} s at {instance.url}")
-            tell(Visitor(instance.url), paper)
+            with closing(Visitor(instance.url)) as visitor:
+                tell(visitor, paper)
     except (InstanceError, StoryError) as error:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         return 1

@@ -1,6 +1,7 @@
 // The playground's page: posts real intents, has real webhooks sent, and shows what arrives. No framework, no build.
 
 const POLL_MS = 1000;
+const PATIENCE_MS = 20000;
 const OVERRIDE_MS = 4000; // how long a number just set is shown before the server's is believed
 const MOST_MESSAGES = 40;
 const MOST_LEFT = 4;
@@ -71,12 +72,13 @@ async function post(url, body, headers = {}) {
 }
 
 async function changed(url) {
-  const answer = await fetch(url);
+  const answer = await fetch(url, { signal: AbortSignal.timeout(PATIENCE_MS) }); // one that hangs stops no later one
   if (!answer.ok) throw new Refused(null, answer.status);
   const tag = answer.headers.get("ETag");
   if (tag !== null && tags.get(url) === tag) return null;
-  tags.set(url, tag);
-  return answer.json();
+  const fresh = await answer.json();
+  tags.set(url, tag); // not before all of it is here: what broke off is asked for again
+  return fresh;
 }
 
 const postIntent = (channel, quantity, customer) => post("/api/v1/intents.json", {
