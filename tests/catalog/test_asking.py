@@ -53,7 +53,7 @@ def test_an_answer_is_kept_as_readings(
     service: CatalogService, shopify: PretendShopify, database: Database, shop: Shop, other_shop: Shop
 ) -> None:
     shopify.put(stock_of(VARIANT, 7), stock_of(2, 0))
-    assert service.read(shop, [VARIANT, 2, 3]) == Asked({})
+    assert service.read(shop, [VARIANT, 2, 3]) == Asked(unknown=frozenset({3}))
     first, second, gone = (_reading(database, shop, one) for one in (VARIANT, 2, 3))
     assert first is not None
     assert (first.sellable, first.units, first.source, first.held) == (True, 7, ReadingSource.admin, False)
