@@ -174,6 +174,37 @@ def test_a_no_between_the_tick_and_the_writing_is_heard(
     assert writes() == [("skipped", "refused", 0)]
 
 
+@pytest.mark.parametrize(
+    ("meanwhile", "outcome"),
+    [
+        ("UPDATE contacts SET marketing = 'refused'", [("skipped", "refused", 0)]),
+        ("DELETE FROM contacts", []),
+    ],
+    ids=["refused", "erased"],
+)
+def test_a_word_that_changes_while_shopify_is_asked_is_heard(
+    *,
+    register: Register,
+    marketing: MarketingWriteBack,
+    shopify: FakeShopify,
+    writes: Writes,
+    rows: Rows,
+    meanwhile: str,
+    outcome: list[tuple[Any, ...]],
+) -> None:
+    register(accepts_marketing=True)
+    real = shopify.customer
+
+    def slow(access: Access, **address: Any) -> ShopCustomer | None:
+        rows(meanwhile)
+        return real(access, **address)
+
+    shopify.customer = slow  # type: ignore[method-assign]
+    run(marketing)
+    assert (shopify.customers, shopify.said) == ({}, [])
+    assert writes() == outcome
+
+
 def test_an_address_that_must_not_be_written_to_is_not_recommended(
     *,
     register: Register,

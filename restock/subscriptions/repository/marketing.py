@@ -60,6 +60,12 @@ _CLAIM = text("""
     FROM taken JOIN contacts c ON c.id = taken.contact_id
 """)
 
+_WORD = text("""
+    SELECT c.marketing, c.suppression, c.confirmed_at IS NOT NULL AS is_confirmed
+    FROM marketing_writes held JOIN contacts c ON c.id = held.contact_id
+    WHERE held.id = :id AND held.state = 'due' AND held.next_at = :held_until
+""")
+
 _FINISH = text("""
     UPDATE marketing_writes SET state = :state, reason = :reason, finished_at = now()
     WHERE id = :id AND state = 'due' AND next_at = :held_until
@@ -116,6 +122,12 @@ def claim(session: Session, shop_id: int, lease_seconds: float) -> DueWrite | No
     if row is None:
         return None
     return DueWrite(*row)._replace(channel=ChannelName(row.channel))
+
+
+def read_again(session: Session, due: DueWrite) -> DueWrite | None:
+    """Read what the person says by now; None when it is no longer held, or the person was erased."""
+    row = session.execute(_WORD, {"id": due.id, "held_until": due.held_until}).one_or_none()
+    return None if row is None else due._replace(**row._asdict())
 
 
 def finish(session: Session, due: DueWrite, state: str, reason: str | None) -> bool:

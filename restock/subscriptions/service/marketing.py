@@ -126,12 +126,15 @@ class MarketingWriteBack:
         return self._finish(due, "skipped", left.reason)
 
     def _write(self, access: Access, due: DueWrite) -> Leave | None:
-        """Ask and write; None when it was written. Any part may run again: each ends in the same."""
-        ours, customer = _our_word(due), self._find(access, due)
-        decision = decide_write_back(ours, customer)
+        """Ask and write; None when it was written. Any part may run again: each ends in the same.
+
+        Asking takes seconds, so the person's own word is read again before each write.
+        """
+        customer = self._find(access, due)
+        decision = self._decide(due, customer)
         if isinstance(decision, AddAndWriteYes):
             customer = self._add(access, due)
-            decision = decide_write_back(ours, customer)
+            decision = self._decide(due, customer)
         match decision:
             case Leave():
                 return decision
@@ -142,6 +145,11 @@ class MarketingWriteBack:
                 raise AssertionError("a customer who was added is there")
             case _:
                 assert_never(decision)
+
+    def _decide(self, due: DueWrite, customer: ShopCustomer | None) -> WriteYes | AddAndWriteYes | Leave:
+        with self.database.transaction() as session:
+            now = marketing.read_again(session, due)
+        return Leave("erased") if now is None else decide_write_back(_our_word(now), customer)
 
     def _find(self, access: Access, due: DueWrite) -> ShopCustomer | None:
         if due.channel is ChannelName.email:
