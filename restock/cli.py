@@ -78,6 +78,13 @@ def _add_shop(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     renew = _add(shop, "renew", "restock.commands.shops:renew", "fetch new tokens; one without end gets an end")
     renew.add_argument("domain", metavar="DOMAIN")
     _add(shop, "list", "restock.commands.shops:show_all", "list the shops")
+    state = _add(shop, "state", "restock.commands.shop_state:show", "say how a shop is and what is held back")
+    state.add_argument("domain", metavar="DOMAIN")
+    confirm = _add(
+        shop, "confirm", "restock.commands.shop_state:confirm", "alert about what changed settings hold back"
+    )
+    confirm.add_argument("domain", metavar="DOMAIN")
+    confirm.add_argument("--yes", action="store_true", help="do not ask")
     settings = _add(shop, "settings", "restock.commands.shops:settings", "show or change a shop's settings")
     settings.add_argument("domain", metavar="DOMAIN")
     settings.add_argument("changes", metavar="KEY=VALUE", nargs="*", help="an empty value goes back to the default")

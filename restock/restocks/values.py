@@ -110,6 +110,10 @@ class ReconcileState:
     last_variant_count: int | None
     interval_seconds: float | None
 
+    def exceeds(self, wanted_seconds: float) -> bool:
+        """Say whether a pass takes noticeably longer than wanted; a twentieth more is no news."""
+        return self.interval_seconds is not None and self.interval_seconds > 1.05 * wanted_seconds
+
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:

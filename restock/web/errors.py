@@ -86,14 +86,15 @@ def error_response(error: RestockError) -> Response:
 def register_error_handlers(app: Flask) -> None:
     """Make every failure of every route answer with the envelope."""
     app.register_error_handler(RestockError, error_response)
-    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(psycopg.OperationalError, _database_away)
     app.register_error_handler(sqlalchemy.exc.OperationalError, _database_away)
     app.register_error_handler(sqlalchemy.exc.TimeoutError, _database_away)
     app.register_error_handler(Exception, _our_fault)
 
 
-def _http_error(error: HTTPException) -> Response:
+def http_error(error: HTTPException) -> Response:
+    """Render what Flask itself refuses; a redirect stays one."""
     if error.code is not None and error.code < 400:
         return error.get_response()  # type: ignore[return-value]  # a redirect is no failure
     status = error.code or 500
@@ -110,8 +111,13 @@ def _database_away(error: Exception) -> Response:
     return error_response(UnavailableError("Please try again in a few seconds.", retry_after_seconds=5))
 
 
-def _our_fault(error: Exception) -> Response:
-    # The outer door: whatever was not foreseen is logged whole here and told to nobody.
+def log_our_fault(error: Exception) -> None:
+    """Log whole what was not foreseen, under the request's id."""
     route = request.url_rule.rule if request.url_rule else "?"
     log.error("request_failed", route=route, request_id=request_id(), exc_info=error)
+
+
+def _our_fault(error: Exception) -> Response:
+    # The outer door: whatever was not foreseen is told to nobody.
+    log_our_fault(error)
     return error_response(RestockError("Something went wrong on our side."))

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 import pytest
 from playwright.sync_api import Browser, Frame, Page, Route, expect
+from sqlalchemy import text
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from restock.config import Settings
 from tests.web.admin.conftest import DOMAIN, SECRET, House, id_token, open_house
-from tests.web.admin.crowd import fill, tell
+from tests.web.admin.crowd import VARIANTS, fill, hold_back, tell
 
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
@@ -78,7 +79,14 @@ def pretend_shopify(page: Page, token: str) -> None:
     """Answer for Shopify: App Bridge, and its components (none)."""
     bridge = f"""
         const token = {json.dumps(token)};
-        window.shopify = {{ idToken: async () => token }};
+        window.asked = [];
+        window.shopify = {{
+            idToken: async () => token,
+            scopes: {{ request: async (scopes) => {{
+                const result = ["declined-all", "granted-all"][window.asked.push(scopes) - 1];
+                return {{ result, detail: {{}} }};
+            }} }},
+        }};
         const back = new URLSearchParams(location.search).get("shopify-reload");
         if (back) location.replace(back + "&id_token=" + token);
     """
@@ -133,6 +141,91 @@ def test_a_token_that_got_old_is_replaced_without_the_merchant_noticing(page: Pa
     frame.evaluate("window.shopify.idToken = async () => 'stale'")
     frame.get_by_role("link", name="Next").click()
     expect(frame.get_by_role("link", name="Previous")).to_be_visible(timeout=20_000)
+
+
+def hold_two(served: Served, domain: str) -> None:
+    """Have a shop's changed settings hold two variants back."""
+    shop = served.house.services.shops.find(domain)
+    assert shop
+    hold_back(served.house.database, shop, *VARIANTS[:2])
+
+
+def test_inside_shopifys_admin_changed_settings_are_confirmed_with_a_token(page: Page, served: Served) -> None:
+    """One press: the card goes, a sentence says what was done, and has the focus."""
+    hold_two(served, DOMAIN)
+    errors = listen(page)
+    pretend_shopify(page, id_token())
+    page.goto(served.admin_url)
+    frame = app_frame(page)
+    with page.expect_request(lambda asked: asked.method == "POST") as sent:
+        frame.get_by_role("button", name="Alert 9 people").click()
+    assert sent.value.headers["authorization"].startswith("Bearer ")
+    assert "id_token" not in sent.value.url
+    expect(frame.get_by_role("status").filter(has_text="Confirmed for 2 variants.")).to_be_focused()
+    expect(frame.get_by_text("changed settings would alert")).to_have_count(0)
+    assert errors == []
+
+
+def test_a_press_that_comes_to_nothing_says_so(page: Page, served: Served) -> None:
+    """Nothing was confirmed, and the page is still there to try again."""
+    hold_two(served, DOMAIN)
+    pretend_shopify(page, id_token())
+    page.goto(served.admin_url)
+    frame = app_frame(page)
+    button = frame.get_by_role("button", name="Alert 9 people")
+    expect(button).to_be_enabled()
+    served.house.services.tokens.refusal = RuntimeError("a fault of ours")
+    button.click()
+    expect(frame.get_by_role("alert")).to_contain_text("That did not work.")
+    served.house.services.tokens.refusal = None
+    button.click()
+    expect(frame.get_by_text("Confirmed for 2 variants.")).to_be_visible()
+    expect(frame.get_by_role("alert")).to_be_hidden()
+
+
+def test_a_permission_is_asked_for_by_shopify_and_shown_once_its_webhook_has_told(page: Page, served: Served) -> None:
+    """Declined: nothing changes. Granted: the page comes back and waits for what Shopify tells the server."""
+    errors = listen(page)
+    pretend_shopify(page, id_token())
+    page.goto(served.admin_url)
+    frame = app_frame(page)
+    button = frame.get_by_role("button", name="Allow").nth(1)
+    expect(button).to_have_attribute("data-scopes", "read_customers write_customers")
+    assert frame.evaluate("window.asked") == []  # nothing opens by itself
+    button.click()
+    expect(button).to_be_enabled()
+    assert frame.evaluate("window.asked") == [["read_customers", "write_customers"]]
+    button.click()
+    expect(frame.get_by_text("Shopify is passing your answer on")).to_be_visible()
+    with served.house.database.transaction() as session:
+        session.execute(text("UPDATE shops SET scopes = '{read_customers,write_customers}'"))
+    served.house.services.shops.memory.forget(DOMAIN)
+    expect(frame.get_by_text("Allowed", exact=True)).to_be_visible()
+    expect(frame.get_by_text("Shopify is passing your answer on")).to_have_count(0)
+    assert errors == []
+
+
+def test_in_the_playground_a_plain_form_confirms(browser: Browser, served: Served) -> None:
+    """Without a line of JavaScript, by the browser's own word on where the form stood."""
+    hold_two(served, "playground.myshopify.com")
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.goto(f"{served.url}/?shop=playground")
+    page.get_by_role("button", name="Alert 9 people").click()
+    expect(page.get_by_text("Confirmed for 2 variants.")).to_be_visible()
+    context.close()
+
+
+def test_a_form_on_another_page_confirms_nothing(page: Page, served: Served) -> None:
+    """The other page stands on another port of this machine, which browsers call the same site."""
+    hold_two(served, "playground.myshopify.com")
+    form = f"<form id=f method=post action='{served.url}/settings/confirm?shop=playground'></form>"
+    page.goto(served.admin_url)
+    page.evaluate("(form) => { document.body.innerHTML = form; document.getElementById('f').submit(); }", form)
+    expect(page.get_by_role("heading", name="This did not come from Restock’s own page")).to_be_visible()
+    page.goto(f"{served.url}/?shop=playground")
+    expect(page.get_by_role("button", name="Alert 9 people")).to_be_visible()
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])

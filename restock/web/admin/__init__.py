@@ -1,75 +1,34 @@
-"""The merchant's pages: the first page, the subscribers, one subscriber, the list as a file. They only read.
+"""The merchant's pages: the first page, the subscribers, one subscriber, the list as a file.
 
-Every page is whole without JavaScript; htmx swaps parts of it where it runs. The shop is the one the guard verified.
+They only read, but for one POST that confirms changed settings. Every page is whole without JavaScript; htmx swaps
+parts of it where it runs. The shop is the one the guard verified.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import sqlalchemy.exc
 from flask import Blueprint, Response, request
+from werkzeug.wrappers import Response as AnyResponse
 
 from restock.clock import SystemClock
-from restock.errors import NotFoundError, RestockError, UnavailableError
+from restock.errors import NotFoundError
 from restock.reports.values.subscribers import SubscriberLine
-from restock.shopify.domains import clean_shop_domain
 from restock.shops.values import ShopAccess
-from restock.web.admin import export, rendering
+from restock.web.admin import export
 from restock.web.admin.asking import read_query, write_bookmark, write_query
 from restock.web.admin.chart import draw
-from restock.web.admin.entry import Entry, found_visitor, visitor
+from restock.web.admin.entry import Entry, visitor
 from restock.web.admin.health import Machine, examine
-from restock.web.admin.wording import say_code
+from restock.web.admin.pages import Pages
+from restock.web.admin.permissions import read_permissions
 
 if TYPE_CHECKING:
     from restock.bootstrap import Services
 
 PERIODS = (7, 30)
 _LARGEST_ID = 2**63 - 1
-_STATUS = {"outside": 401, "no_token": 401, "refused": 403, "no_access": 403, "missing": 404, "unavailable": 503}
-
-
-@dataclass(frozen=True)
-class Pages:
-    """What every route needs to answer."""
-
-    services: Services
-
-    def show(self, template: str, **facts: Any) -> Response:
-        """Render a page for whom the guard let in."""
-        settings = self.services.settings
-        return rendering.render(
-            template,
-            visitor(),
-            api_key=settings.shopify_api_key,
-            development=not settings.is_production,
-            now=SystemClock().now(),
-            code=say_code,
-            **facts,
-        )
-
-    def refuse(self, kind: str) -> Response:
-        """Render the page for somebody who is not let in, or for something that is not there."""
-        settings = self.services.settings
-        return rendering.render(
-            "message.html",
-            found_visitor(),
-            api_key=settings.shopify_api_key,
-            development=not settings.is_production,
-            status=_STATUS[kind],
-            kind=kind,
-            shop_domain=self._framing_shop(),
-        )
-
-    def _framing_shop(self) -> str | None:
-        """Give the shop whose admin may frame a refusal, which shows nothing of any shop; unproven, it may be named."""
-        who = found_visitor()
-        if who is not None:
-            return who.shop.domain if who.embedded else None
-        return clean_shop_domain(request.args.get("shop", ""))
 
 
 def admin_entry(services: Services) -> Entry:
@@ -84,21 +43,32 @@ def admin_entry(services: Services) -> Entry:
 
 
 def admin_blueprint(services: Services) -> Blueprint:
-    """Build `/`, `/subscribers`, `/subscribers/{id}` and `/subscribers.csv`."""
+    """Build `/`, `/settings/confirm`, `/subscribers`, `/subscribers/{id}` and `/subscribers.csv`."""
     blueprint = Blueprint("admin", __name__, template_folder="templates")
     pages, reports = Pages(services), services.merchant_reports
-    machine = Machine(services.channels_on, services.settings.reconcile_minutes)
+    machine = Machine(services.channels_on, services.settings.reconcile_minutes * 60)
 
     @blueprint.get("/")
     def home() -> Response:
         shop = visitor().shop
         asked = request.args.get("days", PERIODS[-1], type=int)
         found = reports.overview(shop, asked if asked in PERIODS else PERIODS[-1])
-        findings = examine(shop, machine, found.last_webhook_at, SystemClock().now())
-        reauth = shop.access is ShopAccess.needs_reauth
+        state = services.restocks.reconcile_state(shop.id)
         return pages.show(
-            "home.html", page=found, chart=draw(found.chart), findings=findings, periods=PERIODS, needs_reauth=reauth
+            "home.html",
+            page=found,
+            chart=draw(found.chart),
+            findings=examine(shop, machine, found.last_webhook_at, state, SystemClock().now()),
+            periods=PERIODS,
+            needs_reauth=shop.access is ShopAccess.needs_reauth,
+            held=services.restocks.what_would_open(shop.id),
+            confirmed=_asked_number("confirmed"),
+            permissions=read_permissions(shop.scopes, request.args.get("asked"), _asked_number("looks") or 0),
         )
+
+    @blueprint.post("/settings/confirm")
+    def confirm_settings() -> AnyResponse:
+        return pages.go("/", confirmed=services.restocks.confirm_settings_change(visitor().shop.id))
 
     @blueprint.get("/subscribers")
     def subscribers() -> Response:
@@ -130,7 +100,7 @@ def admin_blueprint(services: Services) -> Blueprint:
         name = f"subscribers-{shop.domain.split('.')[0]}-{SystemClock().now():%Y-%m-%d}.csv"
         return export_response(pieces, name)
 
-    _answer_failures_with_pages(blueprint, pages)
+    pages.answer_failures(blueprint)
     return blueprint
 
 
@@ -151,26 +121,13 @@ def export_response(pieces: Iterator[str], name: str) -> Response:
     return Response(whole(), content_type="text/csv; charset=utf-8", headers=headers)
 
 
+def _asked_number(name: str) -> int | None:
+    number = request.args.get(name, type=int)
+    return number if number is not None and 0 <= number <= _LARGEST_ID else None
+
+
 def _around(lines: Sequence[SubscriberLine]) -> dict[str, dict[str, str]]:
     """Give the bookmarks of the pages before and after."""
     if not lines:
         return {"previous": {}, "next": {}}
     return {"previous": write_bookmark(lines[0], backward=True), "next": write_bookmark(lines[-1], backward=False)}
-
-
-def _answer_failures_with_pages(blueprint: Blueprint, pages: Pages) -> None:
-    """A person looks at the answer, so a failure is a page too."""
-
-    def told(error: RestockError) -> Response:
-        kinds = {NotFoundError: "missing", UnavailableError: "unavailable"}
-        kind = kinds.get(type(error))
-        if kind is None:
-            raise error
-        return pages.refuse(kind)
-
-    def away(_error: Exception) -> Response:
-        return pages.refuse("unavailable")
-
-    blueprint.register_error_handler(RestockError, told)
-    blueprint.register_error_handler(sqlalchemy.exc.OperationalError, away)
-    blueprint.register_error_handler(sqlalchemy.exc.TimeoutError, away)

@@ -50,7 +50,8 @@ class Entry:
     """The check before every merchant's page.
 
     `welcome` gives the shop of a genuine token, installed if need be. `refuse` makes the page for whoever is not let
-    in: `outside` (no shop named), `no_token` (none was to be had) or `refused` (not a token of ours).
+    in: `outside` (no shop named), `no_token` (none was to be had), `refused` (not a token of ours) or `elsewhere`
+    (sent without a token by a page not ours).
     """
 
     settings: Settings
@@ -97,6 +98,8 @@ class Entry:
         shop = self.find_shop(PLAYGROUND)
         if shop is None or not shop.is_installed:
             abort(redirect("/playground"))  # its first opening makes the shop
+        if not is_reading() and not came_from_our_page():
+            abort(self.refuse("elsewhere"))
         return Visitor(shop, embedded=False)
 
     def _ask_for_token(self) -> NoReturn:
@@ -105,7 +108,7 @@ class Entry:
         domain = clean_shop_domain(request.args.get("shop", ""))
         if domain is None and request.path == "/" and not self.settings.is_production:
             abort(redirect("/playground"))
-        if domain is None or request.method not in ("GET", "HEAD"):
+        if domain is None or not is_reading():
             abort(self.refuse("outside"))
         if _stands_alone():
             abort(redirect(f"https://{domain}/admin/apps/{self.settings.shopify_api_key}"))
@@ -133,6 +136,22 @@ def is_script() -> bool:
     return request.headers.get("Sec-Fetch-Dest", "document") not in ("document", "iframe", "frame")
 
 
+def is_reading() -> bool:
+    """Say whether the request can change nothing."""
+    return request.method in ("GET", "HEAD")
+
+
+def came_from_our_page() -> bool:
+    """Say whether a page of ours sent the request, by the browser's own word; a client that gives none is refused.
+
+    `Origin` is only asked where the newer header is missing: pages without a referrer send `null` there.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "same-origin"
+    return request.headers.get("Origin") == request.host_url.rstrip("/")
+
+
 def came_from_this_machine() -> bool:
     """Say whether the request came over loopback, to a loopback name, through no proxy or tunnel."""
     try:
@@ -156,6 +175,8 @@ def _token_text() -> str | None:
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and text:
         return text.strip()
+    if not is_reading():
+        return None  # a form of a stranger's can carry a query, never the header
     return request.args.get("id_token") or None
 
 

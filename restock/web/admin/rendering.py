@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_currency, format_decimal
+from babel.units import format_unit
 from flask import Response, render_template
 
 from restock.reports.values.subscribers import Goods
@@ -87,6 +88,7 @@ def render(
         moment=moment,
         day=lambda value: format_date(value, "d MMM", locale="en"),
         ago=ago,
+        duration=duration,
         goods=goods_title,
         **facts,
     )
@@ -122,6 +124,15 @@ def moment(at: datetime) -> str:
 def ago(at: datetime, now: datetime) -> str:
     """Write how long ago something was."""
     return str(format_timedelta(at - now, add_direction=True, locale="en"))
+
+
+def duration(seconds: float) -> str:
+    """Write how long something takes, in the unit that suits it."""
+    if seconds >= 2 * 3600:
+        return str(format_unit(round(seconds / 3600, 1), "duration-hour", locale="en"))
+    if seconds >= 2 * 60:
+        return str(format_unit(round(seconds / 60), "duration-minute", locale="en"))
+    return str(format_unit(round(seconds), "duration-second", locale="en"))
 
 
 def goods_title(goods: Goods) -> str:

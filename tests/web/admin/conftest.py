@@ -15,8 +15,10 @@ from restock.channels.values import ChannelName
 from restock.clock import SystemClock
 from restock.config import Settings
 from restock.database import Database, init_database
+from restock.deliveries.service import DeliveryNotices
 from restock.links import Vault
 from restock.reports.service.merchant import MerchantReports
+from restock.restocks.service import RestockService
 from restock.shopify.id_tokens import IdToken
 from restock.shops.service import ShopService
 from restock.shops.values import Shop
@@ -52,6 +54,7 @@ class AdminServices:
     shops: ShopService
     tokens: Welcoming
     merchant_reports: MerchantReports
+    restocks: RestockService
     channels_on: frozenset[ChannelName] = frozenset(ChannelName)
 
 
@@ -99,7 +102,8 @@ def open_house(settings: Settings, url: str, *, page_size: int = 5) -> House:
     database = Database(app, url)
     shops = ShopService(database, Vault(["a-key-for-tests-only-000001"]))
     reports = MerchantReports(database, SystemClock(), page_size=page_size, export_page_size=7)
-    services = AdminServices(settings, shops, Welcoming(shops), reports)
+    restocks = RestockService(database, DeliveryNotices(), settings.reconcile_minutes * 60)
+    services = AdminServices(settings, shops, Welcoming(shops), reports, restocks)
     register_error_handlers(app)
     mount(app, admin_blueprint(services), Guard(Audience.merchant, admin_entry(services).check))  # type: ignore[arg-type]
     mount(app, doorstep_blueprint(settings), Guard(Audience.anyone))

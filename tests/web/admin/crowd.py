@@ -125,3 +125,30 @@ def tell(database: Database, shop: Shop) -> None:
         for statement in _TOLD.split(";\n"):
             if statement.strip():
                 session.execute(text(statement), {"shop": shop.id, "domain": shop.domain})
+
+
+_HOLD = """
+INSERT INTO stock_readings (shop_id, variant_id, sellable, units, source, read_at, basis, held_from)
+    VALUES (:shop, :variant, true, 12, 'admin', now(), 'any/1/', 'online_store/1/')
+    ON CONFLICT (shop_id, variant_id) DO UPDATE SET sellable = true, units = 12, held_from = excluded.held_from
+"""
+
+
+def hold_back(database: Database, shop: Shop, *variant_ids: int) -> None:
+    """Have these variants be sellable by changed settings alone."""
+    with database.transaction() as session:
+        for variant_id in variant_ids:
+            session.execute(text(_HOLD), {"shop": shop.id, "variant": variant_id})
+
+
+def pass_over(database: Database, shop: Shop, minutes: float, variant_count: int) -> None:
+    """Write down a finished round through what people wait for, which took so many minutes."""
+    with database.transaction() as session:
+        session.execute(
+            text("""
+                INSERT INTO reconcile_state (shop_id, last_started_at, last_finished_at, last_variant_count)
+                VALUES (:shop, now() - make_interval(secs => 60 * :minutes + 180), now() - interval '3 minutes', :count)
+            """),
+            {"shop": shop.id, "minutes": minutes, "count": variant_count},
+        )
+        session.execute(text("UPDATE shops SET access = 'granted' WHERE id = :shop"), {"shop": shop.id})

@@ -199,6 +199,7 @@ def test_every_sentence_asked_for_exists_and_every_one_that_exists_is_asked_for(
         "refusal",
         "outcome",
         "marketing",
+        "permission",
     )
     families += ("list.field", "list.previous", "list.next")
     plain = {key for key in known if not key.startswith(families)} - {

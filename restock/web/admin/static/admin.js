@@ -1,4 +1,7 @@
-/* The merchant's pages: a token with every htmx request, times in the reader's own zone. The pages work without it. */
+/*
+ * The merchant's pages: a token with every htmx request, times in the reader's own zone, and Shopify's own question for
+ * more permissions. The pages can be read without it.
+ */
 (() => {
   "use strict";
 
@@ -14,11 +17,21 @@
   }
 
   function reload(event) {
-    location.assign(event.detail.pathInfo?.requestPath || location.href); // a navigation brings a fresh token along
+    const wasRead = event.detail.requestConfig?.verb === "get"; // what was to change something is never repeated by itself
+    location.assign((wasRead && event.detail.pathInfo?.requestPath) || location.href); // a navigation brings a fresh token
+  }
+
+  function trouble(isThere) {
+    const box = document.getElementById("trouble");
+    if (box) box.hidden = !isThere;
   }
 
   document.addEventListener("DOMContentLoaded", () => localTimes(document));
-  document.addEventListener("htmx:afterSwap", () => localTimes(document));
+  document.addEventListener("htmx:afterSwap", () => {
+    localTimes(document);
+    trouble(false);
+    document.querySelector("[data-focus]")?.focus(); // what was pressed is gone: go on where its answer stands
+  });
 
   // App Bridge gives the token only after a while, hence the two steps.
   let token = "";
@@ -41,5 +54,22 @@
   });
   document.addEventListener("htmx:responseError", (event) => {
     if (event.detail.xhr.status === 401 && event.detail.xhr.getResponseHeader(RETRY)) reload(event);
+    else trouble(true);
+  });
+  for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, () => trouble(true));
+
+  // Shopify opens its own window for this; its webhook then tells the server, which is what the page shows.
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest?.("[data-scopes]");
+    if (!button || button.disabled) return;
+    trouble(false);
+    button.disabled = true;
+    try {
+      const answer = await window.shopify.scopes.request(button.dataset.scopes.split(" "));
+      if (answer?.result === "granted-all") location.assign(button.dataset.granted);
+    } catch {
+      trouble(true);
+    }
+    button.disabled = false;
   });
 })();

@@ -1,0 +1,87 @@
+"""The commands that say how one shop is, and let go what its changed settings hold back."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from restock.commands.shops import access_word, migrated_services
+from restock.errors import ValidationError
+from restock.restocks.values import HeldBack, ReconcileState
+from restock.shops.values import Shop, ShopAccess
+
+if TYPE_CHECKING:
+    from restock.bootstrap import Services
+
+
+def show(options: argparse.Namespace) -> int:
+    """Say how a shop is: its access, how often it is read, what is held back."""
+    with migrated_services() as services:
+        lines = list(_describe(services, services.shops.named(options.domain)))
+    width = max(len(name) for name, _ in lines)
+    for name, sentence in lines:
+        print(f"{name:<{width}}  {sentence}")
+    return 0
+
+
+def confirm(options: argparse.Namespace) -> int:
+    """Have people alerted about what changed settings alone made sellable; asks first."""
+    with migrated_services() as services:
+        shop = services.shops.named(options.domain)
+        held = services.restocks.what_would_open(shop.id)
+        if not held.variant_count:
+            print("Nothing is held back.")
+            return 0
+        print(f"Changed settings would alert {say_held(held)} now.")
+        if not (options.yes or _agrees()):
+            print("Nothing was changed.")
+            return 1
+        number = services.restocks.confirm_settings_change(shop.id)
+    print(f"Confirmed for {counted(number, 'variant')}. People are alerted in their order.")
+    return 0
+
+
+def say_reading(shop: Shop, state: ReconcileState | None, wanted_seconds: float) -> str:
+    """Say how often everything people wait for is read again: as it is reached, not as it is set."""
+    wanted = f"{wanted_seconds / 60:g} minutes (RECONCILE_MINUTES)"
+    if shop.access is not ShopAccess.granted:
+        return f"cannot be asked: what its webhooks told is gone through every {wanted}"
+    if state is None:
+        return f"nobody has waited yet; a round every {wanted} is set"
+    if state.interval_seconds is None or state.last_finished_at is None:
+        return f"the first round is under way; one every {wanted} is set"
+    variants = counted(state.last_variant_count or 0, "variant")
+    reached = f"every {state.interval_seconds / 60:.1f} minutes".replace(".0 ", " ")
+    if state.exceeds(wanted_seconds):
+        reached += f", set are {wanted}: the shop's API points allow no more"
+    return f"{reached}; {variants} in the last round, which ended {state.last_finished_at:%Y-%m-%d %H:%M} UTC"
+
+
+def say_held(held: HeldBack) -> str:
+    """Say whom a confirmed change of settings would alert about how much."""
+    people = "1 person" if held.people_count == 1 else f"{held.people_count} people"
+    return f"{people} about {counted(held.variant_count, 'variant')}"
+
+
+def counted(number: int, thing: str) -> str:
+    """Write a number of things."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def _describe(services: Services, shop: Shop) -> Iterator[tuple[str, str]]:
+    state = services.restocks.reconcile_state(shop.id)
+    held = services.restocks.what_would_open(shop.id)
+    yield "shop", f"{shop.domain}, {shop.state.value}"
+    yield "access", access_word(shop) or "none"
+    yield "scopes", ", ".join(sorted(shop.scopes)) or "none known"
+    yield "read again", say_reading(shop, state, services.restocks.reconcile_seconds)
+    way_on = f"; to alert them: restock shop confirm {shop.domain}"
+    yield "held back", f"{say_held(held)}{way_on}" if held.variant_count else "nothing"
+
+
+def _agrees() -> bool:
+    if not sys.stdin.isatty():
+        raise ValidationError("Nothing was changed: nobody can be asked here. Add --yes to alert them.")
+    return input("Alert them? [y/N] ").strip().lower() in ("y", "yes")
