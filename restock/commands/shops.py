@@ -88,7 +88,7 @@ def migrated_services() -> Iterator[Services]:
                 services.database.upgrade()
             yield services
         finally:
-            services.database.dispose()
+            services.close()
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
