@@ -332,6 +332,17 @@ def test_a_shop_that_has_the_app_is_not_erased(story: Story) -> None:
     assert rows(story, "SELECT count(*) FROM contacts") == [(1,)]
 
 
+def test_a_shop_that_lost_its_word_of_leaving_but_let_us_in_no_more_is_erased(story: Story) -> None:
+    """Shopify asks two days after the leaving; where its word was lost, access that is over tells the same."""
+    post(story, ADA)
+    with story.services.database.transaction() as session:
+        session.execute(text("UPDATE shops SET access = 'needs_reauth'"))
+    ask(story, "shop/redact", {})
+    while story.services.privacy.work_due(seconds=30):
+        pass
+    assert is_gone(story, ADA["email"])
+
+
 def test_an_erasure_killed_again_and_again_still_ends(story: Story) -> None:
     """Each call does one piece, as if its process died behind it; the next goes on from there."""
     services = story.services

@@ -40,6 +40,17 @@ def standing(session: Session, domain: str) -> Standing | None:
     return None if row is None else Standing(*row)
 
 
+_LEAVE = text("""
+    UPDATE shops SET state = 'uninstalled', uninstalled_at = now(), access = 'none', updated_at = now()
+    WHERE domain = :domain AND state = 'installed' AND access = 'needs_reauth'
+""")
+
+
+def leave_if_locked_out(session: Session, domain: str) -> None:
+    """Mark a shop as having left whose access is over: its own word that it leaves was lost on the way."""
+    session.execute(_LEAVE, {"domain": domain})
+
+
 def erase_piece(session: Session, table: str, shop_id: int, cursor: str | None) -> Piece:
     """Erase the next rows of a shop in one table that knows the shop by its id."""
     paging = REGISTRY[table].paging

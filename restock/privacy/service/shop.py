@@ -51,6 +51,7 @@ class ShopErasure:
         """Do one piece; return how far it has come, None when the request is settled."""
         if not repository.hold(session, request.id):
             return None
+        rows.leave_if_locked_out(session, request.shop_domain)
         shop = rows.standing(session, request.shop_domain)
         if shop is not None and shop.state == _INSTALLED:
             log.warning("privacy_shop_erasure_refused", request=request.id, shop=request.shop_domain)
