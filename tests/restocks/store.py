@@ -150,10 +150,18 @@ class Store:
         with self.database.transaction() as session:
             return list(session.execute(text(_PEOPLE), values).scalars())
 
-    def check(self) -> None:
-        """Look at the stock that is due and plan everything that follows."""
-        self.restocks.check_due()
+    def check(self, *, patient: bool = True) -> None:
+        """Look at the stock that is due and plan everything that follows; `patient`: however long answers take."""
+        while self.restocks.check_due() or self._is_asking():
+            if not patient:
+                break
         self.plan()
+
+    def _is_asking(self) -> bool:
+        """Wait a while for threads that ask; False when there are none."""
+        is_asking = bool(self.restocks.threads.busy())
+        self.restocks.threads.wait(1)
+        return is_asking
 
     def plan(self) -> None:
         while self.restocks.plan_due():
