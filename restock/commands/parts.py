@@ -16,7 +16,7 @@ from restock.local.crew.processes import TIED
 from restock.local.lifeline import StartError, tie_forks, tie_this_process
 from restock.local.sockets import free_port, port_is_taken
 
-BLOCKING_THREADS = 16  # most of them wait for a commit that they share: docs/performance.md
+BLOCKING_THREADS = 8  # most of them wait for a commit that they share; 16 gain nothing: docs/performance.md
 STOP_SECONDS = 5
 
 
