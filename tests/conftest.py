@@ -30,6 +30,7 @@ from restock.local.postgres import Postgres, start_postgres
 from restock.local.valkey import start_valkey
 from restock.shops.service import ShopService
 from restock.shops.values import Shop
+from tests.opened import opened
 
 hypothesis.settings.register_profile("restock", deadline=None)  # a busy machine is not a failing test
 hypothesis.settings.load_profile("restock")
@@ -189,9 +190,7 @@ def settings(make_settings: Callable[..., Settings], database_url: str, redis_ur
 @pytest.fixture
 def database(clean_database: str) -> Iterator[Database]:
     """This worker's database, empty, as the services have it."""
-    app = Flask("restock")
-    init_database(app, clean_database)
-    database = Database(app, clean_database)
+    database = opened(clean_database)
     yield database
     database.dispose()
 

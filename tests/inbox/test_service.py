@@ -17,6 +17,7 @@ from restock.inbox.values import InboxMessage, Received
 from restock.shops.service import ShopService
 from restock.shops.values import Shop, ShopState
 from tests.inbox.conftest import NOON, SAMPLES, Send, sample
+from tests.opened import nowhere
 
 LEVEL = {"inventory_item_id": 5, "location_id": 6, "available": 7, "updated_at": "2026-11-02T12:00:00Z"}
 
@@ -76,11 +77,9 @@ def test_a_statement_the_server_forgot_is_prepared_again(send: Send, database: D
     assert send("products/update", {}) is Received.new
 
 
-def test_without_a_database_the_sender_is_asked_to_come_back(inbox: InboxService, database: Database) -> None:
-    database.dispose()
-    database.dsn = "postgresql://nobody@127.0.0.1:1/none"
+def test_without_a_database_the_sender_is_asked_to_come_back() -> None:
     with pytest.raises(UnavailableError) as away:
-        inbox.receive(InboxMessage("demo.myshopify.com", "one", "products/update", b"{}"))
+        InboxService(nowhere(), 0).receive(InboxMessage("demo.myshopify.com", "one", "products/update", b"{}"))
     assert away.value.retry_after_seconds
 
 

@@ -15,8 +15,20 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def children(pid: int) -> set[int]:
+    """List the processes this one has started itself, now."""
+    return {child for child, parent in _parents().items() if parent == pid}
+
+
 def descendants(pid: int) -> set[int]:
     """List every process below this one, now."""
+    parents, found = _parents(), {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
+def _parents() -> dict[int, int]:
     parents = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -24,10 +36,7 @@ def descendants(pid: int) -> set[int]:
         except (FileNotFoundError, ProcessLookupError):
             continue
         parents[int(folder.name)] = int(fields[1])
-    found = {pid}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - {pid}
+    return parents
 
 
 def wait_until(true: Callable[[], object], seconds: float = 15.0, what: str = "it") -> None:

@@ -6,19 +6,18 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from flask import Flask
 from sqlalchemy import CursorResult, text
 from sqlalchemy.orm import Session
 
 import restock.catalog.repository as catalog
 from restock.channels.values import Blame, ChannelName, Doubt, Envelope, Outcome, Verdict
-from restock.database import Database, init_database
 from restock.deliveries.service import Deliveries, DeliveryNotices
 from restock.links import Links, Vault
 from restock.restocks.service import RestockService
 from restock.shops.service import ShopService
 from restock.shops.values import Shop
 from restock.subscriptions.service import SubscriptionService
+from tests.opened import opened
 
 VARIANT = 9_007_199_254_740_993  # larger than a float can hold
 KEY = "a-key-for-tests-only-000001"
@@ -97,9 +96,7 @@ class Store:
     """One shop, `demo`, and everything that works for it."""
 
     def __init__(self, url: str, channels: Sequence[RecordingChannel] = (), lease_seconds: float = 30) -> None:
-        app = Flask("restock")
-        init_database(app, url)
-        self.database = Database(app, url)
+        self.database = opened(url)
         self.shops = ShopService(self.database, Vault([KEY]))
         self.shop: Shop = self.shops.add("demo")
         self.channel = channels[0] if channels else RecordingChannel()
@@ -156,6 +153,13 @@ class Store:
             if not patient:
                 break
         self.plan()
+
+    def pass_over(self) -> int:
+        """Take the pages of passes that are due, however long answers take; return how many."""
+        taken = self.restocks.reconcile_due()
+        while self._is_asking():
+            pass
+        return taken
 
     def _is_asking(self) -> bool:
         """Wait a while for threads that ask; False when there are none."""

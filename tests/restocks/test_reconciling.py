@@ -75,7 +75,7 @@ def test_with_webhooks_switched_off_a_restock_is_found(store: Store, shopify: Pr
     shopify.put(stock_of(577, 2))
     store.sql("UPDATE reconcile_state SET next_at = now()")
     for _ in range(3):
-        store.restocks.reconcile_due()
+        store.pass_over()
         store.sql(
             "UPDATE reconcile_state SET next_at = least(next_at, now() - interval '1 s') WHERE started_at NOTNULL"
         )
@@ -103,7 +103,7 @@ def test_of_a_whole_page_that_is_back_every_message_knows_its_goods(store: Store
     begin(store)
     shopify.put(*(stock_of(one, int(one > 100)) for one in range(1, 241)))
     shopify.things = {one: goods_of(one) for one in range(1, 241)}
-    store.restocks.reconcile_due()
+    store.pass_over()
     assert store.one("SELECT count(*) FROM restock_events") == 140
     unnamed = (
         "SELECT count(*) FROM restock_events e LEFT JOIN variants v USING (shop_id, variant_id) WHERE v.title IS NULL"
@@ -117,21 +117,21 @@ def test_what_shopify_does_not_have_any_more_is_not_asked_for_its_name(store: St
     begin(store)
     shopify.put(stock_of(199), stock_of(200))
     shopify.things = {one: goods_of(one) for one in (199, 200)}
-    store.restocks.reconcile_due()
+    store.pass_over()
     assert store.sql("SELECT variant_id FROM variants ORDER BY 1") == [(199,), (200,)]
     store.sql("UPDATE reconcile_state SET next_at = now()")
-    store.restocks.reconcile_due()
+    store.pass_over()
     assert shopify.asked["goods"] == 1
 
 
 def test_a_pass_rests_after_each_page_so_that_a_shops_points_suffice(store: Store, shopify: PretendShopify) -> None:
     crowd(store, 300)
     begin(store)
-    assert store.restocks.reconcile_due() == 1
+    assert store.pass_over() == 1
     rest = store.one("SELECT extract(epoch FROM next_at - now()) FROM reconcile_state")
     assert 8 < float(str(rest)) < 9.5
     assert shopify.portions == [250]
-    assert store.restocks.reconcile_due() == 0
+    assert store.pass_over() == 0
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_when_a_pass_is_over_its_figures_are_kept_and_the_next_waits_for_its_tim
     fresh = store.restocks.reconcile_state(store.shop.id)
     assert fresh is not None
     assert fresh.interval_seconds is None
-    store.restocks.reconcile_due()
+    store.pass_over()
     state = store.restocks.reconcile_state(store.shop.id)
     assert state is not None
     assert state.started_at is None
@@ -192,15 +192,15 @@ def test_when_a_pass_is_over_its_figures_are_kept_and_the_next_waits_for_its_tim
 def test_points_that_are_used_up_put_the_pass_off_where_it_is(store: Store, shopify: PretendShopify) -> None:
     crowd(store, 300)
     begin(store)
-    store.restocks.reconcile_due()
+    store.pass_over()
     shopify.wrong = [AdminThrottledError(30)]
     store.sql("UPDATE reconcile_state SET next_at = now()")
-    store.restocks.reconcile_due()
+    store.pass_over()
     assert store.sql("SELECT cursor_variant_id, next_at > now() + interval '30 s' FROM reconcile_state") == [
         (250, True)
     ]
     store.sql("UPDATE reconcile_state SET next_at = now()")
-    store.restocks.reconcile_due()
+    store.pass_over()
     assert store.sql("SELECT last_variant_count FROM reconcile_state") == [(300,)]
 
 
@@ -211,7 +211,7 @@ def test_a_shop_that_does_not_answer_is_tried_later(
     crowd(store, 1)
     begin(store)
     shopify.wrong = [error]
-    store.restocks.reconcile_due()
+    store.pass_over()
     wait = float(str(store.one("SELECT extract(epoch FROM next_at - now()) FROM reconcile_state")))
     assert seconds - 2 < wait <= seconds
 
@@ -219,10 +219,10 @@ def test_a_shop_that_does_not_answer_is_tried_later(
 def test_what_was_read_since_the_pass_began_is_not_asked_about_again(store: Store, shopify: PretendShopify) -> None:
     crowd(store, 300)
     begin(store)
-    store.restocks.reconcile_due()
+    store.pass_over()
     store.sql("UPDATE reconcile_state SET next_at = now(), cursor_variant_id = 0")
     shopify.portions.clear()
-    store.restocks.reconcile_due()
+    store.pass_over()
     assert shopify.portions == [50]
 
 
@@ -253,7 +253,7 @@ def test_a_shop_that_has_left_or_closed_its_door_is_forgotten(store: Store, shop
     crowd(store, 1)
     begin(store)
     shopify.let_in = set()
-    store.restocks.reconcile_due()
+    store.pass_over()
     assert store.one("SELECT count(*) FROM reconcile_state") == 0
     store.sql("UPDATE shops SET state = 'uninstalled'")
     assert store.restocks.reconcile() == 0
@@ -263,11 +263,11 @@ def test_changed_settings_are_read_by_at_once_and_open_nothing(store: Store, sho
     crowd(store, 3)
     shopify.put(*(stock_of(one, 4, has_online_page=False) for one in (1, 2, 3)))
     begin(store)
-    store.restocks.reconcile_due()
+    store.pass_over()
     assert not store.restocks.due().passes
     store.set(publication_check="any")
     store.restocks.reconcile()
-    store.restocks.reconcile_due()
+    store.pass_over()
     assert store.restocks.what_would_open(store.shop.id).people_count == 3
     assert store.one("SELECT count(*) FROM restock_events") == 0
 

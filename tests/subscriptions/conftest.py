@@ -6,25 +6,23 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from flask import Flask
 
 from restock.channels.values import ChannelName
-from restock.database import Database, init_database
+from restock.database import Database
 from restock.ids import address_hash
 from restock.links import Vault
 from restock.shops.service import ShopService
 from restock.shops.values import Shop
 from restock.subscriptions.service import SubscriptionService
 from restock.subscriptions.values import ContactFacts, Provenance, RegisteredIntent, Signup, SuppressionReason
+from tests.opened import opened
 
 VARIANT, PRODUCT = 111, 222
 
 
 @pytest.fixture
 def database(clean_database: str) -> Iterator[Database]:
-    app = Flask("restock")
-    init_database(app, clean_database)
-    database = Database(app, clean_database)
+    database = opened(clean_database)
     for table in ("shops", "contacts", "subscriptions"):  # so that a test can name the first row
         database.hot().execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 1, false)")
     yield database
