@@ -207,7 +207,7 @@ def main(words: Sequence[str] | None = None, root: Path | None = None) -> int:
 def _hand_over(words: list[str], home: Path) -> int:
     if words[:1] == ["test"]:
         os.chdir(home)
-        # The whole suite: one more than cores, since many tests wait for processes; a chosen part starts sooner without.
+        # The whole suite: one more than cores, for many tests wait for processes; a chosen part starts sooner without.
         chosen = words[1:] or ["-n", str((os.cpu_count() or 1) + 1)]
         _become([sys.executable, "-m", "pytest", *chosen])
     try:
