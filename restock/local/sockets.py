@@ -10,6 +10,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import random
 import socket
 import stat
 from pathlib import Path
@@ -17,6 +18,8 @@ from pathlib import Path
 from restock.local.lifeline import StartError
 
 LONGEST_PATH = 100  # 108 bytes on Linux, 104 on macOS, both with the ending zero
+_OUR_PORTS = range(20_000, 32_000)  # Linux hands out 32768 and above, macOS 49152 and above
+_TRIES = 50
 _SHORT_ROOT = Path("/tmp")  # noqa: S108 - the folder below it is private, and checked
 
 
@@ -53,7 +56,13 @@ def private_folder(folder: Path) -> Path:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Find a TCP port nobody uses; someone may take it before you do. Raises StartError for a host that is not ours."""
+    """Find a TCP port nobody uses; someone may take it before you do. Raises StartError for a host that is not ours.
+
+    Below the ports that the system hands out by itself: any client's connection could take one of those meanwhile.
+    """
+    for port in random.sample(_OUR_PORTS, _TRIES):
+        with contextlib.suppress(OSError), _bound(host, port) as probe:
+            return int(probe.getsockname()[1])
     with _bound(host, 0) as probe:
         return int(probe.getsockname()[1])
 

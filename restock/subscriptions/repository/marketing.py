@@ -50,7 +50,7 @@ _SHOPS = text("""
 _CLAIM = text("""
     WITH taken AS (
         UPDATE marketing_writes SET next_at = now() + make_interval(secs => :lease_seconds)
-        WHERE id IN (
+        WHERE id = (  -- not IN: a plan that asks the inner query again would take another row each time
             SELECT id FROM marketing_writes WHERE shop_id = :shop_id AND state = 'due' AND next_at <= now()
             ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING id, contact_id, said_at, attempts, next_at
