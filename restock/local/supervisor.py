@@ -23,7 +23,7 @@ from restock.local.instance import Instance
 from restock.local.lifeline import LINUX, StartError
 from restock.local.sockets import free_port, port_is_taken
 
-TO_OPEN = (("Playground store", "/playground"),)  # what the welcome names: pages for people that are there
+TO_OPEN = (("Playground store", "/playground"), ("Its merchant's pages", "/?shop=playground"))  # what the welcome names
 _READY_SECONDS = 60.0
 _NEWCOMERS_SETTLE_SECONDS = "1"  # in the playground nobody moves stock about in bursts, and somebody watches
 _PAUSE_SECONDS = 0.05

@@ -38,6 +38,13 @@ class QuantityRule(StrEnum):
     ignore = "ignore"  # everybody counts as one unit
 
 
+class QueueOrder(StrEnum):
+    """Who of a queue is served first."""
+
+    oldest = "oldest"  # who has waited longest
+    newest = "newest"  # who came last
+
+
 class PolicyPreset(StrEnum):
     """The ready-made ways to share a restock out."""
 
@@ -48,12 +55,21 @@ class PolicyPreset(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NotificationPolicy:
-    """How a restock is shared out. `factor` None means everybody at once."""
+    """How a restock is shared out. `factor` None means everybody at once.
+
+    `priority_tag`: customers with this tag in Shopify stand before all others; None: nobody does. `max_offers`: after
+    so many turns without buying the waiting ends. `reminder_count` messages follow the first, `reminder_hours` apart.
+    """
 
     factor: float | None = 2.0
     turn_minutes: int = 60
     minimum_units: int = 1
     quantity_rule: QuantityRule = QuantityRule.require
+    order: QueueOrder = QueueOrder.oldest
+    priority_tag: str | None = None
+    max_offers: int = 3
+    reminder_count: int = 0
+    reminder_hours: int = 24
 
 
 PRESETS: Mapping[PolicyPreset, NotificationPolicy] = {

@@ -170,6 +170,29 @@ class IntentRow(Base):
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
 
 
+class SubscriptionEventRow(Base):
+    """What happened to a subscription and has no row of its own elsewhere: only ever added to.
+
+    `reason` is a stable word; `units` and `free_units` are what was wanted and what was free then; `said_by` is who
+    ended it: shopper, merchant, provider, shopify or restock.
+    """
+
+    __tablename__ = "subscription_events"
+    __table_args__ = (Index("ix_subscription_events_of", "subscription_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"))
+    subscription_id: Mapped[int] = mapped_column(ForeignKey("subscriptions.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(Text)
+    event_id: Mapped[int | None] = mapped_column(BigInteger)
+    offer_id: Mapped[int | None] = mapped_column(BigInteger)
+    units: Mapped[int | None] = mapped_column(BigInteger)
+    free_units: Mapped[int | None] = mapped_column(BigInteger)
+    said_by: Mapped[str | None] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+
+
 class ConsentRow(Base):
     """What was said, where and when: only ever added to."""
 

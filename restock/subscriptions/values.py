@@ -105,6 +105,32 @@ class QueuePlace:
     market_id: int = 0
 
 
+class HistoryKind(StrEnum):
+    """What can happen to a subscription and leaves no other row behind."""
+
+    passed_over = "passed_over"  # a wave went by: `reason` is why, the place is kept
+    missed = "missed"  # sold out, or taken by others, during the own turn: back to the old place
+    returned = "returned"  # a turn whose message never arrived: back to the old place
+    declined = "declined"  # "not now": the turn went to the next in line
+    lent_on = "lent_on"  # slept too long: the units went to the next in line meanwhile
+    cancelled = "cancelled"  # left, or was taken out
+    expired = "expired"  # waited too long, or had as many turns as the shop gives
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One thing that happened. `units` and `free_units`: what was wanted and what was free then, where that matters."""
+
+    subscription_id: int
+    kind: HistoryKind
+    reason: str | None = None
+    event_id: int | None = None
+    offer_id: int | None = None
+    units: int | None = None
+    free_units: int | None = None
+    said_by: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class OrderLine:
     """One line of an order: so many units of one variant, and what was paid for them in hundredths."""

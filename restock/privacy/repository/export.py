@@ -36,6 +36,7 @@ SECTIONS: Sequence[tuple[str, str, str]] = (
         "contact_id = ANY(:contacts) OR (contact_id = ANY(:shared_contacts) AND customer_id = ANY(:handles))",
     ),
     ("offers", "offers", "subscription_id = ANY(:subscriptions)"),
+    ("history", "subscription_events", "subscription_id = ANY(:subscriptions)"),
     (
         "messages",
         "deliveries",

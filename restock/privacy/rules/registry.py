@@ -91,6 +91,12 @@ REGISTRY: Mapping[str, TableRule] = {
         found=Found.subscription,
         exported=_listed("id subscription_id units state reason accepted_at ends_at created_at"),
     ),
+    "subscription_events": TableRule(
+        Paging.bigint,
+        _words("id shop_id subscription_id kind reason event_id offer_id units free_units said_by at"),
+        found=Found.subscription,
+        exported=_listed("subscription_id kind reason units said_by at"),
+    ),
     "intents": TableRule(
         Paging.uuid,
         _words("shop_id variant_id product_id market_id"),

@@ -18,6 +18,7 @@ from restock.shops.values import (
     PolicyPreset,
     PublicationCheck,
     QuantityRule,
+    QueueOrder,
     Shop,
     ShopSettings,
 )
@@ -131,6 +132,11 @@ def _policy_texts(policy: NotificationPolicy) -> dict[str, str]:
         "policy.turn_minutes": str(policy.turn_minutes),
         "policy.minimum_units": str(policy.minimum_units),
         "policy.quantity_rule": policy.quantity_rule,
+        "policy.order": policy.order,
+        "policy.priority_tag": policy.priority_tag or "",
+        "policy.max_offers": str(policy.max_offers),
+        "policy.reminder_count": str(policy.reminder_count),
+        "policy.reminder_hours": str(policy.reminder_hours),
     }
 
 
@@ -186,6 +192,17 @@ _ROWS = (
     Setting("policy.turn_minutes", texts.whole(1, 10_080), str, "60", "a whole number from 1 to 10080"),
     Setting("policy.minimum_units", texts.whole(1, 1_000_000), str, "1", "a whole number from 1 to 1000000"),
     Setting("policy.quantity_rule", texts.one_of(QuantityRule), str, QuantityRule.require, "require or ignore"),
+    Setting("policy.order", texts.one_of(QueueOrder), str, QueueOrder.oldest, "oldest or newest"),
+    Setting(
+        "policy.priority_tag",
+        texts.read_tag,
+        lambda value: value or "",
+        "",
+        f"a customer tag of Shopify's, at most {texts.LONGEST_TAG} characters without a comma",
+    ),
+    Setting("policy.max_offers", texts.whole(1, 20), str, "3", "a whole number from 1 to 20"),
+    Setting("policy.reminder_count", texts.whole(0, 2), str, "0", "0, 1 or 2"),
+    Setting("policy.reminder_hours", texts.whole(1, 336), str, "24", "a whole number from 1 to 336"),
     Setting("expire_days", texts.whole(1, 3650), str, str(_DEFAULTS.expire_days), "a whole number from 1 to 3650"),
     Setting(
         "attribution_days", texts.whole(1, 90), str, str(_DEFAULTS.attribution_days), "a whole number from 1 to 90"

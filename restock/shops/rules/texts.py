@@ -26,6 +26,7 @@ MOST_LOCATIONS = 200
 MOST_MARKETS = 50
 LONGEST_URL = 500
 LONGEST_NAME = 100
+LONGEST_TAG = 255  # Shopify's limit for a tag
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 EVERYONE = float("inf")
 _YES = frozenset({"true", "yes", "on", "1"})
@@ -157,5 +158,11 @@ def read_locale(text: str) -> str:
 
 def read_name(text: str) -> str:
     if len(text) > LONGEST_NAME or not text.isprintable():
+        raise ValueError
+    return text
+
+
+def read_tag(text: str) -> str:
+    if len(text) > LONGEST_TAG or "," in text or not text.isprintable():
         raise ValueError
     return text

@@ -8,6 +8,7 @@ from __future__ import annotations
 from restock.subscriptions.repository.confirmations import confirm, contact_view, take_confirmations_due
 from restock.subscriptions.repository.endings import expire_due, suppress, unsubscribe
 from restock.subscriptions.repository.erasing import drop_ended, sweep_orphans
+from restock.subscriptions.repository.history import add_history
 from restock.subscriptions.repository.queue import (
     attach_offers,
     mark_notified,
@@ -19,6 +20,7 @@ from restock.subscriptions.repository.queue import (
 )
 
 __all__ = [
+    "add_history",
     "attach_offers",
     "confirm",
     "contact_view",

@@ -1,0 +1,30 @@
+"""The timeline of a subscription, as far as no other row tells it. Only ever added to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from restock.subscriptions.values import HistoryEntry
+
+_ADD = text("""
+    INSERT INTO subscription_events
+        (shop_id, subscription_id, kind, reason, event_id, offer_id, units, free_units, said_by)
+    SELECT :shop_id, said.*
+    FROM unnest(
+        CAST(:subscription_id AS bigint[]), CAST(:kind AS text[]), CAST(:reason AS text[]),
+        CAST(:event_id AS bigint[]), CAST(:offer_id AS bigint[]), CAST(:units AS bigint[]),
+        CAST(:free_units AS bigint[]), CAST(:said_by AS text[])
+    ) AS said
+""")
+
+_COLUMNS = ("subscription_id", "kind", "reason", "event_id", "offer_id", "units", "free_units", "said_by")
+
+
+def add_history(session: Session, shop_id: int, entries: Sequence[HistoryEntry]) -> None:
+    """Write down what happened to subscriptions of one shop, in the transaction in which it happens."""
+    if entries:
+        values = {column: [getattr(entry, column) for entry in entries] for column in _COLUMNS}
+        session.execute(_ADD, {"shop_id": shop_id, **values})
