@@ -20,6 +20,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "intents": ("Requests", "What was asked for, as it was asked."),
     "consents": ("Consent", "Every yes and no, with when and where it was said."),
     "offers": ("Turns", "The times when goods were back and it was this person's turn."),
+    "history": ("While waiting", "What happened to an alert while it waited: passed over, missed, passed on."),
     "messages": ("Messages", "What was sent, what became of it, and whether its link was followed."),
     "suppressions": ("Blocked addresses", "Addresses that are never written to, and why."),
     "purchases": ("Purchases", "Orders that followed an alert."),
