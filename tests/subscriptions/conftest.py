@@ -10,7 +10,6 @@ import pytest
 from restock.channels.values import ChannelName
 from restock.database import Database
 from restock.ids import address_hash
-from restock.links import Vault
 from restock.shops.service import ShopService
 from restock.shops.values import Shop
 from restock.subscriptions.service import SubscriptionService
@@ -27,11 +26,6 @@ def database(clean_database: str) -> Iterator[Database]:
         database.hot().execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 1, false)")
     yield database
     database.dispose()
-
-
-@pytest.fixture
-def shops(database: Database) -> ShopService:
-    return ShopService(database, Vault(["a-key-for-tests-only-000001"]))
 
 
 @pytest.fixture
