@@ -17,6 +17,7 @@ from restock.channels.values import ChannelName
 from restock.clock import SystemClock
 from restock.config import Settings
 from restock.database import Database, init_database
+from restock.deliveries.rules import patience_of
 from restock.deliveries.service import Deliveries, DeliveryNotices
 from restock.errors import ConfigurationError
 from restock.inbox.service import InboxService
@@ -104,9 +105,15 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
     subscriptions = SubscriptionService(database, settings.settle_seconds)
     channels = open_channels(settings)
     marketing = MarketingWriteBack(database, tokens, admin)
-    purchases = PurchaseService(database, DeliveryNotices(), settings.settle_seconds)
+    purchases = PurchaseService(database, DeliveryNotices(), settings.settle_seconds, settings.delivery_lease_seconds)
     stock = CatalogService(database, tokens, admin)
-    restocks = RestockService(database, DeliveryNotices(), settings.reconcile_minutes * 60, stock=stock)
+    restocks = RestockService(
+        database,
+        DeliveryNotices(),
+        settings.reconcile_minutes * 60,
+        stock=stock,
+        lease_seconds=settings.delivery_lease_seconds,
+    )
     privacy = _open_privacy(settings, database, vault, restocks, shops)
     shoppers_news = (*order_effects(purchases), *consent_effects(marketing))
     effects = (*shop_effects(shops, upkeep.start), *shoppers_news, *privacy_effects(privacy))
@@ -158,6 +165,7 @@ def _open_deliveries(  # noqa: PLR0917 (every port by its own name)
         lease_seconds=settings.delivery_lease_seconds,
         reading_max_age_seconds=settings.reading_max_age_seconds,
         clock=SystemClock(),
+        patience=patience_of(settings.retry_ladder_seconds),
     )
 
 

@@ -18,6 +18,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from restock.errors import ConfigurationError
+from restock.failpoints import failpoint_faults
 
 _API_VERSION = re.compile(r"\d{4}-\d{2}|unstable", re.ASCII)
 _HOST_AND_PORT = re.compile(r"[a-z0-9.-]+:\d{1,5}|\[[0-9a-f:]+\]:\d{1,5}", re.ASCII)
@@ -69,6 +70,7 @@ class Settings(BaseSettings):
     reconcile_minutes: float = Field(default=15.0, gt=0, le=1440)
     workers: int = Field(default=2, ge=1, le=64)  # RQ workers that deliver; one more looks after stock
     delivery_lease_seconds: float = Field(default=60.0, ge=2, le=600)
+    retry_ladder_seconds: Annotated[tuple[float, ...], NoDecode] = ()  # development only; (): minutes, as written down
     sweep_seconds: float = Field(default=1.0, ge=0.05, le=60)
     retention_days: int = Field(default=730, ge=30, le=3650)  # how long what is over is kept
     reading_max_age_seconds: float = Field(default=120.0, ge=1, le=3600)
@@ -85,6 +87,18 @@ class Settings(BaseSettings):
     @classmethod
     def _split_hosts(cls, value: object) -> object:
         return tuple(h.strip().lower() for h in value.split(",") if h.strip()) if isinstance(value, str) else value
+
+    @field_validator("retry_ladder_seconds", mode="before")
+    @classmethod
+    def _split_ladder(cls, value: object) -> object:
+        return tuple(rung.strip() for rung in value.split(",") if rung.strip()) if isinstance(value, str) else value
+
+    @field_validator("retry_ladder_seconds")
+    @classmethod
+    def _rungs_that_wait(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(0 < rung <= 3600 for rung in value):
+            raise ValueError("must be seconds such as 30,120,600,1800, each more than 0 and at most 3600")
+        return value
 
     @field_validator("*", mode="before")
     @classmethod
@@ -136,8 +150,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _production_is_strict(self) -> Settings:
-        if self.is_production and (missing := production_faults(self)):
-            raise ValueError("\n".join(missing))
+        faults = failpoint_faults(os.environ, is_production=self.is_production)
+        if self.is_production:
+            faults += production_faults(self)
+        if faults:
+            raise ValueError("\n".join(faults))
         return self
 
     @property
@@ -170,6 +187,8 @@ def production_faults(settings: Settings) -> list[str]:
         faults.append("SECRET_KEY is too short: use 32 or more random characters")
     if settings.push_extra_hosts:
         faults.append("PUSH_EXTRA_HOSTS is for development only: unset it")
+    if settings.retry_ladder_seconds:
+        faults.append("RETRY_LADDER_SECONDS is for development only: unset it")
     if settings.playground_shopify_url:
         faults.append("PLAYGROUND_SHOPIFY_URL is for development only: unset it")
     return faults

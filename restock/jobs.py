@@ -27,6 +27,8 @@ from rq.exceptions import DeserializationError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from restock.failpoints import failpoint
+
 log = structlog.get_logger(__name__)
 
 NOTIFY_CHANNEL = "restock"
@@ -138,6 +140,7 @@ class Doorbell:
         spec = JOBS[job]
         if not all(_is_id(value) for value in ids.values()):
             raise ValueError("a job carries ids and plain words only")
+        failpoint("ring.before")
         try:
             self._queues[spec.queue].enqueue_call(
                 spec.function,
@@ -151,6 +154,7 @@ class Doorbell:
             )
         except (redis.RedisError, OSError):
             return False
+        failpoint("ring.after")
         return True
 
     def waiting(self, queue: Queue) -> list[str] | None:

@@ -28,6 +28,26 @@ _MAY_BE_ASKED = frozenset({None, SuppressionReason.unsubscribed})
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How long what was not taken waits before it is tried again, in seconds: each rung, and for a provider away."""
+
+    ladder: tuple[float, ...] = LADDER_SECONDS
+    provider_pause: tuple[float, float] = PROVIDER_PAUSE_SECONDS
+
+    @property
+    def max_attempts(self) -> int:
+        return len(self.ladder) + 1
+
+
+PATIENCE = Patience()
+
+
+def patience_of(ladder: tuple[float, ...]) -> Patience:
+    """Wait as long as these rungs say, for a provider that is down too; () is the ladder as it stands."""
+    return Patience(ladder, (ladder[0], ladder[-1])) if ladder else PATIENCE
+
+
+@dataclass(frozen=True, slots=True)
 class Send:
     """It may leave now."""
 
@@ -119,7 +139,9 @@ class StayUnknown:
     """Nobody can say, and sending again would tell somebody twice: shown as it is."""
 
 
-def next_step(outcome: Outcome, attempt: int, age_seconds: float) -> Sent | RetryAt | Failed | Unknown:
+def next_step(
+    outcome: Outcome, attempt: int, age_seconds: float, patience: Patience = PATIENCE
+) -> Sent | RetryAt | Failed | Unknown:
     """Decide what follows from one hand-over. `attempt` counts from 1; `age_seconds` is since it was queued."""
     match outcome.verdict:
         case Verdict.accepted:
@@ -131,21 +153,21 @@ def next_step(outcome: Outcome, attempt: int, age_seconds: float) -> Sent | Retr
         case Verdict.deferred if outcome.reason == NOT_REACHED:
             return RetryAt(0, NOT_REACHED, counts=False)
         case Verdict.deferred if outcome.blame is Blame.provider:
-            shortest, longest = PROVIDER_PAUSE_SECONDS
+            shortest, longest = patience.provider_pause
             pause = max(outcome.retry_after_seconds or 0.0, min(max(age_seconds, shortest), longest))
             return RetryAt(_spread(min(pause, LONGEST_RETRY_AFTER_SECONDS), outcome), outcome.reason, counts=False)
         case Verdict.deferred:
-            return _climb(outcome, attempt)
+            return _climb(outcome, attempt, patience)
         case _:
             assert_never(outcome.verdict)
 
 
-def _climb(outcome: Outcome, attempt: int) -> RetryAt | Failed:
+def _climb(outcome: Outcome, attempt: int, patience: Patience) -> RetryAt | Failed:
     """Take the next rung of the ladder; a provider's own wish counts where it is longer."""
-    if attempt >= MAX_ATTEMPTS:
+    if attempt >= patience.max_attempts:
         return Failed(outcome.reason or "gave_up")
     asked = min(outcome.retry_after_seconds or 0.0, LONGEST_RETRY_AFTER_SECONDS)
-    return RetryAt(max(asked, _spread(LADDER_SECONDS[attempt - 1], outcome)), outcome.reason or "deferred")
+    return RetryAt(max(asked, _spread(patience.ladder[attempt - 1], outcome)), outcome.reason or "deferred")
 
 
 def _spread(seconds: float, outcome: Outcome) -> float:

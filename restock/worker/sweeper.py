@@ -17,6 +17,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from restock.bootstrap import build_services
 from restock.config import Settings
+from restock.failpoints import failpoint
 from restock.jobs import NOTIFY_CHANNEL, Notifier
 from restock.worker.process import chain_of
 from restock.worker.steps import Step, steps_of
@@ -107,6 +108,7 @@ class Sweeper:
                 self._run(step)
 
     def _run(self, step: Step) -> None:
+        failpoint("sweep.step")
         try:
             step.run()
         except (OperationalError, InterfaceError) as error:

@@ -20,6 +20,7 @@ from restock.clock import Clock, SystemClock
 from restock.database import Database
 from restock.deliveries.repository import lanes, notices
 from restock.deliveries.repository.clicks import count_click, look
+from restock.deliveries.rules import PATIENCE, Patience
 from restock.deliveries.service.claiming import Claiming, load_shop
 from restock.deliveries.service.doubts import Doubts
 from restock.deliveries.service.ports import Suppressions, Turns
@@ -27,6 +28,7 @@ from restock.deliveries.service.receipts import Receipts
 from restock.deliveries.service.recording import Recording
 from restock.deliveries.service.sending import Sending
 from restock.deliveries.values import Batch, Drained, NewDelivery, SkipReason
+from restock.failpoints import failpoint
 from restock.links import Links
 from restock.restocks.values import OfferNotice
 
@@ -75,6 +77,7 @@ class Deliveries:
     lease_seconds: float = 60.0
     reading_max_age_seconds: float = 120.0
     clock: Clock = field(default_factory=SystemClock)
+    patience: Patience = PATIENCE
 
     def claim(self, channel: ChannelName, limit: int) -> Batch | None:
         """Claim up to `limit` deliveries of the lane served longest ago; None when nothing is due."""
@@ -111,7 +114,12 @@ class Deliveries:
             fresh = [
                 NewDelivery(d.shop_id, d.channel, kind, f"confirm:{d.contact_id}:{today}", d.contact_id) for d in due
             ]
-            return notices.add(session, fresh)
+            added = notices.add(session, fresh)
+            if added:
+                failpoint("confirmations.before_commit")
+        if added:
+            failpoint("confirmations.after_commit")
+        return added
 
     def queue_test(self, shop_id: int, contact_id: int, channel: ChannelName) -> bool:
         """Queue a sample message to a contact, at most one a minute; False when this minute has had its one."""
@@ -151,7 +159,7 @@ class Deliveries:
 
     @cached_property
     def _sending(self) -> Sending:
-        recording = Recording(self.database, self.turns, self.suppressions)
+        recording = Recording(self.database, self.turns, self.suppressions, self.patience)
         return Sending(self.database, self.channels, self._claiming, recording, self.lease_seconds, self.clock)
 
     @cached_property

@@ -21,6 +21,7 @@ from restock.deliveries.repository import claims, lanes
 from restock.deliveries.service.envelopes import seal_envelopes
 from restock.deliveries.service.ports import Turns
 from restock.deliveries.values import Batch, ClaimedRow, Lane, LaneFacts, MessageFacts, PersonFacts, SkipReason
+from restock.failpoints import failpoint
 from restock.ids import new_token
 from restock.links import Links
 from restock.shops.repository import by_id
@@ -59,6 +60,8 @@ class Claiming:
             prices = catalog.market_prices(session, shop, markets_of(sending))
             if len(rows) < limit:
                 lanes.settle(session, lane.id)
+            failpoint("claim.before_commit")
+        failpoint("claim.after_commit")
         envelopes = seal_envelopes(sending, MessageFacts(shop, goods, prices), self.links)
         return Batch(token, lane, shop, {row.id: row for row in sending}, envelopes)
 

@@ -19,6 +19,7 @@ from restock.deliveries.service.envelopes import seal_envelopes
 from restock.deliveries.service.ports import Turns
 from restock.deliveries.service.recording import offers_of
 from restock.deliveries.values import Doubtful, MessageFacts
+from restock.failpoints import failpoint
 from restock.links import Links
 
 
@@ -34,7 +35,12 @@ class Doubts:
     def expire_leases(self, limit: int) -> int:
         """Take deliveries from workers that were lost; return how many."""
         with self.database.transaction() as session:
-            return outcomes.expire_leases(session, rules.LEASE_OVER, limit)
+            taken = outcomes.expire_leases(session, rules.LEASE_OVER, limit)
+            if taken:
+                failpoint("lease.before_commit")
+        if taken:
+            failpoint("lease.after_commit")
+        return taken
 
     def resolve(self, limit: int, lease_seconds: float) -> int:
         """Decide about up to `limit` doubtful deliveries of each channel; return how many."""
@@ -53,7 +59,9 @@ class Doubts:
             shop = load_shop(session, shop_id)
             goods = catalog.product_facts(session, shop, {row.variant_id for row in rows if row.variant_id})
             prices = catalog.market_prices(session, shop, markets_of(rows))
+        failpoint("doubt.before_lookup")
         known = channel.lookup(seal_envelopes(rows, MessageFacts(shop, goods, prices), self.links))
+        failpoint("doubt.after_lookup")
         sent: dict[int, str | None] = {}
         again: list[Again] = []
         open_ended: list[int] = []
@@ -74,3 +82,4 @@ class Doubts:
             # One that stays unknown may well have arrived: the turn runs, and nobody is told twice.
             self.turns.offers_accepted(session, shop, offers_of(ended))
             lanes.advance(session, seconds_by_lane)
+            failpoint("doubt.before_commit")

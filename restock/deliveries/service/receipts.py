@@ -18,6 +18,7 @@ from restock.deliveries.repository import receipts
 from restock.deliveries.repository.receipts import Moved
 from restock.deliveries.service.claiming import load_shop
 from restock.deliveries.service.ports import Suppressions, Turns
+from restock.failpoints import failpoint
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Receipts:
                 self.suppressions.suppress(session, moved.shop_id, moved.contact_id, why)
             if moved.offer_id is not None:
                 self._tell(session, moved, moved.offer_id, receipt)
+            failpoint("receipt.before_commit")
         return True
 
     def _tell(self, session: Session, moved: Moved, offer_id: int, receipt: Receipt) -> None:

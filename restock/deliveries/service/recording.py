@@ -17,6 +17,7 @@ from restock.deliveries.repository import lanes, outcomes
 from restock.deliveries.repository.outcomes import Again, Ended
 from restock.deliveries.service.ports import Suppressions, Turns
 from restock.deliveries.values import Batch, ClaimedRow
+from restock.failpoints import failpoint
 from restock.shops.values import Shop
 from restock.subscriptions.values import SuppressionReason
 
@@ -28,7 +29,8 @@ DOUBT_WAIT_SECONDS = 5.0  # a provider may need a moment before it can be asked 
 class _Steps:
     """The outcomes of one group, sorted by what follows from them."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: rules.Patience) -> None:
+        self._patience = patience
         self.sent: dict[int, str | None] = {}
         self.again: list[Again] = []
         self.failed: dict[int, str] = {}
@@ -36,7 +38,7 @@ class _Steps:
         self.unknown: dict[int, str] = {}
 
     def add(self, row: ClaimedRow, outcome: Outcome, now_seconds: float) -> None:
-        step = rules.next_step(outcome, row.attempt + 1, now_seconds - row.created_at.timestamp())
+        step = rules.next_step(outcome, row.attempt + 1, now_seconds - row.created_at.timestamp(), self._patience)
         match step:
             case rules.Sent():
                 self.sent[row.id] = outcome.provider_message_id
@@ -59,10 +61,11 @@ class Recording:
     database: Database
     turns: Turns
     suppressions: Suppressions
+    patience: rules.Patience = rules.PATIENCE
 
     def record(self, batch: Batch, told: Sequence[Outcome], now_seconds: float) -> None:
         """Record a group of outcomes; a repeat changes nothing, and what another worker has taken over stays."""
-        steps = _Steps()
+        steps = _Steps(self.patience)
         for outcome in told:
             if outcome.delivery_id in batch.rows:
                 steps.add(batch.rows[outcome.delivery_id], outcome, now_seconds)
@@ -73,6 +76,8 @@ class Recording:
             seconds_by_lane = outcomes.requeue(session, steps.again, batch.token)
             self._tell(session, batch.shop, sent, failed, steps)
             lanes.advance(session, seconds_by_lane)
+            failpoint("record.before_commit")
+        failpoint("record.after_commit")
         # Known already from a receipt that overtook this record, or taken over by another worker.
         if late := len(steps.sent) - len(sent):
             log.debug("outcomes_too_late", channel=batch.lane.channel.value, count=late)

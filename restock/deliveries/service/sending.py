@@ -15,10 +15,10 @@ from restock.channels.values import Blame, ChannelName, Outcome, Verdict
 from restock.clock import Clock, SystemClock
 from restock.database import Database
 from restock.deliveries.repository import lanes, outcomes
-from restock.deliveries.rules import PROVIDER_PAUSE_SECONDS
 from restock.deliveries.service.claiming import Claiming
 from restock.deliveries.service.recording import Recording
 from restock.deliveries.values import Batch, Drained
+from restock.failpoints import failpoint
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +83,7 @@ class Sending:
         try:
             with _ending(stream) as answers:
                 for outcome in answers:
+                    failpoint("send.answered")
                     told.count(outcome)
                     group.waiting.append(outcome)
                     if group.is_ripe:
@@ -119,9 +120,10 @@ class Sending:
             lease.since = asked
 
     def _pause(self, channel: ChannelName) -> None:
-        log.warning("provider_down", channel=channel.value, pause_seconds=PROVIDER_PAUSE_SECONDS[0])
+        pause = self.recording.patience.provider_pause[0]
+        log.warning("provider_down", channel=channel.value, pause_seconds=pause)
         with self.database.transaction() as session:
-            lanes.pause(session, channel, PROVIDER_PAUSE_SECONDS[0])
+            lanes.pause(session, channel, pause)
 
 
 @dataclass

@@ -21,6 +21,7 @@ from restock.catalog import repository as catalog
 from restock.catalog.values import ItemGone, ItemSaid, LevelSaid, ProductGone, ProductSaid, VariantSaid
 from restock.database import Database
 from restock.errors import UnavailableError
+from restock.failpoints import failpoint
 from restock.inbox import repository
 from restock.inbox.repository import DueMessage
 from restock.inbox.rules.envelope import GiveUp, TryAgain, after_failure
@@ -69,9 +70,13 @@ class InboxService:
 
         Messages that arrive together share a commit. Raises UnavailableError when the database is away.
         """
+        failpoint("inbox.before_insert")
         if len(message.body) > LARGEST_SHARED_BYTES:
-            return self._store_alone(message)
-        return self._batches.write(message, [(message.shop_domain, message.webhook_id)])
+            received = self._store_alone(message)
+        else:
+            received = self._batches.write(message, [(message.shop_domain, message.webhook_id)])
+        failpoint("inbox.after_insert")
+        return received
 
     @cached_property
     def _batches(self) -> Batches[InboxMessage, Received]:
@@ -103,6 +108,10 @@ class InboxService:
             repository.finish(session, batch.applied, InboxState.applied)
             for reason, message_ids in batch.kept.items():
                 repository.finish(session, message_ids, InboxState.kept, reason)
+            if due:
+                failpoint("effects.before_commit")
+        if due:
+            failpoint("effects.after_commit")
         for step in batch.after_commit:
             step()
         return len(due)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 import restock.catalog.repository as catalog
 import restock.subscriptions.repository as subscriptions
 from restock.database import Database
+from restock.failpoints import failpoint
 from restock.restocks import repository
 from restock.restocks.repository import passes, watching
 from restock.restocks.service.checking import Checking
@@ -37,6 +38,7 @@ class RestockService:
     page_size: int = 1000
     stock: StockSource = field(default_factory=WebhooksOnly)
     threads: ShopThreads = field(default_factory=ShopThreads)
+    lease_seconds: float = 60.0  # how long what was claimed is left to who claimed it
 
     def check_due(self, limit: int = 1000) -> int:
         """Look at the variants whose check is due and open, keep or close their events; return how many.
@@ -57,6 +59,10 @@ class RestockService:
         with self.database.transaction() as session:
             event_ids = repository.end_offers(session, limit)
             repository.replan(session, event_ids)
+            if event_ids:
+                failpoint("turns.before_commit")
+        if event_ids:
+            failpoint("turns.after_commit")
         return len(event_ids)
 
     def reconcile(self) -> int:
@@ -126,8 +132,10 @@ class RestockService:
 
     @cached_property
     def _checking(self) -> Checking:
-        return Checking(self.database, self.stock, self.threads, self._following)
+        return Checking(self.database, self.stock, self.threads, self._following, self.lease_seconds)
 
     @cached_property
     def _reconciling(self) -> Reconciling:
-        return Reconciling(self.database, self.stock, self.threads, self._following, self.reconcile_seconds)
+        return Reconciling(
+            self.database, self.stock, self.threads, self._following, self.reconcile_seconds, self.lease_seconds
+        )

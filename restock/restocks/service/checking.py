@@ -19,6 +19,7 @@ import restock.catalog.repository as catalog
 import restock.subscriptions.repository as subscriptions
 from restock.catalog.values import Asked, Away, Check, Later, NoWord
 from restock.database import Database
+from restock.failpoints import failpoint
 from restock.restocks.repository import watching
 from restock.restocks.service.following import Following, TakeReading, kept_reading, load_shop
 from restock.restocks.service.ports import StockSource
@@ -41,6 +42,7 @@ class Checking:
     stock: StockSource
     threads: ShopThreads
     following: Following
+    lease_seconds: float = LEASE_SECONDS
 
     def run(self, limit: int) -> int:
         """Look at up to about `limit` variants whose check is due; return how many were taken."""
@@ -58,8 +60,10 @@ class Checking:
 
     def _claim(self, limit: int) -> tuple[Sequence[Check], dict[int, Shop]]:
         with self.database.transaction() as session:
-            checks = catalog.claim_checks(session, limit, LEASE_SECONDS, self.threads.busy())
+            checks = catalog.claim_checks(session, limit, self.lease_seconds, self.threads.busy())
             shops = {shop_id: load_shop(session, shop_id) for shop_id in {check.shop_id for check in checks}}
+        if checks:
+            failpoint("check.claimed")
         return checks, {shop_id: shop for shop_id, shop in shops.items() if shop is not None}
 
     def _start(self, shop: Shop | None, checks: Sequence[Check]) -> None:

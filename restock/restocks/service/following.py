@@ -14,6 +14,7 @@ import restock.catalog.repository as catalog
 import restock.subscriptions.repository as subscriptions
 from restock.catalog.values import Check, StockReading
 from restock.database import Database
+from restock.failpoints import failpoint
 from restock.restocks import repository, rules
 from restock.restocks.values import CloseReason, OpenEvent
 from restock.shops.repository import by_id
@@ -40,6 +41,8 @@ class Following:
             with self.database.transaction() as session:
                 self._check(session, check, take)
                 finish(session)
+                failpoint("check.before_commit")
+            failpoint("check.after_commit")
         except Exception:  # the door of one small job: the others go on, and this one comes back after its lease
             log.exception("stock_check_failed", shop_id=check.shop_id, variant_id=check.variant_id)
 
@@ -77,6 +80,7 @@ def _follow(
     match decision:
         case rules.Open():
             repository.open_event(session, reading.shop_id, reading.variant_id, reading.units, told_at)
+            failpoint("event.opened")
             log.info("restock_opened", shop_id=reading.shop_id, variant_id=reading.variant_id, waiting=waiting)
         case rules.Keep() if event is not None and waiting:
             repository.replan(session, [event.id])

@@ -14,6 +14,7 @@ import restock.catalog.repository as catalog
 import restock.subscriptions.repository as subscriptions
 from restock.catalog.values import StockReading
 from restock.database import Database
+from restock.failpoints import failpoint
 from restock.restocks import repository, rules
 from restock.restocks.service.following import close_event, load_shop
 from restock.restocks.service.ports import Notices
@@ -38,6 +39,8 @@ class Planning:
                 if event is None:
                     return done
                 self._plan_page(session, event)
+                failpoint("plan.before_commit")
+            failpoint("plan.after_commit")
         return limit
 
     def _plan_page(self, session: Session, event: OpenEvent) -> None:
@@ -97,6 +100,7 @@ class Planning:
         offers = repository.add_offers(session, event, wave_id, turns)
         taken = subscriptions.attach_offers(session, list(offers.items()))
         repository.drop_offers(session, [offer_id for person, offer_id in offers.items() if person not in taken])
+        failpoint("plan.mid_expansion")
         made = [turn for turn in turns if turn.subscription_id in taken]
         self.notices.add(session, [_notice(event, offers[turn.subscription_id], turn) for turn in made])
         return made

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 import restock.catalog.repository as catalog
 from restock.database import Database
+from restock.failpoints import failpoint
 from restock.restocks.repository import purchases
 from restock.shops.values import Shop
 from restock.subscriptions.repository.purchases import listed_buyers, mark_purchased, standing
@@ -54,6 +55,7 @@ class PurchaseService:
     database: Database
     messages: Messages
     settle_seconds: float = 10.0
+    lease_seconds: float = LEASE_SECONDS
 
     def record(self, session: Session, shop: Shop, order: Order) -> int:
         """Write down what people on a list have bought, in the caller's transaction; return how many lines are new.
@@ -80,7 +82,9 @@ class PurchaseService:
     def close_due(self, limit: int = 100) -> int:
         """End the waiting and the turns of people whose purchase was written down; return how many purchases."""
         with self.database.transaction() as session:
-            due = purchases.claim_closing(session, limit, LEASE_SECONDS)
+            due = purchases.claim_closing(session, limit, self.lease_seconds)
+        if due:
+            failpoint("purchases.claimed")
         for one in due:
             self._close_safely(one)
         return len(due)
@@ -104,6 +108,8 @@ class PurchaseService:
             try:
                 with self.database.transaction() as session:
                     self._close_once(session, closing, subscription_id)
+                    failpoint("purchases.before_commit")
+                failpoint("purchases.after_commit")
             except _ChangedMeanwhileError:
                 continue
             return True

@@ -20,6 +20,7 @@ import restock.subscriptions.repository as subscriptions
 from restock.catalog.rules.basis import basis_of, write_basis
 from restock.catalog.values import Asked, Away, Later, NoWord
 from restock.database import Database
+from restock.failpoints import failpoint
 from restock.restocks import rules
 from restock.restocks.repository import passes, watching
 from restock.restocks.service.following import Following, load_shop
@@ -43,6 +44,7 @@ class Reconciling:
     threads: ShopThreads
     following: Following
     interval_seconds: float
+    lease_seconds: float = LEASE_SECONDS
 
     def request(self) -> int:
         """Ask for checks of variants somebody waits for that were never read, or not lately in a shop that cannot be
@@ -64,7 +66,7 @@ class Reconciling:
         while time.monotonic() < until and not give_way():
             with self.database.transaction() as session:
                 free, busy = self.threads.free(), self.threads.busy()
-                due = passes.claim_passes(session, free, LEASE_SECONDS, busy)
+                due = passes.claim_passes(session, free, self.lease_seconds, busy)
             for state in due:
                 self.threads.start(state.shop_id, partial(self._page, state))
             done += len(due)
@@ -98,6 +100,7 @@ class Reconciling:
             basis = write_basis(basis_of(shop.settings))
             unread = watching.unread_since(session, shop.id, page, state.started_at, basis)
         answer = self.stock.read(shop, unread) if unread else Asked()
+        failpoint("reconcile.answered")
         if isinstance(answer, Asked):
             self._follow(shop, unread, answer)
         with self.database.transaction() as session:
@@ -112,6 +115,7 @@ class Reconciling:
                     passes.postpone_pass(session, state, self.interval_seconds)
                 case _:
                     assert_never(answer)
+            failpoint("reconcile.before_commit")
 
     def _follow(self, shop: Shop, variant_ids: Sequence[int], answer: Asked) -> None:
         if not variant_ids:

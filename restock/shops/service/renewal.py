@@ -17,6 +17,7 @@ from typing import Protocol, assert_never
 import structlog
 
 from restock.database import Database
+from restock.failpoints import failpoint
 from restock.links import SealError, Vault
 from restock.shopify.errors import AdminUnavailableError, NoAccessError
 from restock.shopify.oauth import Granted, Outcome, Refused, Unreachable
@@ -98,6 +99,7 @@ class Renewal:
         assert found.refresh_sealed is not None
         old = self.open(found.refresh_sealed, refresh_context(found.shop_id))
         outcome = self.source.refresh(found.domain, old)
+        failpoint("token.answered")
         match outcome:
             case Granted():
                 self.keep(found.shop_id, lease, outcome)
@@ -125,6 +127,7 @@ class Renewal:
             stored = tokens.store(session, shop_id, lease, pair)
             if stored:
                 tokens.set_access(session, shop_id, ShopAccess.granted, granted.scopes or None)
+            failpoint("token.before_commit")
         return stored
 
     def failed(self, found: Held, lease: uuid.UUID, reason: str) -> None:
