@@ -9,6 +9,7 @@ from sqlalchemy import text
 import restock.catalog.models
 import restock.deliveries.models
 import restock.inbox.models
+import restock.reports.models
 import restock.restocks.models
 import restock.shops.models
 import restock.subscriptions.models  # noqa: F401

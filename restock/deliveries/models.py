@@ -52,7 +52,7 @@ class DeliveryRow(Base):
             postgresql_where=text("state = 'unknown' AND finished_at IS NULL"),
         ),
         Index("ix_deliveries_offer", "offer_id", postgresql_where=text("offer_id IS NOT NULL")),
-        Index("ix_deliveries_event", "event_id", postgresql_where=text("event_id IS NOT NULL")),
+        Index("ix_deliveries_event_sent", "event_id", "sent_at", postgresql_where=text("event_id IS NOT NULL")),
         Index("ix_deliveries_contact", "contact_id", postgresql_where=text("offer_id IS NULL")),
     )
 
@@ -80,3 +80,28 @@ class DeliveryRow(Base):
     claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ProviderStateRow(Base):
+    """Whether one provider takes messages; without a row it does. `shop_id` None: the provider of the whole instance.
+
+    While `open`, nothing is handed to it but one message at `next_probe_at`, by whoever moves that moment on first.
+    `failure_count` counts the failures since it opened; `closed_at` is when it last came back.
+    """
+
+    __tablename__ = "provider_states"
+    __table_args__ = (
+        Index("uq_provider_states_key", "channel", "provider", text("coalesce(shop_id, 0)"), unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    shop_id: Mapped[int | None] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"))
+    channel: Mapped[str] = mapped_column(Text)
+    provider: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text, server_default="closed")
+    reason: Mapped[str | None] = mapped_column(Text)
+    failure_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    opened_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_failure_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    next_probe_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -185,6 +185,13 @@ REGISTRY: Mapping[str, TableRule] = {
         Paging.bigint,
         _words("id shop_id event_id number units free_units offered_count offered_units passed_over_count planned_at"),
     ),
+    "event_latency": TableRule(
+        Paging.shop_first,
+        _words(
+            "shop_id event_id changed_at decided_seconds first_sent_seconds sent_count sent_p50 sent_p95 sent_p99"
+            " delivered_count delivered_p50 delivered_p95 delivered_p99 measured_at"
+        ),
+    ),
     "restock_events": TableRule(
         Paging.bigint,
         _words(
@@ -193,6 +200,12 @@ REGISTRY: Mapping[str, TableRule] = {
         ),
     ),
     "delivery_lanes": TableRule(Paging.bigint, _words("id shop_id channel event_id next_at served_at")),
+    "provider_states": TableRule(
+        Paging.bigint,
+        _words(
+            "id shop_id channel provider state reason failure_count opened_at last_failure_at next_probe_at closed_at"
+        ),
+    ),
     "inbox_messages": TableRule(
         Paging.domain,
         _words(
