@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import assert_never
 
 from restock.channels.values import ChannelName
 
@@ -80,6 +81,42 @@ PRESETS: Mapping[PolicyPreset, NotificationPolicy] = {
 
 
 @dataclass(frozen=True, slots=True)
+class SendHours:
+    """The hours, on people's own clocks, in which messages may leave.
+
+    `days` has one pair for each weekday from Monday on: the whole hours it opens and closes. Where it closes at or
+    before it opens, it closes on the next day. None: closed that day; no days at all: always open.
+    """
+
+    days: tuple[tuple[int, int] | None, ...] = ()
+
+    @property
+    def always(self) -> bool:
+        return not self.days
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelHours:
+    """The hours of each channel."""
+
+    email: SendHours = SendHours()
+    sms: SendHours = SendHours(((9, 20),) * 7)
+    push: SendHours = SendHours()
+
+    def of(self, channel: ChannelName) -> SendHours:
+        """Choose those of one channel."""
+        match channel:
+            case ChannelName.email:
+                return self.email
+            case ChannelName.sms:
+                return self.sms
+            case ChannelName.push:
+                return self.push
+            case _:
+                assert_never(channel)
+
+
+@dataclass(frozen=True, slots=True)
 class Market:
     """A Shopify market, the country by which it is asked about, and its own storefront; None: the shop's."""
 
@@ -99,6 +136,7 @@ class ShopSettings:
     locations: tuple[int, ...] = ()  # whose stock counts; empty: Shopify's own count of what can be bought online
     markets: tuple[Market, ...] = ()  # those whose shoppers are told only of what is sold there
     policy: NotificationPolicy = field(default_factory=NotificationPolicy)
+    send_hours: ChannelHours = field(default_factory=ChannelHours)
     expire_days: int = 365
     attribution_days: int = 7  # for so long after a message a purchase is owed to it
     legacy_errors: bool = False

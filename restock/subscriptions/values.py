@@ -93,9 +93,18 @@ class ContactView:
     locale: str | None
 
 
+Cursor = tuple[int, datetime, int]  # (`priority`, `queued_at`, `subscription_id`) of the last place seen
+
+PRIORITIES = (1, 0)  # every level there is, in the order of the queue
+
+
 @dataclass(frozen=True, slots=True)
 class QueuePlace:
-    """One place in the queue of a variant; the order is (`queued_at`, `subscription_id`)."""
+    """One place in the queue of a variant.
+
+    The order is (`priority` descending, `queued_at`, `subscription_id`), or with the last two descending too where who
+    came last is served first.
+    """
 
     subscription_id: int
     contact_id: int
@@ -103,6 +112,14 @@ class QueuePlace:
     quantity: int
     queued_at: datetime
     market_id: int = 0
+    address: str | None = field(default=None, repr=False)
+    wakes_at: datetime | None = None
+    priority: int = 0
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where a walk along the queue goes on behind this place."""
+        return self.priority, self.queued_at, self.subscription_id
 
 
 class HistoryKind(StrEnum):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from restock.channels.values import ChannelName
 from restock.errors import Fault
 from restock.shops.rules import texts
 from restock.shops.values import (
@@ -102,7 +103,9 @@ def read_settings(stored: Mapping[str, str]) -> ShopSettings:
     parts = {key.removeprefix("policy."): values.pop(key) for key in list(values) if key.startswith("policy.")}
     if "factor" in parts and parts["factor"] == texts.EVERYONE:
         parts["factor"] = None
-    return replace(_DEFAULTS, policy=replace(policy, **parts), **values)
+    hours = {key.removeprefix("send_hours."): values.pop(key) for key in list(values) if key.startswith("send_hours.")}
+    send_hours = replace(_DEFAULTS.send_hours, **hours)
+    return replace(_DEFAULTS, policy=replace(policy, **parts), send_hours=send_hours, **values)
 
 
 def settings_lines(shop: Shop) -> list[SettingLine]:
@@ -122,6 +125,7 @@ def _texts(shop: Shop) -> dict[str, str]:
     own = shop.settings
     named = next((name for name, policy in PRESETS.items() if policy == own.policy), None)
     written = {key: SETTINGS[key].write(getattr(own, key)) for key in _PLAIN_KEYS}
+    written |= {f"send_hours.{name}": texts.write_hours(own.send_hours.of(name)) for name in ChannelName}
     written |= {"policy": named or "custom", "name": shop.name, "currency": shop.currency or "", "locale": shop.locale}
     return written | _policy_texts(own.policy)
 
@@ -138,6 +142,11 @@ def _policy_texts(policy: NotificationPolicy) -> dict[str, str]:
         "policy.reminder_count": str(policy.reminder_count),
         "policy.reminder_hours": str(policy.reminder_hours),
     }
+
+
+def _hours(channel: ChannelName, default: str) -> Setting:
+    allowed = "any, or hours such as 9-20, 9-20 sun 12-20 or 9-20 sat,sun off"
+    return Setting(f"send_hours.{channel}", texts.read_hours, texts.write_hours, default, allowed)
 
 
 _ROWS = (
@@ -203,6 +212,9 @@ _ROWS = (
     Setting("policy.max_offers", texts.whole(1, 20), str, "3", "a whole number from 1 to 20"),
     Setting("policy.reminder_count", texts.whole(0, 2), str, "0", "0, 1 or 2"),
     Setting("policy.reminder_hours", texts.whole(1, 336), str, "24", "a whole number from 1 to 336"),
+    _hours(ChannelName.email, "any"),
+    _hours(ChannelName.sms, "9-20"),
+    _hours(ChannelName.push, "any"),
     Setting("expire_days", texts.whole(1, 3650), str, str(_DEFAULTS.expire_days), "a whole number from 1 to 3650"),
     Setting(
         "attribution_days", texts.whole(1, 90), str, str(_DEFAULTS.attribution_days), "a whole number from 1 to 90"
@@ -216,4 +228,4 @@ _ROWS = (
     Setting("locale", texts.read_locale, str, "en", "a language code such as en, de or pt-BR", column="locale"),
 )
 SETTINGS: Mapping[str, Setting] = {row.key: row for row in _ROWS}
-_PLAIN_KEYS = [row.key for row in _ROWS if row.column is None and not row.key.startswith("policy")]
+_PLAIN_KEYS = [row.key for row in _ROWS if not (row.column or row.key.startswith(("policy", "send_hours.")))]

@@ -18,7 +18,7 @@ from babel.numbers import is_currency
 from phonenumbers import SUPPORTED_REGIONS
 
 from restock.channels.values import ChannelName
-from restock.shops.values import Market
+from restock.shops.values import Market, SendHours
 
 URL_PLACEHOLDERS = frozenset({"shop", "handle", "variant_id", "product_id"})
 MOST_ORIGINS = 50
@@ -29,6 +29,7 @@ LONGEST_NAME = 100
 LONGEST_TAG = 255  # Shopify's limit for a tag
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 EVERYONE = float("inf")
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _YES = frozenset({"true", "yes", "on", "1"})
 _NO = frozenset({"false", "no", "off", "0"})
 
@@ -166,3 +167,41 @@ def read_tag(text: str) -> str:
     if len(text) > LONGEST_TAG or "," in text or not text.isprintable():
         raise ValueError
     return text
+
+
+def read_hours(text: str) -> SendHours:
+    """Read `any`, or the hours of all days and then those of the days that differ: `9-20 sat 10-18 sun off`."""
+    first, *rest = text.lower().split()
+    if first == "any" and not rest:
+        return SendHours()
+    days = [_read_day(first)] * len(WEEKDAYS)
+    if len(rest) % 2:
+        raise ValueError
+    for names, hours in zip(rest[::2], rest[1::2], strict=True):
+        for name in names.split(","):
+            days[WEEKDAYS.index(name)] = _read_day(hours)
+    if not any(days):
+        raise ValueError
+    return SendHours() if set(days) == {(0, 24)} else SendHours(tuple(days))
+
+
+def write_hours(value: SendHours) -> str:
+    if value.always:
+        return "any"
+    usual = max(value.days, key=value.days.count)
+    others = [f"{name} {_day(day)}" for name, day in zip(WEEKDAYS, value.days, strict=True) if day != usual]
+    return " ".join([_day(usual), *others])
+
+
+def _read_day(text: str) -> tuple[int, int] | None:
+    if text == "off":
+        return None
+    matched = re.fullmatch(r"(\d{1,2})-(\d{1,2})", text, re.ASCII)
+    opens, closes = (int(hour) for hour in matched.groups()) if matched else (0, 0)
+    if opens == closes or opens > 23 or closes > 24:
+        raise ValueError
+    return opens, closes
+
+
+def _day(hours: tuple[int, int] | None) -> str:
+    return f"{hours[0]}-{hours[1]}" if hours else "off"
