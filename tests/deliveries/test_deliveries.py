@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from sqlalchemy import QueuePool
 
 from restock.channels.values import Blame, ChannelName, Doubt, Envelope, Outcome, Receipt, ReceiptStatus, Verdict
+from restock.deliveries.service.claiming import Claiming
+from restock.deliveries.values import Batch
 from restock.restocks.service import RestockService
 from restock.subscriptions.values import SuppressionReason
 from tests.restocks.store import VARIANT, RecordingChannel, Store, deferred, refused, together, unanswered
@@ -370,9 +372,93 @@ def test_a_batch_whose_lease_is_over_is_not_sent_on(store: Store) -> None:
     """Others may have it by then: to go on would tell people twice."""
     store.join(5)
     store.restock(None)
-    short = replace(store.deliveries, lease_seconds=0.0)
-    short.drain(EMAIL, seconds=0.1)
+    now = 0.0
+    sending = replace(store.deliveries._sending, lease_seconds=5.0, timer=lambda: now)
+
+    def slowly(envelope: Envelope) -> Outcome:
+        nonlocal now
+        now += 10
+        return Outcome(envelope.delivery_id, Verdict.accepted)
+
+    store.channel.answer = slowly
+    sending.drain(EMAIL, 5, lambda: False)
     assert len(store.channel.sent) == 1
+    assert store.states("deliveries") == {"sent": 1, "sending": 4}
+
+
+def test_a_worker_that_stood_still_after_its_claim_sends_nothing(store: Store, told: list[Envelope]) -> None:
+    now = 0.0
+
+    class Slow(Claiming):
+        def claim(self, *given: object) -> Batch | None:
+            nonlocal now
+            batch = super().claim(*given)  # type: ignore[arg-type]
+            now += 10
+            return batch
+
+    sending = store.deliveries._sending
+    claiming = Slow(**{one.name: getattr(sending.claiming, one.name) for one in fields(sending.claiming)})
+    replace(sending, lease_seconds=5.0, timer=lambda: now, claiming=claiming).drain(EMAIL, 5, lambda: False)
+    assert told == []
+    assert store.states("deliveries") == {"sending": 3}
+
+
+@pytest.mark.parametrize("taken_up", [3, 6])
+def test_a_lease_that_others_have_ended_is_not_prolonged(store: Store, taken_up: int) -> None:
+    """A clock that stood still meanwhile says nothing: the rows do, even where only some of them were taken over."""
+    store.join(6)
+    store.restock(None)
+    now = 0.0
+    sending = replace(store.deliveries._sending, lease_seconds=30.0, timer=lambda: now)
+
+    def stand_still(envelope: Envelope) -> Outcome:
+        nonlocal now
+        if len(store.channel.sent) == 2:
+            now += 15
+            store.pass_time("deliveries", "lease_until", 60)
+            assert store.deliveries.expire_leases(taken_up) == taken_up
+        return Outcome(envelope.delivery_id, Verdict.accepted)
+
+    store.channel.answer = stand_still
+    sending.drain(EMAIL, 5, lambda: False)
+    assert len(store.channel.sent) == 2
+
+
+def test_what_was_found_out_about_one_hand_over_says_nothing_about_the_next(clean_database: str) -> None:
+    """Who asked the provider may come back so late that the message was sent again, and is in doubt again."""
+    channel = RecordingChannel(ChannelName.sms, Doubt.at_most_once, unanswered)
+    store = Store(clean_database, [channel])
+    store.join(1, channel="sms")
+    store.restock(1)
+    store.send()
+    number = int(str(store.one("SELECT id FROM deliveries")))
+    channel.known = {number: False}
+    slow = RecordingChannel(ChannelName.sms, Doubt.at_most_once)
+
+    def lookup_slowly(envelopes: object) -> dict[int, bool]:
+        store.pass_time("deliveries", "next_at", 60)
+        store.deliveries.resolve_unknown()
+        store.send()
+        channel.known = {}
+        return {number: False}
+
+    slow.lookup = lookup_slowly  # type: ignore[method-assign]
+    store.pass_time("deliveries", "next_at", 60)
+    replace(store.deliveries, channels={ChannelName.sms: slow}).resolve_unknown()
+    store.send()
+    assert len(channel.sent) == 2
+    assert store.sql("SELECT state, doubts FROM deliveries") == [("unknown", 2)]
+    store.close()
+
+
+def test_a_doubt_on_a_channel_that_was_taken_away_ends(store: Store, told: list[Envelope]) -> None:
+    """Nobody can be asked any more, and nobody could send it again: it is shown as it is, and the turn runs."""
+    store.channel.answer = unanswered
+    store.send()
+    store.pass_time("deliveries", "next_at", 60)
+    assert replace(store.deliveries, channels={}).resolve_unknown() == 3
+    assert store.sql("SELECT DISTINCT state, finished_at IS NOT NULL FROM deliveries") == [("unknown", True)]
+    assert store.states("subscriptions") == {"notified": 3}
 
 
 def test_a_long_batch_prolongs_its_lease(store: Store) -> None:

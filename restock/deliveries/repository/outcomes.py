@@ -8,7 +8,7 @@ who was erased meanwhile the provider's id of the message is not kept.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import text
@@ -60,6 +60,27 @@ _STAY_UNKNOWN = text("""
 _RENEW = text("""
     UPDATE deliveries SET lease_until = now() + make_interval(secs => :lease_seconds)
     WHERE id = ANY(:ids) AND token = :token AND state = 'sending'
+""")
+
+# What a receipt has overtaken meanwhile is nobody else's: whatever is ours no more otherwise, others may be sending.
+_TAKEN_OVER = text("""
+    SELECT EXISTS (
+        SELECT FROM deliveries WHERE id = ANY(:ids) AND (state <> 'sending' OR token IS DISTINCT FROM :token)
+          AND state NOT IN ('sent', 'delivered', 'bounced', 'complained')
+    )
+""")
+
+# Never waits: a row that somebody holds at this moment is being decided about by them. `doubts` counts on with every
+# hand-over nobody answered, so that what was found out about an earlier one says nothing about the next.
+_HOLD_DOUBTS = text(f"""
+    SELECT deliveries.id FROM deliveries
+    JOIN unnest(CAST(:ids AS bigint[]), CAST(:doubts AS int[])) AS seen(id, doubts) ON seen.id = deliveries.id
+    WHERE deliveries.doubts = seen.doubts AND {_DOUBTED}
+    ORDER BY deliveries.id FOR UPDATE OF deliveries SKIP LOCKED
+""")  # noqa: S608 (the condition above)
+
+_HOLD_CONTACTS = text("""
+    SELECT id FROM contacts WHERE id = ANY(:ids) ORDER BY id FOR UPDATE
 """)
 
 _EXPIRE = text("""
@@ -139,9 +160,24 @@ def stay_unknown(session: Session, ids: Sequence[int]) -> list[Ended]:
     return [Ended(*row) for row in session.execute(_STAY_UNKNOWN, {"ids": list(ids)})] if ids else []
 
 
-def renew_lease(session: Session, ids: Sequence[int], token: uuid.UUID, lease_seconds: float) -> None:
-    """Prolong the lease of what is still in hand."""
-    session.execute(_RENEW, {"ids": list(ids), "token": token, "lease_seconds": lease_seconds})
+def hold_doubts(session: Session, doubts: Mapping[int, int]) -> set[int]:
+    """Hold, of these deliveries (id -> its `doubts` when it was asked about), those still in that same doubt."""
+    if not doubts:
+        return set()
+    return set(session.execute(_HOLD_DOUBTS, {"ids": list(doubts), "doubts": list(doubts.values())}).scalars())
+
+
+def hold_contacts(session: Session, contact_ids: Collection[int]) -> None:
+    """Hold the contacts a transaction is going to suppress: before their deliveries, as everybody does."""
+    if contact_ids:
+        session.execute(_HOLD_CONTACTS, {"ids": sorted(contact_ids)})
+
+
+def renew_lease(session: Session, ids: Sequence[int], token: uuid.UUID, lease_seconds: float) -> bool:
+    """Prolong the lease of what is still in hand; False when others have taken some of it over."""
+    values = {"ids": list(ids), "token": token}
+    session.execute(_RENEW, values | {"lease_seconds": lease_seconds})
+    return not session.execute(_TAKEN_OVER, values).scalar_one()
 
 
 def expire_leases(session: Session, reason: str, limit: int) -> int:

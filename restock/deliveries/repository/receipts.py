@@ -36,6 +36,10 @@ _MOVE = text("""
     RETURNING shop_id, offer_id, contact_id
 """)
 
+_HOLD_CONTACT = text("""
+    SELECT id FROM contacts WHERE id = (SELECT contact_id FROM deliveries WHERE id = :id) FOR UPDATE
+""")
+
 
 class Moved(NamedTuple):
     """A delivery whose receipt was news."""
@@ -43,6 +47,11 @@ class Moved(NamedTuple):
     shop_id: int
     offer_id: int | None
     contact_id: int | None
+
+
+def hold_contact(session: Session, delivery_id: int) -> None:
+    """Hold the contact a transaction is going to suppress: before its delivery, as everybody does."""
+    session.execute(_HOLD_CONTACT, {"id": delivery_id})
 
 
 def move(session: Session, receipt: Receipt) -> Moved | None:

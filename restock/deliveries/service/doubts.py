@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import assert_never
 
+from sqlalchemy.orm import Session
+
 import restock.catalog.repository as catalog
 from restock.channels.port import Channel
-from restock.channels.values import ChannelName
+from restock.channels.values import ChannelName, Doubt
 from restock.database import Database
 from restock.deliveries import rules
 from restock.deliveries.repository import claims, lanes, outcomes
@@ -21,6 +23,7 @@ from restock.deliveries.service.recording import offers_of
 from restock.deliveries.values import Doubtful, MessageFacts
 from restock.failpoints import failpoint
 from restock.links import Links
+from restock.shops.values import Shop
 
 
 @dataclass(frozen=True)
@@ -45,28 +48,39 @@ class Doubts:
     def resolve(self, limit: int, lease_seconds: float) -> int:
         """Decide about up to `limit` doubtful deliveries of each channel; return how many."""
         done = 0
-        for name, channel in self.channels.items():
+        for name in ChannelName:
             with self.database.transaction() as session:
                 rows = claims.take_doubtful(session, name, limit, lease_seconds)
             rows.sort(key=lambda row: row.shop_id)
             for shop_id, group in groupby(rows, key=lambda row: row.shop_id):
-                self._resolve_shop(shop_id, list(group), channel)
+                self._resolve_shop(shop_id, list(group), self.channels.get(name))
             done += len(rows)
         return done
 
-    def _resolve_shop(self, shop_id: int, rows: Sequence[Doubtful], channel: Channel) -> None:
+    def _resolve_shop(self, shop_id: int, rows: Sequence[Doubtful], channel: Channel | None) -> None:
+        """Ask, decide, write; `channel` None: this instance has no provider for it any more, and nobody can be asked.
+
+        What has moved on while the provider was asked is left alone, and so is what somebody else holds.
+        """
         with self.database.transaction() as session:
             shop = load_shop(session, shop_id)
             goods = catalog.product_facts(session, shop, {row.variant_id for row in rows if row.variant_id})
             prices = catalog.market_prices(session, shop, markets_of(rows))
         failpoint("doubt.before_lookup")
-        known = channel.lookup(seal_envelopes(rows, MessageFacts(shop, goods, prices), self.links))
+        known = channel.lookup(seal_envelopes(rows, MessageFacts(shop, goods, prices), self.links)) if channel else {}
         failpoint("doubt.after_lookup")
+        policy = channel.doubt if channel else Doubt.at_most_once
+        with self.database.transaction() as session:
+            held = outcomes.hold_doubts(session, {row.id: row.doubts for row in rows})
+            self._write(session, shop, [(row, known.get(row.id)) for row in rows if row.id in held], policy)
+            failpoint("doubt.before_commit")
+
+    def _write(self, session: Session, shop: Shop, said: Sequence[tuple[Doubtful, bool | None]], policy: Doubt) -> None:
         sent: dict[int, str | None] = {}
         again: list[Again] = []
         open_ended: list[int] = []
-        for row in rows:
-            decision = rules.resolve_doubt(known.get(row.id), channel.doubt, row.reason, row.attempt, row.doubts)
+        for row, accepted in said:
+            decision = rules.resolve_doubt(accepted, policy, row.reason, row.attempt, row.doubts)
             match decision:
                 case rules.Sent():
                     sent[row.id] = None
@@ -76,10 +90,8 @@ class Doubts:
                     open_ended.append(row.id)
                 case _:
                     assert_never(decision)
-        with self.database.transaction() as session:
-            ended = [*outcomes.mark_sent(session, sent, None), *outcomes.stay_unknown(session, open_ended)]
-            seconds_by_lane = outcomes.requeue(session, again, None)
-            # One that stays unknown may well have arrived: the turn runs, and nobody is told twice.
-            self.turns.offers_accepted(session, shop, offers_of(ended))
-            lanes.advance(session, seconds_by_lane)
-            failpoint("doubt.before_commit")
+        ended = [*outcomes.mark_sent(session, sent, None), *outcomes.stay_unknown(session, open_ended)]
+        seconds_by_lane = outcomes.requeue(session, again, None)
+        # One that stays unknown may well have arrived: the turn runs, and nobody is told twice.
+        self.turns.offers_accepted(session, shop, offers_of(ended))
+        lanes.advance(session, seconds_by_lane)

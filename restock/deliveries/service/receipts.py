@@ -32,6 +32,8 @@ class Receipts:
     def record(self, receipt: Receipt) -> bool:
         """Record one receipt; False when it is no news, or of a delivery that does not exist (any more)."""
         with self.database.transaction() as session:
+            if receipt.blame is Blame.address:
+                receipts.hold_contact(session, receipt.delivery_id)
             moved = receipts.move(session, receipt)
             if moved is None:
                 return False

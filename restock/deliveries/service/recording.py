@@ -70,6 +70,8 @@ class Recording:
             if outcome.delivery_id in batch.rows:
                 steps.add(batch.rows[outcome.delivery_id], outcome, now_seconds)
         with self.database.transaction() as session:
+            blamed = {batch.rows[delivery_id].contact_id for delivery_id in steps.suppress}
+            outcomes.hold_contacts(session, [one for one in blamed if one is not None])
             sent = outcomes.mark_sent(session, steps.sent, batch.token)
             failed = outcomes.mark_failed(session, steps.failed, batch.token)
             outcomes.mark_unknown(session, steps.unknown, batch.token, DOUBT_WAIT_SECONDS)

@@ -28,16 +28,27 @@ GROUP_SIZE = 100
 GROUP_SECONDS = 0.2
 
 
+Timer = Callable[[], float]
+
+
 @dataclass
 class _Lease:
-    """How long a batch is ours, on this machine's monotonic clock, counted from before it was asked for."""
+    """How long a batch is ours, on this machine's monotonic clock, counted from before it was asked for.
+
+    `lost`: others have taken some of it over.
+    """
 
     seconds: float
-    since: float = field(default_factory=time.monotonic)
+    timer: Timer
+    since: float
+    lost: bool = False
 
     @property
     def left(self) -> float:
-        return self.since + self.seconds - time.monotonic()
+        return self.since + self.seconds - self.timer()
+
+    def is_over(self) -> bool:
+        return self.lost or self.left <= 0
 
     @property
     def wants_renewal(self) -> bool:
@@ -46,7 +57,7 @@ class _Lease:
 
 @dataclass(frozen=True)
 class Sending:
-    """Hand the due deliveries of one channel to its provider."""
+    """Hand the due deliveries of one channel to its provider. `timer`: seconds that only ever go forward."""
 
     database: Database
     channels: Mapping[ChannelName, Channel]
@@ -54,17 +65,18 @@ class Sending:
     recording: Recording
     lease_seconds: float
     clock: Clock = field(default_factory=SystemClock)
+    timer: Timer = time.monotonic
 
     def drain(self, channel: ChannelName, seconds: float, give_way: Callable[[], bool]) -> Drained:
         """Send what is due for up to `seconds`; `give_way` is asked after each batch, from the first second on.
 
         Raises whatever the channel or the database raised after everything known was recorded.
         """
-        began, sent_count = time.monotonic(), 0
-        while (spent := time.monotonic() - began) < seconds:
+        began, sent_count = self.timer(), 0
+        while (spent := self.timer() - began) < seconds:
             if spent >= 1 and give_way():
                 return Drained(sent_count, left=True)
-            lease = _Lease(self.lease_seconds)
+            lease = _Lease(self.lease_seconds, self.timer, since=self.timer())
             batch = self.claiming.claim(channel, CLAIM_SIZES[channel], self.lease_seconds)
             if batch is None:
                 return Drained(sent_count, left=False)
@@ -78,7 +90,10 @@ class Sending:
 
     def _send(self, batch: Batch, lease: _Lease) -> _Told:
         """Send one batch, recording as the outcomes come; stop when it is no longer ours."""
-        told, group = _Told(), _Group()
+        told, group = _Told(), _Group(self.timer, recorded_at=self.timer())
+        if lease.is_over():  # the claim itself took too long, or this process stood still after it
+            log.warning("lease_lost", channel=batch.lane.channel.value)
+            return told
         stream = self.channels[batch.lane.channel].send(batch.envelopes)
         try:
             with _ending(stream) as answers:
@@ -89,7 +104,7 @@ class Sending:
                     if group.is_ripe:
                         self._record(batch, group.take(), lease)
                         self._keep(batch, told, lease)
-                    if lease.left <= 0:  # others may have taken the rest over: sending it would tell people twice
+                    if lease.is_over():  # others may have taken the rest over: sending it would tell people twice
                         log.warning("lease_lost", channel=batch.lane.channel.value)
                         break
         finally:
@@ -110,13 +125,13 @@ class Sending:
                 pause = min(pause * 2, 1.0)
 
     def _keep(self, batch: Batch, told: _Told, lease: _Lease) -> None:
-        """Prolong the lease of a batch that takes long."""
-        if not lease.wants_renewal:
+        """Prolong the lease of a batch that takes long; one that is over is others' already, and stays so."""
+        if not lease.wants_renewal or lease.is_over():
             return
-        asked = time.monotonic()
+        asked, left = self.timer(), list(batch.rows.keys() - told.ids)
         with suppress(OperationalError, InterfaceError):  # the next group asks again, while the lease lasts
             with self.database.transaction() as session:
-                outcomes.renew_lease(session, list(batch.rows.keys() - told.ids), batch.token, self.lease_seconds)
+                lease.lost = not outcomes.renew_lease(session, left, batch.token, self.lease_seconds)
             lease.since = asked
 
     def _pause(self, channel: ChannelName) -> None:
@@ -148,16 +163,17 @@ class _Told:
 class _Group:
     """Outcomes not recorded yet: as many, or as old, as may be lost in doubt."""
 
+    timer: Timer
+    recorded_at: float
     waiting: list[Outcome] = field(default_factory=list)
-    recorded_at: float = field(default_factory=time.monotonic)
 
     @property
     def is_ripe(self) -> bool:
-        return len(self.waiting) >= GROUP_SIZE or time.monotonic() - self.recorded_at >= GROUP_SECONDS
+        return len(self.waiting) >= GROUP_SIZE or self.timer() - self.recorded_at >= GROUP_SECONDS
 
     def take(self) -> list[Outcome]:
         taken, self.waiting = self.waiting, []
-        self.recorded_at = time.monotonic()
+        self.recorded_at = self.timer()
         return taken
 
 
