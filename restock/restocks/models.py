@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ARRAY, BigInteger, ForeignKey, Identity, Index, Integer, Text, func, text
+from sqlalchemy import ARRAY, BigInteger, ForeignKey, Identity, Index, Integer, SmallInteger, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from restock.tables import Base, UtcDateTime
@@ -34,7 +34,7 @@ class ReconcileStateRow(Base):
 class RestockEventRow(Base):
     """One stretch of time in which a variant can be bought and somebody waits; at most one is open per variant.
 
-    `cursor_queued_at`/`cursor_id` mark how far the current wave has walked the queue; both None between waves.
+    `cursor_…` mark how far the current wave has walked the queue; None between waves.
     `plan_at` is when the queue is to be looked at again, None when nothing is due until something changes.
     """
 
@@ -54,6 +54,7 @@ class RestockEventRow(Base):
     wave_count: Mapped[int] = mapped_column(Integer, server_default="0")
     cursor_queued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     cursor_id: Mapped[int | None] = mapped_column(BigInteger)
+    cursor_priority: Mapped[int | None] = mapped_column(SmallInteger)
     plan_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     stock_changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # first webhook behind it; None: found by us
     opened_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())

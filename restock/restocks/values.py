@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from restock.subscriptions.values import Cursor
+
 
 class OfferState(StrEnum):
     """Where one subscriber's turn stands; only `open` offers count against the free units."""
@@ -35,14 +37,14 @@ class PassReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OpenEvent:
-    """A variant's open restock. `cursor` is the (`queued_at`, `subscription_id`) a running wave has come to."""
+    """A variant's open restock. `cursor` is the place in the queue that a running wave has come to."""
 
     id: int
     shop_id: int
     variant_id: int
     opened_at: datetime
     wave_count: int = 0
-    cursor: tuple[datetime, int] | None = None
+    cursor: Cursor | None = None
 
 
 @dataclass(frozen=True, slots=True)

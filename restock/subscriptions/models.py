@@ -10,7 +10,20 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Identity, Index, Integer, LargeBinary, Text, Uuid, func, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    Uuid,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -88,6 +101,7 @@ class SubscriptionRow(Base):
     locale are those of the customer who opened it (`opener_customer_id`). `end_reason` on a row that still waits: it
     ends as soon as its open offer comes back. Both ids are None once the person was erased: the row is then a number.
     Neither is a foreign key: the check would cost every post, and the deletion of a parent a walk through this table.
+    `priority` 1 stands before 0 in the queue; there is no other.
     """
 
     __tablename__ = "subscriptions"
@@ -104,6 +118,7 @@ class SubscriptionRow(Base):
             "ix_subscriptions_queue",
             "shop_id",
             "variant_id",
+            text("priority DESC"),
             "queued_at",
             "id",
             postgresql_where=text("state = 'active' AND open_offer_id IS NULL"),
@@ -127,6 +142,7 @@ class SubscriptionRow(Base):
     state: Mapped[str] = mapped_column(Text)
     end_reason: Mapped[str | None] = mapped_column(Text)
     open_offer_id: Mapped[int | None] = mapped_column(BigInteger)
+    priority: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     queued_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     notified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+from sqlalchemy import text
+
 from restock.database import Database
-from restock.shops.values import Shop
+from restock.shops.values import QueueOrder, Shop
 from restock.subscriptions import repository
+from restock.subscriptions.repository import queue
 from tests.subscriptions.conftest import VARIANT, Register, Rows
 
 
@@ -23,8 +27,45 @@ def test_the_queue_is_read_page_by_page_in_order(
     with database.transaction() as session:
         while page := repository.queue_page(session, shop.id, VARIANT, after, 2):
             seen += [place.quantity for place in page]
-            after = (page[-1].queued_at, page[-1].subscription_id)
+            after = page[-1].cursor
     assert seen == [2, 4, 1, 3, 5]
+
+
+@pytest.mark.parametrize(
+    ("order", "served"), [(QueueOrder.oldest, [3, 6, 2, 4, 1, 5]), (QueueOrder.newest, [6, 3, 5, 1, 4, 2])]
+)
+@pytest.mark.parametrize("page_size", [1, 2, 4, 9])
+def test_priority_comes_first_and_then_the_order_of_the_shop(  # noqa: PLR0917 (two tables)
+    register: Register, rows: Rows, database: Database, shop: Shop, order: QueueOrder, served: list[int], page_size: int
+) -> None:
+    _crowd(register, 6)
+    rows("UPDATE subscriptions SET queued_at = '2026-01-01' WHERE quantity IN (2, 4)")
+    rows("UPDATE subscriptions SET priority = 1 WHERE quantity IN (3, 6)")
+    seen: list[int] = []
+    after = None
+    with database.transaction() as session:
+        while page := repository.queue_page(session, shop.id, VARIANT, after, page_size, order):
+            seen += [place.quantity for place in page]
+            after = page[-1].cursor
+    assert seen == served
+
+
+@pytest.mark.parametrize("order", list(QueueOrder))
+def test_both_orders_are_read_off_one_index(rows: Rows, database: Database, shop: Shop, order: QueueOrder) -> None:
+    rows(
+        "INSERT INTO subscriptions (shop_id, channel, variant_id, product_id, quantity, state, queued_at, expires_at)"
+        " SELECT %s, 'email', %s, 1, 1, (ARRAY['active', 'notified', 'cancelled'])[n %% 3 + 1],"
+        " now() - n * interval '1 s', now() FROM generate_series(1, 20000) n",
+        shop.id,
+        VARIANT,
+    )
+    rows("ANALYZE subscriptions")
+    values = {"shop_id": shop.id, "variant_id": VARIANT, "priority": 0, "limit": 100, "id": 9}
+    values["queued_at"] = rows("SELECT now() - interval '9000 s'")[0][0]
+    with database.transaction() as session:
+        plan = "\n".join(session.execute(text(f"EXPLAIN {queue.PAGES[order]}"), values).scalars())
+    assert "ix_subscriptions_queue" in plan
+    assert "Sort" not in plan
 
 
 def test_only_active_places_without_an_offer_are_in_the_queue(

@@ -113,8 +113,8 @@ REGISTRY: Mapping[str, TableRule] = {
     "subscriptions": TableRule(
         Paging.bigint,
         _words(
-            "id shop_id channel variant_id product_id market_id quantity state end_reason open_offer_id queued_at"
-            " expires_at notified_at ended_at created_at updated_at"
+            "id shop_id channel variant_id product_id market_id quantity state end_reason open_offer_id priority"
+            " queued_at expires_at notified_at ended_at created_at updated_at"
         ),
         _all(Erased.null, "contact_id opener_customer_id locale"),
         found=Found.contact,
@@ -195,8 +195,8 @@ REGISTRY: Mapping[str, TableRule] = {
     "restock_events": TableRule(
         Paging.bigint,
         _words(
-            "id shop_id variant_id units_at_open wave_count cursor_queued_at cursor_id plan_at stock_changed_at"
-            " opened_at closed_at close_reason"
+            "id shop_id variant_id units_at_open wave_count cursor_priority cursor_queued_at cursor_id plan_at"
+            " stock_changed_at opened_at closed_at close_reason"
         ),
     ),
     "delivery_lanes": TableRule(Paging.bigint, _words("id shop_id channel event_id next_at served_at")),

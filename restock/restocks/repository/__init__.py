@@ -13,8 +13,9 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from restock.restocks.values import CloseReason, OpenEvent, StockDue, Turn
+from restock.subscriptions.values import Cursor
 
-_COLUMNS = "id, shop_id, variant_id, opened_at, wave_count, cursor_queued_at, cursor_id"
+_COLUMNS = "id, shop_id, variant_id, opened_at, wave_count, cursor_priority, cursor_queued_at, cursor_id"
 
 _LOCK = text(f"""
     SELECT {_COLUMNS} FROM restock_events
@@ -70,7 +71,7 @@ _COUNT_IN = text("""
 """)
 
 _MOVE_CURSOR = text("""
-    UPDATE restock_events SET cursor_queued_at = :queued_at, cursor_id = :cursor_id,
+    UPDATE restock_events SET cursor_priority = :priority, cursor_queued_at = :queued_at, cursor_id = :cursor_id,
         plan_at = CASE WHEN CAST(:cursor_id AS bigint) IS NULL THEN NULL ELSE now() END
     WHERE id = :id
 """)
@@ -183,10 +184,11 @@ def count_in(session: Session, wave_id: int, turns: Sequence[Turn], passed_over_
     session.execute(_COUNT_IN, values)
 
 
-def move_cursor(session: Session, event_id: int, cursor: tuple[object, int] | None) -> None:
+def move_cursor(session: Session, event_id: int, cursor: Cursor | None) -> None:
     """Remember where a walk goes on, due at once; None ends the walk, and nothing is due until something changes."""
-    queued_at, cursor_id = cursor or (None, None)
-    session.execute(_MOVE_CURSOR, {"id": event_id, "queued_at": queued_at, "cursor_id": cursor_id})
+    priority, queued_at, cursor_id = cursor or (None, None, None)
+    values = {"id": event_id, "priority": priority, "queued_at": queued_at, "cursor_id": cursor_id}
+    session.execute(_MOVE_CURSOR, values)
 
 
 def add_offers(session: Session, event: OpenEvent, wave_id: int, turns: Sequence[Turn]) -> dict[int, int]:
@@ -243,5 +245,5 @@ def due(session: Session) -> StockDue:
 def _event(row: Row[tuple[object, ...]] | None) -> OpenEvent | None:
     if row is None:
         return None
-    cursor = None if row.cursor_id is None else (row.cursor_queued_at, row.cursor_id)
+    cursor = None if row.cursor_id is None else (row.cursor_priority or 0, row.cursor_queued_at, row.cursor_id)
     return OpenEvent(row.id, row.shop_id, row.variant_id, row.opened_at, row.wave_count, cursor)

@@ -54,7 +54,9 @@ class Planning:
             repository.move_cursor(session, event.id, None)
             return
         policy = shop.settings.policy
-        page = subscriptions.queue_page(session, event.shop_id, event.variant_id, event.cursor, self.page_size)
+        page = subscriptions.queue_page(
+            session, event.shop_id, event.variant_id, event.cursor, self.page_size, policy.order
+        )
         open_turns = int(repository.has_open_turn(session, event.id))
         match rules.detect_restock(
             reading, policy, len(page) + int(event.cursor is not None), event_is_open=True, open_turns=open_turns
@@ -82,7 +84,7 @@ class Planning:
         if plan.offers or goes_on or event.cursor is not None:
             self._write(session, event, reading, plan)
         last = page[-1] if goes_on else None
-        repository.move_cursor(session, event.id, (last.queued_at, last.subscription_id) if last else None)
+        repository.move_cursor(session, event.id, last.cursor if last else None)
 
     def _write(self, session: Session, event: OpenEvent, reading: StockReading, plan: WavePlan) -> None:
         if event.cursor is None:

@@ -6,20 +6,27 @@ What the restocks room stands on. An id is only ever one the caller read in this
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from restock.subscriptions.values import QueuePlace
+from restock.shops.values import QueueOrder
+from restock.subscriptions.values import PRIORITIES, Cursor, QueuePlace
 
-_PAGE = text("""
+# One level of priority, so that the one index serves both orders: forwards, and backwards.
+_LEVEL = """
     SELECT id, contact_id, channel, quantity, queued_at, market_id FROM subscriptions
     WHERE shop_id = :shop_id AND variant_id = :variant_id AND state = 'active' AND open_offer_id IS NULL
-      AND (queued_at, id) > (CAST(:queued_at AS timestamptz), :id)
-    ORDER BY queued_at, id
+      AND priority = :priority AND (queued_at, id) {beyond} (CAST(:queued_at AS timestamptz), :id)
+    ORDER BY queued_at {direction}, id {direction}
     LIMIT :limit
-""")
+"""
+PAGES = {
+    QueueOrder.oldest: text(_LEVEL.format(beyond=">", direction="ASC")),
+    QueueOrder.newest: text(_LEVEL.format(beyond="<", direction="DESC")),
+}
+_HEADS = {QueueOrder.oldest: ("-infinity", 0), QueueOrder.newest: ("infinity", 0)}
 
 _COUNT = text("""
     SELECT variant_id, count(*) AS waiting FROM subscriptions
@@ -80,19 +87,29 @@ _RELEASE = text("""
 """)
 
 
-def queue_page(
-    session: Session, shop_id: int, variant_id: int, after: tuple[datetime, int] | None, limit: int
+def queue_page(  # noqa: PLR0917 (the place a walk has come to, and how it goes on)
+    session: Session,
+    shop_id: int,
+    variant_id: int,
+    after: Cursor | None,
+    limit: int,
+    order: QueueOrder = QueueOrder.oldest,
 ) -> list[QueuePlace]:
     """Read the next places of a variant's queue: active, nobody whose turn is already being handed over.
 
-    `after` is the (`queued_at`, `subscription_id`) of the last place seen, None from the start.
+    `after` is the `cursor` of the last place seen, None from the start. One statement for each level of priority.
     """
-    queued_at, last_id = after or ("-infinity", 0)
-    found = session.execute(
-        _PAGE,
-        {"shop_id": shop_id, "variant_id": variant_id, "queued_at": queued_at, "id": last_id, "limit": limit},
-    )
-    return [QueuePlace(*row) for row in found]
+    page: list[QueuePlace] = []
+    for priority in PRIORITIES:
+        if after is not None and after[0] < priority:
+            continue
+        queued_at, last_id = after[1:] if after is not None and after[0] == priority else _HEADS[order]
+        values = {"shop_id": shop_id, "variant_id": variant_id, "priority": priority, "limit": limit - len(page)}
+        found = session.execute(PAGES[order], values | {"queued_at": queued_at, "id": last_id})
+        page += [_place(row, priority) for row in found]
+        if len(page) == limit:
+            break
+    return page
 
 
 def waiting_count(session: Session, shop_id: int, variant_ids: Sequence[int]) -> dict[int, int]:
@@ -139,3 +156,9 @@ def release_offers(session: Session, subscription_ids: Sequence[int]) -> set[int
     Returns the subscriptions whose offer was taken back.
     """
     return set(session.execute(_RELEASE, {"ids": list(subscription_ids)}).scalars())
+
+
+def _place(row: Row[Any], priority: int) -> QueuePlace:
+    return QueuePlace(
+        row.id, row.contact_id, row.channel, row.quantity, row.queued_at, row.market_id, priority=priority
+    )
