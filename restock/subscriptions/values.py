@@ -112,6 +112,8 @@ class QueuePlace:
     quantity: int
     queued_at: datetime
     market_id: int = 0
+    address: str | None = field(default=None, repr=False)
+    wakes_at: datetime | None = None
     priority: int = 0
 
     @property
