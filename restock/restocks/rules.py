@@ -7,15 +7,19 @@ doubled or late cannot mislead it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from restock.catalog.values import StockReading
-from restock.restocks.values import CloseReason, PassReason, Turn, WavePlan
+from restock.restocks.values import CloseReason, PassReason, Turn, WaveFacts, WavePlan
 from restock.shops.values import NotificationPolicy, QuantityRule
 from restock.subscriptions.values import QueuePlace
 
 MAX_OFFERS_PER_EVENT = 3
+LONGEST_KEPT = timedelta(hours=12)  # for so long at most units are kept for somebody who sleeps
+SLEEPING = frozenset({PassReason.asleep, PassReason.lent_on})
+NO_FACTS = WaveFacts()
 PASS_PAGE = 250  # variants a question, Shopify's limit
 _POINTS_A_VARIANT = 3
 _POINTS_A_SECOND = 80  # of the 100 that the smallest plan has; the rest is left to what webhooks tell of
@@ -80,44 +84,74 @@ def units_wanted(quantity: int, policy: NotificationPolicy) -> int:
     return 1 if policy.quantity_rule is QuantityRule.ignore else quantity
 
 
-def plan_wave(
+def free_units(reading: StockReading, policy: NotificationPolicy, open_units: int) -> int | None:
+    """Count the units a wave may give out while open offers keep `open_units`; None means without limit."""
+    limit = capacity(reading, policy)
+    return None if limit is None else max(0, limit - open_units)
+
+
+def plan_wave(  # noqa: PLR0917 (said with these words by all who plan or pretend to)
     queue_page: Sequence[QueuePlace],
     reading: StockReading,
-    open_units: int,
+    free: int | None,
     policy: NotificationPolicy,
-    tried: Set[int] = frozenset(),
-    *,
-    closed_markets: Set[int] = frozenset(),
+    now: datetime,
+    facts: WaveFacts = NO_FACTS,
 ) -> WavePlan:
-    """Decide who of one page of the queue gets a turn, first come first served, counted in units.
+    """Decide who of one page of the queue gets a turn, in the order of the page, counted in units.
 
-    `open_units` are those of the event's open offers. A person who does not fit is passed over for this wave and keeps
-    the place; a smaller request behind may go first. `tried` are subscriptions that must not be offered again,
-    `closed_markets` those where the variant is not sold.
+    `free` is what `free_units` says, or what the page before has left. A person who does not fit is passed over for
+    this wave and keeps the place; a smaller request behind may go first. With nothing free the wave is over: whoever
+    comes after is not reached, and not passed over either.
     """
-    limit = capacity(reading, policy)
-    free = None if limit is None else max(0, limit - open_units)
     offers: list[Turn] = []
     passed_over: list[tuple[int, PassReason]] = []
+    wakes: list[datetime] = []
     for place in queue_page:
+        if free == 0:
+            break
         wanted = units_wanted(place.quantity, policy)
-        reason = _pass_reason(wanted, reading, free, place.subscription_id in tried)
-        if place.market_id in closed_markets:
-            reason = PassReason.not_in_market
+        sleeps_until = place.wakes_at if place.wakes_at is not None and place.wakes_at > now else None
+        reason = _pass_reason(place, wanted, reading, free, facts) or _sleep_reason(
+            place, sleeps_until, free, now, facts
+        )
         if reason is not None:
             passed_over.append((place.subscription_id, reason))
+            if reason in SLEEPING and sleeps_until is not None:
+                wakes.append(sleeps_until)
             continue
-        offers.append(Turn(place.subscription_id, place.contact_id, place.channel, wanted))
+        offers.append(Turn(place.subscription_id, place.contact_id, place.channel, wanted, sleeps_until))
         free = None if free is None else free - wanted
-    return WavePlan(tuple(offers), tuple(passed_over), free)
+    return WavePlan(tuple(offers), tuple(passed_over), free, min(wakes, default=None))
 
 
-def _pass_reason(wanted: int, reading: StockReading, free: int | None, was_tried: bool) -> PassReason | None:
+def _pass_reason(
+    place: QueuePlace, wanted: int, reading: StockReading, free: int | None, facts: WaveFacts
+) -> PassReason | None:
+    """Say why an awake person is passed over: what can be changed least comes first."""
+    if place.market_id in facts.closed_markets:
+        return PassReason.not_in_market
+    if place.subscription_id in facts.declined:
+        return PassReason.declined
+    if place.subscription_id in facts.tried:
+        return PassReason.tried
     if not can_be_bought(reading) or (reading.units is not None and wanted > reading.units):
         return PassReason.wants_more
-    if free is not None and wanted > free:
-        return PassReason.not_enough_free
-    return PassReason.tried if was_tried else None
+    return PassReason.not_enough_free if free is not None and wanted > free else None
+
+
+def _sleep_reason(
+    place: QueuePlace, sleeps_until: datetime | None, free: int | None, now: datetime, facts: WaveFacts
+) -> PassReason | None:
+    """Say whether a sleeper's units would be kept in vain. Where units are without limit, sleep costs nobody anything.
+
+    Whoever certainly sleeps longer than units are kept lets others go first at once, instead of after LONGEST_KEPT.
+    """
+    if sleeps_until is None or free is None:
+        return None
+    if place.subscription_id in facts.lent_on:
+        return PassReason.lent_on
+    return PassReason.asleep if sleeps_until > now + LONGEST_KEPT else None
 
 
 def tried_enough(returns: Sequence[str]) -> bool:

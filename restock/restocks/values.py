@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +15,9 @@ class OfferState(StrEnum):
 
     open = "open"  # it is this person's turn
     ended = "ended"  # the turn is over
-    returned = "returned"  # never reached the person: back to the original place
+    returned = "returned"  # never reached the person, or not while awake: back to the original place
+    declined = "declined"  # "not now": the turn went to the next in line, the place is kept
+    missed = "missed"  # sold out during the turn: back to the original place
     bought = "bought"  # the person has ordered it: an order closed the turn
 
 
@@ -27,12 +30,18 @@ class CloseReason(StrEnum):
 
 
 class PassReason(StrEnum):
-    """Why somebody was passed over in a wave; the place is kept."""
+    """Why somebody was passed over in a wave: others behind may go first, the place is kept.
+
+    Whom a wave does not come to, because nothing is left to give, is not passed over: those are simply not next yet.
+    """
 
     wants_more = "wants_more"  # more units wanted than can be bought at all
     not_enough_free = "not_enough_free"  # more units wanted than others have left free
     not_in_market = "not_in_market"  # not sold in the market the person signed up in
     tried = "tried"  # could not be reached in this restock
+    declined = "declined"  # said "not now" in this restock
+    asleep = "asleep"  # wakes too late for units to be kept until then
+    lent_on = "lent_on"  # slept through the time the units were kept for; looked at again when awake
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +58,47 @@ class OpenEvent:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One offer to be made: who, and how many units it keeps from others while it is open."""
+    """One offer to be made: who, and how many units it keeps from others while it is open.
+
+    `wakes_at`: the person sleeps; the units are kept, and the message leaves then. None: awake.
+    """
 
     subscription_id: int
     contact_id: int
     channel: str
     units: int
+    wakes_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaveFacts:
+    """What is known of this restock besides the queue: subscriptions, and markets where the variant is not sold.
+
+    `tried` could not be reached in it, `declined` said "not now", `lent_on` slept too long.
+    """
+
+    tried: Set[int] = frozenset()
+    declined: Set[int] = frozenset()
+    closed_markets: Set[int] = frozenset()
+    lent_on: Set[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class WavePlan:
-    """What becomes of one page of the queue. `free_left` None means without limit."""
+    """What becomes of one page of the queue. `free_left` None means without limit.
+
+    `next_look_at` is when the first of those passed over for their sleep wakes; None: nobody was.
+    """
 
     offers: tuple[Turn, ...]
     passed_over: tuple[tuple[int, PassReason], ...]  # subscription id and why
     free_left: int | None
+    next_look_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OfferNotice:
-    """An offer that is to be told to one person on one channel."""
+    """An offer that is to be told to one person on one channel. `due_at`: when the person wakes; None: now."""
 
     shop_id: int
     event_id: int
@@ -76,6 +106,7 @@ class OfferNotice:
     subscription_id: int
     contact_id: int
     channel: str
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

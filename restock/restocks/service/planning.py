@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
@@ -18,7 +19,7 @@ from restock.failpoints import failpoint
 from restock.restocks import repository, rules
 from restock.restocks.service.following import close_event, load_shop
 from restock.restocks.service.ports import Notices
-from restock.restocks.values import CloseReason, OfferNotice, OpenEvent, Turn, WavePlan
+from restock.restocks.values import CloseReason, OfferNotice, OpenEvent, Turn, WaveFacts, WavePlan
 from restock.shops.values import Shop
 from restock.subscriptions.values import QueuePlace
 
@@ -78,8 +79,9 @@ class Planning:
         policy = shop.settings.policy
         limited = rules.capacity(reading, policy) is not None
         open_units = repository.open_units(session, event.id) if limited else 0
-        tried, closed = _tried(session, event, page), _closed_markets(session, event, shop)
-        plan = rules.plan_wave(page, reading, open_units, policy, tried, closed_markets=closed)
+        facts = WaveFacts(tried=_tried(session, event, page), closed_markets=_closed_markets(session, event, shop))
+        free = rules.free_units(reading, policy, open_units)
+        plan = rules.plan_wave(page, reading, free, policy, datetime.now(UTC), facts)
         goes_on = len(page) == self.page_size and plan.free_left != 0
         if plan.offers or goes_on or event.cursor is not None:
             self._write(session, event, reading, plan)
@@ -109,7 +111,7 @@ class Planning:
 
 
 def _notice(event: OpenEvent, offer_id: int, turn: Turn) -> OfferNotice:
-    return OfferNotice(event.shop_id, event.id, offer_id, turn.subscription_id, turn.contact_id, turn.channel)
+    return OfferNotice(event.shop_id, event.id, offer_id, turn.subscription_id, turn.contact_id, turn.channel, turn.wakes_at)
 
 
 def _closed_markets(session: Session, event: OpenEvent, shop: Shop) -> frozenset[int]:
