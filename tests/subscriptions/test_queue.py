@@ -80,6 +80,17 @@ def test_only_active_places_without_an_offer_are_in_the_queue(
         assert repository.waiting_count(session, shop.id, [VARIANT, 7]) == {VARIANT: 2}
 
 
+def test_only_a_phone_number_comes_with_its_place(
+    register: Register, rows: Rows, database: Database, shop: Shop
+) -> None:
+    _crowd(register, 2)
+    rows("UPDATE contacts SET address = '+12015550123' WHERE address = 'ada1@example.com'")
+    rows("UPDATE subscriptions SET channel = 'sms' WHERE quantity = 2")
+    with database.transaction() as session:
+        page = repository.queue_page(session, shop.id, VARIANT, None, 9)
+    assert [(place.channel, place.address) for place in page] == [("email", None), ("sms", "+12015550123")]
+
+
 def test_an_offer_is_attached_to_a_free_place_only(register: Register, rows: Rows, database: Database) -> None:
     _crowd(register, 3)
     rows("UPDATE subscriptions SET open_offer_id = 9 WHERE id = 2")

@@ -14,9 +14,12 @@ from sqlalchemy.orm import Session
 from restock.shops.values import QueueOrder
 from restock.subscriptions.values import PRIORITIES, Cursor, QueuePlace
 
-# One level of priority, so that the one index serves both orders: forwards, and backwards.
+# One level of priority, so that the one index serves both orders: forwards, and backwards. Only a phone number says
+# where its owner may be asleep.
 _LEVEL = """
-    SELECT id, contact_id, channel, quantity, queued_at, market_id FROM subscriptions
+    SELECT id, contact_id, channel, quantity, queued_at, market_id,
+        CASE WHEN channel = 'sms' THEN (SELECT address FROM contacts WHERE contacts.id = contact_id) END AS address
+    FROM subscriptions
     WHERE shop_id = :shop_id AND variant_id = :variant_id AND state = 'active' AND open_offer_id IS NULL
       AND priority = :priority AND (queued_at, id) {beyond} (CAST(:queued_at AS timestamptz), :id)
     ORDER BY queued_at {direction}, id {direction}
@@ -97,7 +100,8 @@ def queue_page(  # noqa: PLR0917 (the place a walk has come to, and how it goes 
 ) -> list[QueuePlace]:
     """Read the next places of a variant's queue: active, nobody whose turn is already being handed over.
 
-    `after` is the `cursor` of the last place seen, None from the start. One statement for each level of priority.
+    `after` is the `cursor` of the last place seen, None from the start. One statement for each level of priority. A
+    place's address is read on the SMS channel alone.
     """
     page: list[QueuePlace] = []
     for priority in PRIORITIES:
@@ -160,5 +164,12 @@ def release_offers(session: Session, subscription_ids: Sequence[int]) -> set[int
 
 def _place(row: Row[Any], priority: int) -> QueuePlace:
     return QueuePlace(
-        row.id, row.contact_id, row.channel, row.quantity, row.queued_at, row.market_id, priority=priority
+        row.id,
+        row.contact_id,
+        row.channel,
+        row.quantity,
+        row.queued_at,
+        row.market_id,
+        row.address,
+        priority=priority,
     )
