@@ -12,7 +12,7 @@ from flask import Flask
 
 from restock.catalog.service import CatalogService
 from restock.channels.port import Channel
-from restock.channels.registry import open_channels, provider_faults, vapid_public_key
+from restock.channels.registry import open_channels, provider_faults, provider_names, vapid_public_key
 from restock.channels.values import ChannelName
 from restock.clock import SystemClock
 from restock.config import Settings
@@ -166,6 +166,7 @@ def _open_deliveries(  # noqa: PLR0917 (every port by its own name)
         reading_max_age_seconds=settings.reading_max_age_seconds,
         clock=SystemClock(),
         patience=patience_of(settings.retry_ladder_seconds),
+        providers=provider_names(settings),
     )
 
 

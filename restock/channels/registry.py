@@ -6,6 +6,7 @@ The channels' libraries are imported when a channel is opened, so that a web pro
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from restock.channels.email.message import parse_sender
@@ -31,6 +32,16 @@ def channel_gaps(settings: Settings) -> dict[ChannelName, str]:
     """Say for each channel that cannot be opened what is missing or wrong, in a sentence for the operator."""
     found = {name: "; ".join(check(settings)) for name, check in _CHECKS.items()}
     return {name: sentence for name, sentence in found.items() if sentence}
+
+
+def provider_names(settings: Settings) -> dict[ChannelName, str]:
+    """Name whom each channel hands its messages to: another mail server is another provider. Never a secret."""
+    found = {ChannelName.sms: urlsplit(settings.twilio_api_url).netloc, ChannelName.push: "push services"}
+    if settings.smtp_url is not None:
+        with suppress(ValueError):  # said by `channel_gaps`
+            server = parse_smtp_url(settings.smtp_url.get_secret_value())
+            found[ChannelName.email] = f"{server.host}:{server.port}"
+    return found
 
 
 def provider_faults(settings: Settings) -> list[str]:

@@ -18,7 +18,8 @@ MAX_ATTEMPTS = len(LADDER_SECONDS) + 1
 JITTER = 0.2
 PROVIDER_PAUSE_SECONDS = (30, 300)  # shortest and longest wait for a provider that is down
 LONGEST_RETRY_AFTER_SECONDS = 1800
-STALE_WAIT_SECONDS = 15
+STALE_WAIT_SECONDS = 3  # a reading is a matter of a second; the whole lane waits
+STALE = "stale"
 NOT_REACHED = "batch_time_over"  # a channel ran out of time before this message: it was never tried
 LEASE_OVER = "lease_over"  # the worker was lost: handed over or not, nobody knows
 
@@ -94,7 +95,7 @@ def _may_offer(lane: LaneFacts, person: PersonFacts, now: datetime) -> Send | Ho
     if not lane.event_open:
         return Skip(SkipReason.event_closed)
     if lane.reading is None or _is_stale(lane.reading, lane.reading_max_age_seconds, now):
-        return Hold(STALE_WAIT_SECONDS, "stale")
+        return Hold(STALE_WAIT_SECONDS, STALE)
     if not lane.reading.sellable or (lane.reading.units is not None and lane.reading.units < person.units):
         return Skip(SkipReason.sold_out)
     return Send()

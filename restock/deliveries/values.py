@@ -154,3 +154,15 @@ class Drained:
     sent_count: int
     left: bool
     provider_down: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A provider that takes nothing. `reason` is a stable word; `waiting_count` is cut off where it is large."""
+
+    channel: ChannelName
+    provider: str
+    reason: str
+    since: datetime
+    last_failure_at: datetime
+    waiting_count: int

@@ -48,12 +48,7 @@ _PICK = text("""
     RETURNING id, shop_id, channel, event_id
 """)
 
-_PAUSE = text("""
-    UPDATE delivery_lanes SET next_at = now() + make_interval(secs => :seconds)
-    WHERE id IN (
-        SELECT id FROM delivery_lanes WHERE channel = :channel AND next_at <= now() ORDER BY id FOR NO KEY UPDATE
-    )
-""")
+_REST = text("UPDATE delivery_lanes SET next_at = now() + make_interval(secs => :seconds) WHERE id = :id")
 
 # A lane that is due counts as one even when it turns out empty, so that someone comes and settles it.
 _DUE = text("""
@@ -95,9 +90,9 @@ def pick(session: Session, channel: ChannelName) -> Lane | None:
     return None if row is None else Lane(row.id, row.shop_id, ChannelName(row.channel), row.event_id)
 
 
-def pause(session: Session, channel: ChannelName, seconds: float) -> None:
-    """Leave every due lane of a channel alone for a while: its provider is down."""
-    session.execute(_PAUSE, {"channel": channel.value, "seconds": seconds})
+def rest(session: Session, lane_id: int, seconds: float) -> None:
+    """Leave a whole lane alone for a while, in which everybody keeps their place; the last thing a transaction does."""
+    session.execute(_REST, {"id": lane_id, "seconds": seconds})
 
 
 def due_by_channel(session: Session, most_per_lane: int) -> dict[ChannelName, int]:

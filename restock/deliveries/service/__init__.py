@@ -21,13 +21,14 @@ from restock.database import Database
 from restock.deliveries.repository import lanes, notices
 from restock.deliveries.repository.clicks import count_click, look
 from restock.deliveries.rules import PATIENCE, Patience
+from restock.deliveries.service.breaker import Breaker
 from restock.deliveries.service.claiming import Claiming, load_shop
 from restock.deliveries.service.doubts import Doubts
 from restock.deliveries.service.ports import Suppressions, Turns
 from restock.deliveries.service.receipts import Receipts
 from restock.deliveries.service.recording import Recording
 from restock.deliveries.service.sending import Sending
-from restock.deliveries.values import Batch, Drained, NewDelivery, SkipReason
+from restock.deliveries.values import Batch, Drained, NewDelivery, Outage, SkipReason
 from restock.failpoints import failpoint
 from restock.links import Links
 from restock.restocks.values import OfferNotice
@@ -78,6 +79,7 @@ class Deliveries:
     reading_max_age_seconds: float = 120.0
     clock: Clock = field(default_factory=SystemClock)
     patience: Patience = PATIENCE
+    providers: Mapping[ChannelName, str] = field(default_factory=dict)  # what each channel's is called
 
     def claim(self, channel: ChannelName, limit: int) -> Batch | None:
         """Claim up to `limit` deliveries of the lane served longest ago; None when nothing is due."""
@@ -93,9 +95,19 @@ class Deliveries:
         return self._sending.drain(channel, seconds, give_way)
 
     def due(self) -> dict[ChannelName, int]:
-        """Count the due deliveries of each channel that has any; large numbers are cut off."""
+        """Count the deliveries of each channel that may be sent now; large numbers are cut off.
+
+        Of a channel whose provider is down it is one while a probe is due, else none.
+        """
         with self.database.transaction() as session:
-            return lanes.due_by_channel(session, _MOST_COUNTED_PER_LANE)
+            due = lanes.due_by_channel(session, _MOST_COUNTED_PER_LANE)
+        shut = self.breaker.shut() if due else {}
+        allowed = {channel: min(rows, int(shut.get(channel, rows))) for channel, rows in due.items()}
+        return {channel: rows for channel, rows in allowed.items() if rows}
+
+    def outages(self, shop_id: int | None = None) -> Sequence[Outage]:
+        """List the providers that are down, longest first, with what waits for them: of one shop, or of all."""
+        return self.breaker.outages(shop_id)
 
     def expire_leases(self, limit: int = 1000) -> int:
         """Take deliveries from workers that were lost; return how many."""
@@ -160,11 +172,18 @@ class Deliveries:
     @cached_property
     def _sending(self) -> Sending:
         recording = Recording(self.database, self.turns, self.suppressions, self.patience)
-        return Sending(self.database, self.channels, self._claiming, recording, self.lease_seconds, self.clock)
+        return Sending(
+            self.database, self.channels, self._claiming, recording, self.breaker, self.lease_seconds, self.clock
+        )
+
+    @cached_property
+    def breaker(self) -> Breaker:
+        """Say which providers are down, and who may try them."""
+        return Breaker(self.database, self.lease_seconds, self.providers, self.patience.provider_pause[1])
 
     @cached_property
     def _doubts(self) -> Doubts:
-        return Doubts(self.database, self.channels, self.turns, self.links)
+        return Doubts(self.database, self.channels, self.turns, self.links, self.breaker.shut)
 
     @cached_property
     def _receipts(self) -> Receipts:

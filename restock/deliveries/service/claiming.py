@@ -54,11 +54,13 @@ class Claiming:
             shop = load_shop(session, lane.shop_id)
             rows = claims.take_due(session, lane, limit)
             facts, now = self._lane_facts(session, lane, shop)
-            sending = self._decide(session, lane, rows, facts, now)
+            sending, rest_seconds = self._decide(session, lane, rows, facts, now)
             claims.mark_sending(session, [row.id for row in sending], token, lease_seconds)
             goods = catalog.product_facts(session, shop, {row.variant_id for row in sending if row.variant_id})
             prices = catalog.market_prices(session, shop, markets_of(sending))
-            if len(rows) < limit:
+            if rest_seconds:
+                lanes.rest(session, lane.id, rest_seconds)
+            elif len(rows) < limit:
                 lanes.settle(session, lane.id)
             failpoint("claim.before_commit")
         failpoint("claim.after_commit")
@@ -73,8 +75,11 @@ class Claiming:
 
     def _decide(
         self, session: Session, lane: Lane, rows: Sequence[ClaimedRow], facts: LaneFacts, now: datetime
-    ) -> list[ClaimedRow]:
-        """Skip and postpone what may not leave; return the rest."""
+    ) -> tuple[list[ClaimedRow], float]:
+        """Skip and postpone what may not leave; return the rest, and for how long the whole lane is to be left alone.
+
+        A reading that is too old is so for everybody behind it: nobody is postponed alone and overtaken by others.
+        """
         sending: list[ClaimedRow] = []
         skipped: dict[SkipReason, list[ClaimedRow]] = defaultdict(list)
         held: dict[tuple[float, str], list[ClaimedRow]] = defaultdict(list)
@@ -89,16 +94,18 @@ class Claiming:
                     held[seconds, why].append(row)
                 case _:
                     assert_never(decision)
+        rest_seconds = max((seconds for seconds, why in held if why == rules.STALE), default=0.0)
         for (seconds, why), group in held.items():
-            claims.postpone(session, [row.id for row in group], seconds, why)
-        if held:
+            if why != rules.STALE:
+                claims.postpone(session, [row.id for row in group], seconds, why)
+        if rest_seconds:
             variants = {row.variant_id for group in held.values() for row in group if row.variant_id}
             catalog.request_checks(session, lane.shop_id, variants, 0)
         for reason, group in skipped.items():
             claims.mark_skipped(session, [row.id for row in group], reason)
             offer_ids = [row.offer_id for row in group if row.offer_id is not None]
             self.turns.offers_returned(session, lane.shop_id, offer_ids, reason.value)
-        return sending
+        return sending, rest_seconds
 
 
 def markets_of(rows: Sequence[ClaimedRow]) -> set[tuple[int, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import assert_never
@@ -28,12 +28,13 @@ from restock.shops.values import Shop
 
 @dataclass(frozen=True)
 class Doubts:
-    """Resolve `unknown` deliveries."""
+    """Resolve `unknown` deliveries. `shut`: the channels whose provider is down, and whether it may be tried."""
 
     database: Database
     channels: Mapping[ChannelName, Channel]
     turns: Turns
     links: Links
+    shut: Callable[[], Mapping[ChannelName, bool]] = dict
 
     def expire_leases(self, limit: int) -> int:
         """Take deliveries from workers that were lost; return how many."""
@@ -47,8 +48,10 @@ class Doubts:
 
     def resolve(self, limit: int, lease_seconds: float) -> int:
         """Decide about up to `limit` doubtful deliveries of each channel; return how many."""
-        done = 0
+        done, shut = 0, self.shut()
         for name in ChannelName:
+            if shut.get(name) is False:  # nobody would answer now: a doubt is not ended by that
+                continue
             with self.database.transaction() as session:
                 rows = claims.take_doubtful(session, name, limit, lease_seconds)
             rows.sort(key=lambda row: row.shop_id)

@@ -11,10 +11,12 @@ import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from restock.channels.port import Channel
-from restock.channels.values import Blame, ChannelName, Outcome, Verdict
+from restock.channels.values import ChannelName, Outcome, Verdict
 from restock.clock import Clock, SystemClock
 from restock.database import Database
-from restock.deliveries.repository import lanes, outcomes
+from restock.deliveries.repository import outcomes
+from restock.deliveries.service.breaker import Breaker
+from restock.deliveries.service.breaker_rules import Signs
 from restock.deliveries.service.claiming import Claiming
 from restock.deliveries.service.recording import Recording
 from restock.deliveries.values import Batch, Drained
@@ -63,6 +65,7 @@ class Sending:
     channels: Mapping[ChannelName, Channel]
     claiming: Claiming
     recording: Recording
+    breaker: Breaker
     lease_seconds: float
     clock: Clock = field(default_factory=SystemClock)
     timer: Timer = time.monotonic
@@ -77,14 +80,18 @@ class Sending:
             if spent >= 1 and give_way():
                 return Drained(sent_count, left=True)
             lease = _Lease(self.lease_seconds, self.timer, since=self.timer())
-            batch = self.claiming.claim(channel, CLAIM_SIZES[channel], self.lease_seconds)
+            entry = self.breaker.enter(channel, CLAIM_SIZES[channel])
+            if entry is None:
+                return Drained(sent_count, left=False, provider_down=True)
+            batch = self.claiming.claim(channel, entry.limit, self.lease_seconds)
+            if batch is None or not batch.envelopes:
+                self.breaker.leave(entry)
             if batch is None:
                 return Drained(sent_count, left=False)
             if batch.envelopes:
                 told = self._send(batch, lease)
                 sent_count += told.accepted_count
-                if told.provider_down:
-                    self._pause(channel)
+                if self.breaker.judge(entry, told.signs):
                     return Drained(sent_count, left=False, provider_down=True)
         return Drained(sent_count, left=True)
 
@@ -134,12 +141,6 @@ class Sending:
                 lease.lost = not outcomes.renew_lease(session, left, batch.token, self.lease_seconds)
             lease.since = asked
 
-    def _pause(self, channel: ChannelName) -> None:
-        pause = self.recording.patience.provider_pause[0]
-        log.warning("provider_down", channel=channel.value, pause_seconds=pause)
-        with self.database.transaction() as session:
-            lanes.pause(session, channel, pause)
-
 
 @dataclass
 class _Told:
@@ -147,16 +148,12 @@ class _Told:
 
     ids: set[int] = field(default_factory=set)
     accepted_count: int = 0
-    blamed_provider: bool = False
+    signs: Signs = field(default_factory=Signs)
 
     def count(self, outcome: Outcome) -> None:
         self.ids.add(outcome.delivery_id)
         self.accepted_count += outcome.verdict is Verdict.accepted
-        self.blamed_provider |= outcome.verdict is Verdict.deferred and outcome.blame is Blame.provider
-
-    @property
-    def provider_down(self) -> bool:
-        return self.blamed_provider and not self.accepted_count
+        self.signs.add(outcome)
 
 
 @dataclass
