@@ -20,7 +20,7 @@ def test_a_restock_offers_to_the_first_in_line_and_queues_their_messages(store: 
     assert store.states("deliveries") == {"queued": 3}
     assert store.sql(
         "SELECT number, units, free_units, offered_count, offered_units, passed_over_count FROM waves"
-    ) == [(1, 3, 3, 3, 3, 2)]
+    ) == [(1, 3, 3, 3, 3, 0)]
     assert store.one("SELECT next_at <= now() FROM delivery_lanes") is True
 
 

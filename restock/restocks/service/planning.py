@@ -111,7 +111,9 @@ class Planning:
 
 
 def _notice(event: OpenEvent, offer_id: int, turn: Turn) -> OfferNotice:
-    return OfferNotice(event.shop_id, event.id, offer_id, turn.subscription_id, turn.contact_id, turn.channel, turn.wakes_at)
+    return OfferNotice(
+        event.shop_id, event.id, offer_id, turn.subscription_id, turn.contact_id, turn.channel, turn.wakes_at
+    )
 
 
 def _closed_markets(session: Session, event: OpenEvent, shop: Shop) -> frozenset[int]:
