@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ARRAY, BigInteger, ForeignKey, Identity, Index, Integer, SmallInteger, Text, func, text
+from sqlalchemy import ARRAY, BigInteger, Boolean, ForeignKey, Identity, Index, Integer, SmallInteger, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from restock.tables import Base, UtcDateTime
@@ -34,8 +34,11 @@ class ReconcileStateRow(Base):
 class RestockEventRow(Base):
     """One stretch of time in which a variant can be bought and somebody waits; at most one is open per variant.
 
-    `cursor_…` mark how far the current wave has walked the queue; None between waves.
+    `cursor_…` mark how far the current wave has walked the queue; None between waves. `walk_again`: something changed
+    behind it, so that the next walk follows at once. `look_at` is when the first sleeper it has passed over wakes.
+    `rest_until`: a long walk found nobody at its end, so that until then only the head of the queue is looked at.
     `plan_at` is when the queue is to be looked at again, None when nothing is due until something changes.
+    `settle_at`: closed as sold out, with turns that may still have to be called missed.
     """
 
     __tablename__ = "restock_events"
@@ -45,6 +48,7 @@ class RestockEventRow(Base):
         ),
         Index("ix_restock_events_plan", "plan_at", postgresql_where=text("closed_at IS NULL AND plan_at IS NOT NULL")),
         Index("ix_restock_events_shop", "shop_id", "closed_at"),
+        Index("ix_restock_events_settle", "settle_at", postgresql_where=text("settle_at IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -55,6 +59,10 @@ class RestockEventRow(Base):
     cursor_queued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     cursor_id: Mapped[int | None] = mapped_column(BigInteger)
     cursor_priority: Mapped[int | None] = mapped_column(SmallInteger)
+    walk_again: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    look_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    rest_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    settle_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     plan_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     stock_changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # first webhook behind it; None: found by us
     opened_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
@@ -73,7 +81,9 @@ class WaveRow(Base):
     event_id: Mapped[int] = mapped_column(ForeignKey("restock_events.id", ondelete="CASCADE"))
     number: Mapped[int] = mapped_column(Integer)
     units: Mapped[int | None] = mapped_column(BigInteger)  # of the reading; None: without limit
+    capacity: Mapped[int | None] = mapped_column(BigInteger)  # units that may be out in open offers; None: any
     free_units: Mapped[int | None] = mapped_column(BigInteger)  # at the start of the wave
+    queue_order: Mapped[str | None] = mapped_column(Text)  # None: of a time when there was only one
     offered_count: Mapped[int] = mapped_column(Integer, server_default="0")
     offered_units: Mapped[int] = mapped_column(BigInteger, server_default="0")
     passed_over_count: Mapped[int] = mapped_column(Integer, server_default="0")
@@ -81,13 +91,22 @@ class WaveRow(Base):
 
 
 class OfferRow(Base):
-    """One subscriber's turn. `ends_at` is None until a provider has accepted the message: only then the clock runs."""
+    """One subscriber's turn. `ends_at` is None until a provider has accepted the message: only then the clock runs.
+
+    `kept_until`: offered while asleep, and lent on then unless a provider has the message; None: awake, or units are
+    without limit.
+    """
 
     __tablename__ = "offers"
     __table_args__ = (
         Index("ix_offers_subscription", "subscription_id"),
-        Index("ix_offers_open", "event_id", postgresql_where=text("state = 'open'")),
+        Index("ix_offers_open", "event_id", "accepted_at", postgresql_where=text("state = 'open'")),
         Index("ix_offers_end", "ends_at", postgresql_where=text("state = 'open' AND ends_at IS NOT NULL")),
+        Index(
+            "ix_offers_kept",
+            "kept_until",
+            postgresql_where=text("state = 'open' AND accepted_at IS NULL AND kept_until IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -98,6 +117,7 @@ class OfferRow(Base):
     units: Mapped[int] = mapped_column(Integer)
     state: Mapped[str] = mapped_column(Text, server_default="open")
     reason: Mapped[str | None] = mapped_column(Text)
+    kept_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     accepted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())

@@ -87,7 +87,9 @@ REGISTRY: Mapping[str, TableRule] = {
     ),
     "offers": TableRule(
         Paging.bigint,
-        _words("id shop_id event_id wave_id subscription_id units state reason accepted_at ends_at created_at"),
+        _words(
+            "id shop_id event_id wave_id subscription_id units state reason kept_until accepted_at ends_at created_at"
+        ),
         found=Found.subscription,
         exported=_listed("id subscription_id units state reason accepted_at ends_at created_at"),
     ),
@@ -183,7 +185,10 @@ REGISTRY: Mapping[str, TableRule] = {
     ),
     "waves": TableRule(
         Paging.bigint,
-        _words("id shop_id event_id number units free_units offered_count offered_units passed_over_count planned_at"),
+        _words(
+            "id shop_id event_id number units capacity free_units queue_order offered_count offered_units"
+            " passed_over_count planned_at"
+        ),
     ),
     "event_latency": TableRule(
         Paging.shop_first,
@@ -195,8 +200,8 @@ REGISTRY: Mapping[str, TableRule] = {
     "restock_events": TableRule(
         Paging.bigint,
         _words(
-            "id shop_id variant_id units_at_open wave_count cursor_priority cursor_queued_at cursor_id plan_at"
-            " stock_changed_at opened_at closed_at close_reason"
+            "id shop_id variant_id units_at_open wave_count cursor_priority cursor_queued_at cursor_id"
+            " walk_again look_at rest_until settle_at plan_at stock_changed_at opened_at closed_at close_reason"
         ),
     ),
     "delivery_lanes": TableRule(Paging.bigint, _words("id shop_id channel event_id next_at served_at")),
