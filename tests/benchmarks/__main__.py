@@ -11,17 +11,24 @@ from pathlib import Path
 from restock.local.lifeline import StartError
 from tests.benchmarks import intents, webhooks
 from tests.benchmarks.load import MissingToolError, wrk_program
+from tests.benchmarks.policies import command as policies
 from tests.benchmarks.report import Report, machine_facts
 from tests.benchmarks.sampling import Effort
 from tests.benchmarks.stage import Stage, open_stage
 
 Benchmark = Callable[[Stage, Effort, Callable[[str], None]], Report]
 BENCHMARKS: Mapping[str, Benchmark] = {"intents": intents.run, "webhooks": webhooks.run}
+COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {  # what needs no load generator, and reads its own words
+    "policies": policies.main,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what the arguments name; 0 when every goal is met, 1 when one is missed or a tool is absent."""
-    options = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in COMMANDS:
+        return COMMANDS[words[0]](words[1:])
+    options = _parser().parse_args(words)
     names = list(BENCHMARKS) if options.name == "all" else [options.name]
     try:
         wrk_program()
@@ -49,7 +56,8 @@ def _say(text: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="restock bench", description=__doc__)
+    others = f"By themselves, each with its own --help: {', '.join(COMMANDS)}."
+    parser = argparse.ArgumentParser(prog="restock bench", description=__doc__, epilog=others)
     parser.add_argument("name", nargs="?", default="all", choices=[*BENCHMARKS, "all"])
     parser.add_argument("--rounds", type=int, default=5, help="samples of each contestant, taken in turns (5)")
     parser.add_argument("--seconds", type=int, default=4, help="length of a sample (4)")
