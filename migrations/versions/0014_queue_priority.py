@@ -15,6 +15,7 @@ branch_labels = None
 depends_on = None
 
 _QUEUE = "ix_subscriptions_queue"
+_DUE = sa.text("next_at IS NOT NULL")
 _WAITS = sa.text("state = 'active' AND open_offer_id IS NULL")
 
 
@@ -24,6 +25,9 @@ def upgrade() -> None:
     )
     _replace_queue(["shop_id", "variant_id", sa.text("priority DESC"), "queued_at", "id"])
     op.add_column("restock_events", sa.Column("cursor_priority", sa.SmallInteger(), nullable=True))
+    op.drop_index("ix_delivery_lanes_due", table_name="delivery_lanes")
+    op.create_index("ix_delivery_lanes_due", "delivery_lanes", ["channel", "shop_id", "next_at"], postgresql_where=_DUE)
+    op.create_index("ix_delivery_lanes_served", "delivery_lanes", ["channel", "shop_id", "served_at", "next_at"])
 
 
 def _replace_queue(columns: list[str | sa.TextClause]) -> None:
@@ -33,6 +37,9 @@ def _replace_queue(columns: list[str | sa.TextClause]) -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_delivery_lanes_served", table_name="delivery_lanes")
+    op.drop_index("ix_delivery_lanes_due", table_name="delivery_lanes")
+    op.create_index("ix_delivery_lanes_due", "delivery_lanes", ["channel", "served_at"], postgresql_where=_DUE)
     op.drop_column("restock_events", "cursor_priority")
     _replace_queue(["shop_id", "variant_id", "queued_at", "id"])
     op.drop_column("subscriptions", "priority")

@@ -14,14 +14,16 @@ from restock.tables import Base, UtcDateTime
 class DeliveryLaneRow(Base):
     """The due deliveries of one event (or of a shop's other notices) on one channel.
 
-    A claim serves the lane served longest ago, so a large restock never holds up another shop. `event_id` 0 means
-    notices without an event. `next_at` is when something in it is due, None when nothing is queued.
+    A claim serves the shop served longest ago, and of its lanes the one served longest ago: neither a large restock
+    nor many of them hold up another shop. `event_id` 0 means notices without an event. `next_at` is when
+    something in it is due, None when nothing is queued.
     """
 
     __tablename__ = "delivery_lanes"
     __table_args__ = (
         Index("uq_delivery_lanes_key", "channel", "shop_id", "event_id", unique=True),
-        Index("ix_delivery_lanes_due", "channel", "served_at", postgresql_where=text("next_at IS NOT NULL")),
+        Index("ix_delivery_lanes_due", "channel", "shop_id", "next_at", postgresql_where=text("next_at IS NOT NULL")),
+        Index("ix_delivery_lanes_served", "channel", "shop_id", "served_at", "next_at"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
