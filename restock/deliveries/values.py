@@ -37,6 +37,7 @@ class SkipReason(StrEnum):
     event_closed = "event_closed"  # the restock is over
     shop_uninstalled = "shop_uninstalled"  # the shop has removed the app
     purchased = "purchased"  # the person has bought it meanwhile
+    asleep = "asleep"  # the person slept longer than units are kept; told anew when awake
     channel_off = "channel_off"  # the shop has switched the channel off, or this instance has no provider for it
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
+from restock.shops.values import QueueOrder
 from restock.subscriptions.values import Cursor
+
+NO_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 class OfferState(StrEnum):
@@ -46,7 +49,11 @@ class PassReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OpenEvent:
-    """A variant's open restock. `cursor` is the place in the queue that a running wave has come to."""
+    """A variant's open restock, as read at `seen_at`. `cursor` is the place in the queue a running wave has come to.
+
+    `look_at`: when the first sleeper whom that wave has passed over wakes. `rest_until`: until then only the head of
+    the queue is looked at.
+    """
 
     id: int
     shop_id: int
@@ -54,6 +61,71 @@ class OpenEvent:
     opened_at: datetime
     wave_count: int = 0
     cursor: Cursor | None = None
+    look_at: datetime | None = None
+    rest_until: datetime | None = None
+    seen_at: datetime = NO_TIME
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedEvent:
+    """A variant's restock that has sold out, some of whose turns may still be running."""
+
+    id: int
+    shop_id: int
+    variant_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaveGround:
+    """What a wave is planned on. `capacity`: units that may be out in open offers; None anywhere: without limit."""
+
+    units: int | None
+    capacity: int | None
+    free_units: int | None
+    order: QueueOrder
+
+
+@dataclass(frozen=True, slots=True)
+class RunningWave:
+    """A walk under way: what it was planned on, and what it has left to give; None: without limit.
+
+    `order` None: of a time when there was only one.
+    """
+
+    id: int
+    capacity: int | None
+    order: str | None
+    free_left: int | None
+    planned_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TurnsTaken:
+    """What became of one subscription's earlier offers in the same restock. `returns`: why messages never arrived."""
+
+    subscription_id: int
+    returns: tuple[str, ...]
+    declined: bool
+    lent_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HeldTurn:
+    """One open offer about to end before its time. `contact_id` None: the person was erased, or is not asked for."""
+
+    offer_id: int
+    event_id: int
+    subscription_id: int
+    contact_id: int | None
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class OfferRef:
+    """Which shop's offer a message was about."""
+
+    shop_id: int
+    offer_id: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,8 @@ def test_only_active_places_without_an_offer_are_in_the_queue(
     rows("UPDATE subscriptions SET open_offer_id = 9 WHERE quantity = 2")
     with database.transaction() as session:
         assert [p.quantity for p in repository.queue_page(session, shop.id, VARIANT, None, 9)] == [3, 4]
-        assert repository.waiting_count(session, shop.id, [VARIANT, 7]) == {VARIANT: 2}
+        assert repository.is_waited_for(session, shop.id, VARIANT)
+        assert not repository.is_waited_for(session, shop.id, 7)
 
 
 def test_only_a_phone_number_comes_with_its_place(

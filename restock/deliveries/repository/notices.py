@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from restock.deliveries.repository.lanes import advance, ensure_lanes
 from restock.deliveries.values import NewDelivery, SkipReason
+from restock.restocks.values import OfferRef
 
 _ADD = text("""
     INSERT INTO deliveries
@@ -33,7 +34,10 @@ _COLUMNS = ("shop_id", "channel", "kind", "dedupe_key", "contact_id", "subscript
 _WITHDRAW = text("""
     UPDATE deliveries SET state = 'skipped', reason = :reason, finished_at = now()
     WHERE shop_id = :shop_id AND offer_id = ANY(:offer_ids) AND state = 'queued'
+    RETURNING offer_id
 """)
+
+_OFFER_OF = text("SELECT shop_id, offer_id FROM deliveries WHERE id = :id AND offer_id IS NOT NULL")
 
 
 def add(session: Session, messages: Sequence[NewDelivery]) -> int:
@@ -47,7 +51,18 @@ def add(session: Session, messages: Sequence[NewDelivery]) -> int:
     return len(lane_ids)
 
 
-def withdraw(session: Session, shop_id: int, offer_ids: Sequence[int], reason: SkipReason) -> None:
-    """queued -> skipped, for the messages of these offers; waits for a claim that holds one of them."""
-    if offer_ids:
-        session.execute(_WITHDRAW, {"shop_id": shop_id, "offer_ids": list(offer_ids), "reason": reason.value})
+def withdraw(session: Session, shop_id: int, offer_ids: Sequence[int], reason: SkipReason) -> set[int]:
+    """queued -> skipped, for the messages of these offers; waits for a claim that holds one of them.
+
+    Return the offers of which a message was skipped.
+    """
+    if not offer_ids:
+        return set()
+    values = {"shop_id": shop_id, "offer_ids": list(offer_ids), "reason": reason.value}
+    return set(session.execute(_WITHDRAW, values).scalars())
+
+
+def offer_of(session: Session, delivery_id: int) -> OfferRef | None:
+    """Say which offer a message is about; None for a message about none, or one that is not known."""
+    row = session.execute(_OFFER_OF, {"id": delivery_id}).first()
+    return None if row is None else OfferRef(*row)

@@ -31,7 +31,7 @@ from restock.deliveries.service.sending import Sending
 from restock.deliveries.values import Batch, Drained, NewDelivery, Outage, SkipReason
 from restock.failpoints import failpoint
 from restock.links import Links
-from restock.restocks.values import OfferNotice
+from restock.restocks.values import OfferNotice, OfferRef
 
 DRAIN_SECONDS = 30.0
 _MOST_COUNTED_PER_LANE = 2000
@@ -47,6 +47,14 @@ class DeliveryNotices:
     def withdraw(self, session: Session, shop_id: int, offer_ids: Sequence[int]) -> None:
         """Skip the messages of offers whose people have bought the goods, where they have not left yet."""
         notices.withdraw(session, shop_id, offer_ids, SkipReason.purchased)
+
+    def take_back(self, session: Session, shop_id: int, offer_ids: Sequence[int]) -> set[int]:
+        """Skip the messages of sleepers' offers that have not left yet; return those offers."""
+        return notices.withdraw(session, shop_id, offer_ids, SkipReason.asleep)
+
+    def offer_of(self, session: Session, delivery_id: int) -> OfferRef | None:
+        """Say which offer a message is about; None for any other message."""
+        return notices.offer_of(session, delivery_id)
 
 
 def _of_offer(offer: OfferNotice) -> NewDelivery:

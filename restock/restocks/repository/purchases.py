@@ -48,7 +48,8 @@ _OPEN_OFFERS = text("""
 _BUY = text("""
     UPDATE offers SET state = 'bought', reason = NULL
     WHERE shop_id = :shop_id AND subscription_id = :subscription_id
-      AND (id = ANY(:open_ids) AND state = 'open' OR id = :credited_id AND state IN ('open', 'ended'))
+      AND (id = ANY(:open_ids) AND state = 'open'
+        OR id = :credited_id AND state IN ('open', 'ended', 'declined', 'missed'))
 """)
 
 _RECOVERED = text("""

@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 import restock.catalog.repository as catalog
 import restock.subscriptions.repository as subscriptions
 from restock.database import Database
-from restock.failpoints import failpoint
 from restock.restocks import repository
 from restock.restocks.repository import passes, watching
 from restock.restocks.service.checking import Checking
@@ -24,6 +23,7 @@ from restock.restocks.service.planning import Planning
 from restock.restocks.service.ports import Notices, StockSource, WebhooksOnly
 from restock.restocks.service.reconciling import Reconciling
 from restock.restocks.service.threads import ShopThreads
+from restock.restocks.service.turns import Turns
 from restock.restocks.values import HeldBack, ReconcileState, StockDue
 from restock.shops.values import Shop
 
@@ -50,20 +50,24 @@ class RestockService:
     def plan_due(self, limit: int = 100) -> int:
         """Plan up to `limit` pages of the queues whose time has come; return how many, 0 when nothing is due.
 
-        Events take turns page by page. One that someone else is planning is left to them.
+        Events take turns page by page. One that someone else is planning is left to them. Whoever's turn a sell-out
+        has ended is put back in line first.
         """
-        return Planning(self.database, self.notices, self.page_size).run(limit)
+        return self._turns.settle(limit) + Planning(self.database, self.notices, self.page_size).run(limit)
 
     def end_turns(self, limit: int = 1000) -> int:
-        """End the turns whose time is over and have their events planned again; return how many ended."""
-        with self.database.transaction() as session:
-            event_ids = repository.end_offers(session, limit)
-            repository.replan(session, event_ids)
-            if event_ids:
-                failpoint("turns.before_commit")
-        if event_ids:
-            failpoint("turns.after_commit")
-        return len(event_ids)
+        """End the turns whose time is over, or whose person sleeps too long; have their events planned again.
+
+        Return how many ended.
+        """
+        return self._turns.end(limit) + self._turns.lend_on(limit)
+
+    def decline(self, delivery_id: int) -> bool:
+        """Pass the turn that a message was about on to the next in line, the place kept; False when it is over.
+
+        Not offered again in the same restock. Repeating it changes nothing.
+        """
+        return self._turns.decline(delivery_id)
 
     def reconcile(self) -> int:
         """Ask for checks of waiting variants that nothing is known of lately; return how many.
@@ -124,7 +128,11 @@ class RestockService:
         In the caller's transaction. Their waiting is over all the same; an offer never accepted is left alone.
         """
         if offer_ids:
-            repository.replan(session, repository.end_missed(session, shop_id, offer_ids))
+            repository.replan(session, repository.end_unseen(session, shop_id, offer_ids))
+
+    @cached_property
+    def _turns(self) -> Turns:
+        return Turns(self.database, self.notices, self.page_size)
 
     @cached_property
     def _following(self) -> Following:

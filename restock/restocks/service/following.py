@@ -69,7 +69,7 @@ def _follow(
     event: OpenEvent | None,
     told_at: datetime | None,
 ) -> None:
-    waiting = subscriptions.waiting_count(session, reading.shop_id, [reading.variant_id]).get(reading.variant_id, 0)
+    waiting = int(subscriptions.is_waited_for(session, reading.shop_id, reading.variant_id))
     decision = rules.detect_restock(
         reading,
         policy,
@@ -81,7 +81,7 @@ def _follow(
         case rules.Open():
             repository.open_event(session, reading.shop_id, reading.variant_id, reading.units, told_at)
             failpoint("event.opened")
-            log.info("restock_opened", shop_id=reading.shop_id, variant_id=reading.variant_id, waiting=waiting)
+            log.info("restock_opened", shop_id=reading.shop_id, variant_id=reading.variant_id)
         case rules.Keep() if event is not None and waiting:
             repository.replan(session, [event.id])
         case rules.Close(reason) if event is not None:

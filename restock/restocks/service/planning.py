@@ -1,13 +1,14 @@
 """Waves: an event's queue is walked page by page, and whoever's turn it is gets an offer and a message.
 
-One page is one transaction, so nobody ever waits for a large restock to be planned, and a crash costs a page.
+One page is one transaction, so nobody ever waits for a large restock to be planned, and a crash costs a page. What a
+wave may give is counted once, when it begins; every page takes from what the one before has left.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from typing import assert_never
 
 from sqlalchemy.orm import Session
 
@@ -17,11 +18,37 @@ from restock.catalog.values import StockReading
 from restock.database import Database
 from restock.failpoints import failpoint
 from restock.restocks import repository, rules
+from restock.restocks.rules import walking
 from restock.restocks.service.following import close_event, load_shop
 from restock.restocks.service.ports import Notices
-from restock.restocks.values import CloseReason, OfferNotice, OpenEvent, Turn, WaveFacts, WavePlan
+from restock.restocks.values import (
+    CloseReason,
+    OfferNotice,
+    OpenEvent,
+    RunningWave,
+    Turn,
+    TurnsTaken,
+    WaveFacts,
+    WaveGround,
+    WavePlan,
+)
 from restock.shops.values import Shop
-from restock.subscriptions.values import QueuePlace
+from restock.subscriptions.rules.zones import with_wakes_at
+from restock.subscriptions.values import Cursor, QueuePlace
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One page of a walk. `wave` None: a new one begins with it; `free` None: without limit.
+
+    `walking` None: the walk begins; `again`: what it may give has changed since, so that another must follow.
+    """
+
+    cursor: Cursor | None
+    free: int | None
+    wave: RunningWave | None = None
+    walking: RunningWave | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,62 +79,90 @@ class Planning:
         reading = catalog.current_reading(session, event.shop_id, event.variant_id)
         if reading is None:  # never so while an event is open, unless someone erased it: ask, and plan on the answer
             catalog.request_checks(session, event.shop_id, [event.variant_id], 0)
-            repository.move_cursor(session, event.id, None)
+            repository.end_walk(session, event.id, None)
             return
-        policy = shop.settings.policy
-        page = subscriptions.queue_page(
-            session, event.shop_id, event.variant_id, event.cursor, self.page_size, policy.order
-        )
-        open_turns = int(repository.has_open_turn(session, event.id))
-        match rules.detect_restock(
-            reading, policy, len(page) + int(event.cursor is not None), event_is_open=True, open_turns=open_turns
-        ):
+        waiting = int(subscriptions.is_waited_for(session, event.shop_id, event.variant_id))
+        turns = int(repository.has_open_turn(session, event.id))
+        match rules.detect_restock(reading, shop.settings.policy, waiting, event_is_open=True, open_turns=turns):
             case rules.Close(reason):
                 close_event(session, event, reason)
             case _:
-                self._walk(session, event, reading, shop, page)
+                self._walk(session, event, reading, shop)
 
-    def _walk(
-        self,
-        session: Session,
-        event: OpenEvent,
-        reading: StockReading,
-        shop: Shop,
-        page: Sequence[QueuePlace],
-    ) -> None:
+    def _walk(self, session: Session, event: OpenEvent, reading: StockReading, shop: Shop) -> None:
         """Plan one page, write what came of it, and say where the walk goes on."""
-        policy = shop.settings.policy
-        limited = rules.capacity(reading, policy) is not None
-        open_units = repository.open_units(session, event.id) if limited else 0
-        facts = WaveFacts(tried=_tried(session, event, page), closed_markets=_closed_markets(session, event, shop))
-        free = rules.free_units(reading, policy, open_units)
-        plan = rules.plan_wave(page, reading, free, policy, datetime.now(UTC), facts)
-        goes_on = len(page) == self.page_size and plan.free_left != 0
-        if plan.offers or goes_on or event.cursor is not None:
-            self._write(session, event, reading, plan)
-        last = page[-1] if goes_on else None
-        repository.move_cursor(session, event.id, last.cursor if last else None)
+        policy, step = shop.settings.policy, _step(session, event, reading, shop)
+        page = () if step.free == 0 else self._page(session, event, shop, step)
+        is_first = event.wave_count <= (step.wave is not None)  # nobody ahead of it has had a turn in this restock
+        people = () if is_first else [place.subscription_id for place in page]
+        facts = wave_facts(session, shop, event.variant_id, event.id, people)
+        plan = rules.plan_wave(page, reading, step.free, policy, event.seen_at, facts)
+        walked = None if step.walking is None else event.seen_at - step.walking.planned_at
+        after = walking.after_page(
+            plan,
+            walking.WalkFacts(event.seen_at, walked, event.look_at if step.cursor else None, event.rest_until),
+            page_is_full=len(page) == self.page_size,
+        )
+        if plan.offers or step.wave or isinstance(after, walking.GoOn):
+            self._write(session, event, reading, shop, step, plan)
+        passed_over = rules.passed_over(event.id, page, plan, step.free, policy)
+        subscriptions.add_passed_over(session, event.shop_id, event.id, passed_over)
+        match after:
+            case walking.GoOn(look_at):
+                repository.go_on(session, event.id, page[-1].cursor, look_at, again=step.again)
+            case walking.WalkEnds(next_at, rest):
+                repository.end_walk(session, event.id, next_at, again=step.again, rest=rest)
+            case _:
+                assert_never(after)
 
-    def _write(self, session: Session, event: OpenEvent, reading: StockReading, plan: WavePlan) -> None:
-        if event.cursor is None:
-            free = None if plan.free_left is None else plan.free_left + sum(turn.units for turn in plan.offers)
-            wave_id = repository.start_wave(session, event, reading.units, free)
-        else:
-            wave_id = repository.running_wave(session, event)
-        turns = self._offer(session, event, wave_id, plan.offers)
+    def _page(self, session: Session, event: OpenEvent, shop: Shop, step: _Step) -> Sequence[QueuePlace]:
+        """Read the next places, and who of them sleeps."""
+        order, size = shop.settings.policy.order, self.page_size
+        page = subscriptions.queue_page(session, event.shop_id, event.variant_id, step.cursor, size, order)
+        return with_wakes_at(page, shop.settings.send_hours, shop.time_zone, event.seen_at)
+
+    def _write(  # noqa: PLR0917 (everything a page is made of)
+        self, session: Session, event: OpenEvent, reading: StockReading, shop: Shop, step: _Step, plan: WavePlan
+    ) -> None:
+        policy = shop.settings.policy
+        wave_id = step.wave.id if step.wave else None
+        if wave_id is None:
+            ground = WaveGround(reading.units, rules.capacity(reading, policy), step.free, policy.order)
+            wave_id = repository.start_wave(session, event, ground)
+        turns = self._offer(session, event, wave_id, plan)
         repository.count_in(session, wave_id, turns, len(plan.passed_over))
 
-    def _offer(self, session: Session, event: OpenEvent, wave_id: int, turns: Sequence[Turn]) -> Sequence[Turn]:
+    def _offer(self, session: Session, event: OpenEvent, wave_id: int, plan: WavePlan) -> Sequence[Turn]:
         """Make the offers and queue their messages; return the turns of people who were still waiting."""
-        if not turns:
-            return turns
-        offers = repository.add_offers(session, event, wave_id, turns)
+        if not plan.offers:
+            return ()
+        kept = None if plan.free_left is None else rules.LONGEST_KEPT
+        offers = repository.add_offers(session, event, wave_id, plan.offers, kept)
         taken = subscriptions.attach_offers(session, list(offers.items()))
         repository.drop_offers(session, [offer_id for person, offer_id in offers.items() if person not in taken])
+        made = [turn for turn in plan.offers if turn.subscription_id in taken]
         failpoint("plan.mid_expansion")
-        made = [turn for turn in turns if turn.subscription_id in taken]
         self.notices.add(session, [_notice(event, offers[turn.subscription_id], turn) for turn in made])
         return made
+
+
+def _step(session: Session, event: OpenEvent, reading: StockReading, shop: Shop) -> _Step:
+    """Say where a walk goes on, and what it may give: what is left of it as long as it stands on the same ground.
+
+    Otherwise it goes on as a new wave with the less of both, for whoever was passed over before comes first; a walk in
+    another order of the queue begins at its head.
+    """
+    policy = shop.settings.policy
+    capacity = rules.capacity(reading, policy)
+    wave = None if event.cursor is None else repository.running_wave(session, event)
+    in_order = wave is not None and wave.order == policy.order.value
+    if wave is not None and in_order and wave.capacity == capacity:
+        return _Step(event.cursor, wave.free_left, wave, wave)
+    open_units = 0 if capacity is None else repository.open_units(session, event.id)
+    free = rules.free_units(reading, policy, open_units)
+    if wave is None or not in_order:
+        return _Step(None, free)
+    return _Step(event.cursor, walking.fewer(wave.free_left, free), None, wave, again=True)
 
 
 def _notice(event: OpenEvent, offer_id: int, turn: Turn) -> OfferNotice:
@@ -116,13 +171,21 @@ def _notice(event: OpenEvent, offer_id: int, turn: Turn) -> OfferNotice:
     )
 
 
-def _closed_markets(session: Session, event: OpenEvent, shop: Shop) -> frozenset[int]:
+def wave_facts(
+    session: Session, shop: Shop, variant_id: int, event_id: int | None, subscription_ids: Sequence[int]
+) -> WaveFacts:
+    """Read what a wave must know of these people: their earlier turns in the event, and where the variant is not sold.
+
+    `event_id` None: no restock is on, and nobody has had a turn.
+    """
+    taken: Sequence[TurnsTaken] = ()
+    if event_id is not None and subscription_ids:
+        taken = repository.turns_taken(session, event_id, subscription_ids)
+    return rules.wave_facts(taken, _closed_markets(session, shop, variant_id))
+
+
+def _closed_markets(session: Session, shop: Shop, variant_id: int) -> frozenset[int]:
     if not shop.settings.markets:
         return frozenset()
-    without = catalog.countries_without(session, event.shop_id, event.variant_id)
+    without = catalog.countries_without(session, shop.id, variant_id)
     return frozenset(one.market_id for one in shop.settings.markets if one.country in without)
-
-
-def _tried(session: Session, event: OpenEvent, page: Sequence[QueuePlace]) -> frozenset[int]:
-    returns = repository.returns_by_subscription(session, event.id, [place.subscription_id for place in page])
-    return frozenset(person for person, reasons in returns.items() if rules.tried_enough(reasons))

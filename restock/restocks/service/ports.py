@@ -8,14 +8,22 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 
 from restock.catalog.values import Answer, NoWord
-from restock.restocks.values import OfferNotice
+from restock.restocks.values import OfferNotice, OfferRef
 from restock.shops.values import Shop
 
 
 class Notices(Protocol):
-    """Queue the messages of new offers, in the transaction that makes the offers."""
+    """The messages of offers, in the caller's transaction: queued with their offers, taken back with them.
+
+    `take_back` skips those that have not left yet and returns their offers; the others may be on their way. `offer_of`
+    says what a message was about, None for any other message.
+    """
 
     def add(self, session: Session, notices: Sequence[OfferNotice]) -> None: ...
+
+    def take_back(self, session: Session, shop_id: int, offer_ids: Sequence[int]) -> set[int]: ...
+
+    def offer_of(self, session: Session, delivery_id: int) -> OfferRef | None: ...
 
 
 class StockSource(Protocol):

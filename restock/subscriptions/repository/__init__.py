@@ -8,32 +8,37 @@ from __future__ import annotations
 from restock.subscriptions.repository.confirmations import confirm, contact_view, take_confirmations_due
 from restock.subscriptions.repository.endings import expire_due, suppress, unsubscribe
 from restock.subscriptions.repository.erasing import drop_ended, sweep_orphans
-from restock.subscriptions.repository.history import add_history
+from restock.subscriptions.repository.history import add_history, add_passed_over
 from restock.subscriptions.repository.queue import (
     attach_offers,
+    is_waited_for,
     mark_notified,
     queue_page,
     release_offers,
-    waiting_count,
     waiting_markets,
     waiting_variants,
 )
+from restock.subscriptions.repository.returning import expire_used_up, hold_contacts, return_to_place
 
 __all__ = [
     "add_history",
+    "add_passed_over",
     "attach_offers",
     "confirm",
     "contact_view",
     "drop_ended",
     "expire_due",
+    "expire_used_up",
+    "hold_contacts",
+    "is_waited_for",
     "mark_notified",
     "queue_page",
     "release_offers",
+    "return_to_place",
     "suppress",
     "sweep_orphans",
     "take_confirmations_due",
     "unsubscribe",
-    "waiting_count",
     "waiting_markets",
     "waiting_variants",
 ]

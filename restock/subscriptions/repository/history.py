@@ -20,6 +20,21 @@ _ADD = text("""
     ) AS said
 """)
 
+_ADD_PASSED_OVER = text("""
+    INSERT INTO subscription_events (shop_id, subscription_id, kind, reason, event_id, units, free_units)
+    SELECT :shop_id, said.subscription_id, 'passed_over', said.reason, :event_id, said.units, said.free_units
+    FROM unnest(
+        CAST(:subscription_id AS bigint[]), CAST(:reason AS text[]), CAST(:units AS bigint[]),
+        CAST(:free_units AS bigint[])
+    ) AS said (subscription_id, reason, units, free_units)
+    WHERE said.reason IS DISTINCT FROM (
+        SELECT known.reason FROM subscription_events known
+        WHERE known.subscription_id = said.subscription_id AND known.event_id = :event_id
+          AND known.kind = 'passed_over'
+        ORDER BY known.id DESC LIMIT 1
+    )
+""")
+
 _COLUMNS = ("subscription_id", "kind", "reason", "event_id", "offer_id", "units", "free_units", "said_by")
 
 
@@ -28,3 +43,11 @@ def add_history(session: Session, shop_id: int, entries: Sequence[HistoryEntry])
     if entries:
         values = {column: [getattr(entry, column) for entry in entries] for column in _COLUMNS}
         session.execute(_ADD, {"shop_id": shop_id, **values})
+
+
+def add_passed_over(session: Session, shop_id: int, event_id: int, entries: Sequence[HistoryEntry]) -> None:
+    """Write down why people of one restock were passed over, where that is not what was written of them last."""
+    if entries:
+        columns = ("subscription_id", "reason", "units", "free_units")
+        values = {column: [getattr(entry, column) for entry in entries] for column in columns}
+        session.execute(_ADD_PASSED_OVER, {"shop_id": shop_id, "event_id": event_id, **values})

@@ -7,14 +7,14 @@ doubled or late cannot mislead it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from restock.catalog.values import StockReading
-from restock.restocks.values import CloseReason, PassReason, Turn, WaveFacts, WavePlan
+from restock.restocks.values import CloseReason, PassReason, Turn, TurnsTaken, WaveFacts, WavePlan
 from restock.shops.values import NotificationPolicy, QuantityRule
-from restock.subscriptions.values import QueuePlace
+from restock.subscriptions.values import HistoryEntry, HistoryKind, QueuePlace
 
 MAX_OFFERS_PER_EVENT = 3
 LONGEST_KEPT = timedelta(hours=12)  # for so long at most units are kept for somebody who sleeps
@@ -161,6 +161,33 @@ def tried_enough(returns: Sequence[str]) -> bool:
     not for ever.
     """
     return len(returns) >= MAX_OFFERS_PER_EVENT or any(reason not in RETRYABLE_RETURNS for reason in returns)
+
+
+def wave_facts(taken: Sequence[TurnsTaken], closed_markets: Set[int]) -> WaveFacts:
+    """Sum up who has had which turn in this restock already."""
+    return WaveFacts(
+        tried=frozenset(one.subscription_id for one in taken if tried_enough(one.returns)),
+        declined=frozenset(one.subscription_id for one in taken if one.declined),
+        closed_markets=closed_markets,
+        lent_on=frozenset(one.subscription_id for one in taken if one.lent_on),
+    )
+
+
+def passed_over(
+    event_id: int, queue_page: Sequence[QueuePlace], plan: WavePlan, free: int | None, policy: NotificationPolicy
+) -> list[HistoryEntry]:
+    """Say for the history who of a page was passed over and why; `free` is what the page began with."""
+    reasons, units = dict(plan.passed_over), {turn.subscription_id: turn.units for turn in plan.offers}
+    entries = []
+    for place in queue_page:
+        person = place.subscription_id
+        if person in reasons:
+            wanted = units_wanted(place.quantity, policy)
+            entries.append(
+                HistoryEntry(person, HistoryKind.passed_over, reasons[person], event_id, units=wanted, free_units=free)
+            )
+        free = None if free is None else free - units.get(person, 0)
+    return entries
 
 
 def pass_pause(variant_count: int, interval_seconds: float) -> float:

@@ -1,0 +1,132 @@
+"""Offers: made with their wave, accepted with their message, ended by the clock. Each arrow is one conditional
+UPDATE."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from restock.restocks.values import OpenEvent, Turn, TurnsTaken
+
+_OPEN_UNITS = text("""
+    SELECT coalesce(sum(units), 0)::bigint FROM offers WHERE event_id = :event_id AND state = 'open'
+""")
+
+_ANY_TURN = text("SELECT EXISTS (SELECT 1 FROM offers WHERE event_id = :event_id AND state = 'open')")
+
+_ADD = text("""
+    INSERT INTO offers (shop_id, event_id, wave_id, subscription_id, units, kept_until)
+    SELECT :shop_id, :event_id, :wave_id, turn.subscription_id, turn.units,
+        CASE WHEN turn.sleeps THEN now() + make_interval(secs => CAST(:kept_seconds AS float8)) END
+    FROM unnest(CAST(:subscription_ids AS bigint[]), CAST(:units AS int[]), CAST(:sleeps AS bool[]))
+        AS turn(subscription_id, units, sleeps)
+    RETURNING subscription_id, id
+""")
+
+_DROP = text("DELETE FROM offers WHERE id = ANY(:ids)")
+
+_TAKEN = text("""
+    SELECT subscription_id,
+        coalesce(array_agg(reason) FILTER (WHERE state = 'returned' AND reason <> 'asleep'), '{}') AS returns,
+        bool_or(state = 'declined') AS declined, bool_or(state = 'returned' AND reason = 'asleep') AS lent_on
+    FROM offers
+    WHERE subscription_id = ANY(:subscription_ids) AND event_id = :event_id AND state IN ('returned', 'declined')
+    GROUP BY subscription_id
+""")
+
+_ACCEPT = text("""
+    UPDATE offers SET accepted_at = now(), ends_at = now() + make_interval(mins => :turn_minutes)
+    WHERE id = ANY(:ids) AND shop_id = :shop_id AND state = 'open' AND accepted_at IS NULL
+    RETURNING subscription_id
+""")
+
+_RETURN = text("""
+    UPDATE offers SET state = 'returned', reason = :reason
+    WHERE id = ANY(:ids) AND shop_id = :shop_id AND state = 'open' AND accepted_at IS NULL
+    RETURNING subscription_id, event_id
+""")
+
+_END = text("""
+    UPDATE offers SET state = 'ended'
+    WHERE id IN (
+        SELECT o.id FROM offers o JOIN restock_events e ON e.id = o.event_id
+        WHERE o.state = 'open' AND o.ends_at <= now() AND e.settle_at IS NULL
+        ORDER BY o.ends_at LIMIT :limit FOR UPDATE OF o SKIP LOCKED
+    ) AND state = 'open'
+    RETURNING event_id
+""")
+
+_CAME_BACK = text("""
+    UPDATE offers SET state = 'ended', reason = 'missed'
+    WHERE id = ANY(:ids) AND shop_id = :shop_id AND state = 'open' AND accepted_at IS NOT NULL
+    RETURNING event_id
+""")
+
+
+def open_units(session: Session, event_id: int) -> int:
+    """Count the units that an event's open offers keep; once a walk, for it reads every open offer."""
+    return int(session.execute(_OPEN_UNITS, {"event_id": event_id}).scalar_one())
+
+
+def has_open_turn(session: Session, event_id: int) -> bool:
+    """Say whether an event has an open offer; cheap however many there are."""
+    return bool(session.execute(_ANY_TURN, {"event_id": event_id}).scalar_one())
+
+
+def add_offers(
+    session: Session, event: OpenEvent, wave_id: int, turns: Sequence[Turn], longest_kept: timedelta | None
+) -> dict[int, int]:
+    """Write one offer for each turn; return subscription id -> offer id.
+
+    Those who sleep have their units kept for `longest_kept`; None: for as long as it takes.
+    """
+    values = {
+        "shop_id": event.shop_id,
+        "event_id": event.id,
+        "wave_id": wave_id,
+        "subscription_ids": [turn.subscription_id for turn in turns],
+        "units": [turn.units for turn in turns],
+        "sleeps": [turn.wakes_at is not None and longest_kept is not None for turn in turns],
+        "kept_seconds": (longest_kept or timedelta()).total_seconds(),
+    }
+    return {row.subscription_id: row.id for row in session.execute(_ADD, values)}
+
+
+def drop_offers(session: Session, offer_ids: Sequence[int]) -> None:
+    """Take back offers of this same transaction, whose subscription was gone by then."""
+    if offer_ids:
+        session.execute(_DROP, {"ids": list(offer_ids)})
+
+
+def turns_taken(session: Session, event_id: int, subscription_ids: Sequence[int]) -> list[TurnsTaken]:
+    """Read what became of earlier offers of this event, for each of these subscriptions that stands in line again."""
+    found = session.execute(_TAKEN, {"event_id": event_id, "subscription_ids": list(subscription_ids)})
+    return [TurnsTaken(row.subscription_id, tuple(row.returns), row.declined, row.lent_on) for row in found]
+
+
+def accept_offers(session: Session, shop_id: int, offer_ids: Sequence[int], turn_minutes: int) -> list[int]:
+    """Start the clock of open offers; return the subscriptions of those that were not running yet."""
+    values = {"ids": list(offer_ids), "shop_id": shop_id, "turn_minutes": turn_minutes}
+    return list(session.execute(_ACCEPT, values).scalars())
+
+
+def return_offers(session: Session, shop_id: int, offer_ids: Sequence[int], reason: str) -> tuple[list[int], set[int]]:
+    """Take back open offers that never reached anybody; return their subscriptions and events."""
+    found = session.execute(_RETURN, {"ids": list(offer_ids), "shop_id": shop_id, "reason": reason}).all()
+    return [row.subscription_id for row in found], {row.event_id for row in found}
+
+
+def end_offers(session: Session, limit: int) -> list[int]:
+    """End open offers whose time is over, all shops; return the event of each.
+
+    Those of a restock that has sold out are not ended but missed: see `miss_offers`.
+    """
+    return list(session.execute(_END, {"limit": limit}).scalars())
+
+
+def end_unseen(session: Session, shop_id: int, offer_ids: Sequence[int]) -> list[int]:
+    """End the open offers among these whose message was accepted and came back; return the event of each."""
+    return list(session.execute(_CAME_BACK, {"ids": list(offer_ids), "shop_id": shop_id}).scalars())
