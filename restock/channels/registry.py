@@ -10,7 +10,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from restock.channels.email.message import parse_sender
-from restock.channels.email.smtp_session import parse_smtp_url
+from restock.channels.email.smtp_server import parse_smtp_url
 from restock.channels.port import Channel
 from restock.channels.values import ChannelName
 from restock.config import Settings
@@ -76,15 +76,15 @@ def vapid_public_key(settings: Settings) -> str | None:
 
 def _open_email(settings: Settings) -> Channel:
     from restock.channels.email.channel import EmailChannel
-    from restock.channels.email.smtp_session import SmtpSession
+    from restock.channels.email.smtp_pool import SmtpPool
+    from restock.channels.email.smtp_server import Patience
 
     sender = parse_sender(settings.email_from)
     url = settings.smtp_url.get_secret_value() if settings.smtp_url else ""
     read_seconds = min(20.0, settings.delivery_lease_seconds / 3)
-    session = SmtpSession(
-        parse_smtp_url(url), sender.domain, connect_seconds=min(5.0, read_seconds), read_seconds=read_seconds
-    )
-    return EmailChannel(session, sender, batch_seconds=_batch_seconds(settings))
+    patience = Patience(connect_seconds=min(5.0, read_seconds), read_seconds=read_seconds)
+    pool = SmtpPool(parse_smtp_url(url), sender.domain, sender.address, patience=patience)
+    return EmailChannel(pool, sender, batch_seconds=_batch_seconds(settings))
 
 
 def _open_sms(settings: Settings) -> Channel:

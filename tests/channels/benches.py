@@ -18,7 +18,8 @@ from aiosmtpd.smtp import Envelope as SmtpEnvelope
 
 from restock.channels.email.channel import EmailChannel
 from restock.channels.email.message import Sender
-from restock.channels.email.smtp_session import SmtpServer, SmtpSession
+from restock.channels.email.smtp_pool import SmtpPool
+from restock.channels.email.smtp_server import Patience, SmtpServer
 from restock.channels.port import Channel
 from restock.channels.push.channel import PushChannel
 from restock.channels.push.vapid import VapidSigner, generate_private_key, public_key_of
@@ -48,6 +49,13 @@ def notice_for(number: int, kind: NoticeKind = NoticeKind.offer, locale: str = "
         f"https://a.example/c/click-{number:06d}.sig", f"https://a.example/unsubscribe/{number:06d}.sig"
     )
     return Notice(kind, SHOP, links, locale, PRODUCT)
+
+
+def turn_for(number: int, locale: str = "en") -> Notice:
+    """An offer that is a turn of an hour, of somebody who missed the last one."""
+    plain = notice_for(number, NoticeKind.offer, locale)
+    links = replace(plain.links, decline=f"https://a.example/decline/{number:06d}.sig")
+    return replace(plain, links=links, turn_minutes=60, missed_before=True)
 
 
 def envelope_for(number: int, recipient: Recipient, notice: Notice | None = None) -> Envelope:
@@ -131,6 +139,10 @@ class SmtpPeer:
         self._sessions.append(session)
         return session
 
+    def hang_up(self) -> None:
+        """Close every connection, and be there for new ones."""
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self.loop).result(5)
+
     async def handle_RCPT(  # noqa: N802 (aiosmtpd's)
         self, server: Any, session: object, envelope: SmtpEnvelope, address: str, options: list[str]
     ) -> str:
@@ -164,11 +176,14 @@ class SmtpPeer:
             self._thread.join(5)
             self.loop.close()
 
-    async def _stop(self) -> None:
-        self._server.close()
+    async def _hang_up(self) -> None:
         for session in self._sessions:
             if session.transport is not None:
                 session.transport.abort()
+
+    async def _stop(self) -> None:
+        self._server.close()
+        await self._hang_up()
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in others:
             task.cancel()
@@ -183,9 +198,9 @@ class EmailBench(Bench):
         self.channel = self._open(25.0)
 
     def _open(self, batch_seconds: float) -> EmailChannel:
-        server = SmtpServer("127.0.0.1", self.peer.port)
-        session = SmtpSession(server, "alerts.example", read_seconds=READ_SECONDS)
-        return EmailChannel(session, Sender("alerts@alerts.example"), batch_seconds=batch_seconds)
+        server, sender = SmtpServer("127.0.0.1", self.peer.port), Sender("alerts@alerts.example")
+        pool = SmtpPool(server, sender.domain, sender.address, patience=Patience(read_seconds=READ_SECONDS))
+        return EmailChannel(pool, sender, batch_seconds=batch_seconds)
 
     def without_time(self) -> Channel:
         return self._open(-1.0)

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from restock.channels.email.message import Sender, compose, parse_sender
 from restock.channels.email.mime import assemble, mailbox, unstructured
-from restock.channels.email.smtp_session import stuffed
+from restock.channels.email.smtp_talk import stuffed
 from restock.channels.port import ChannelError
 from restock.channels.values import Blame, MessageLinks, NoticeKind, ProductFacts, Recipient, ShopFacts
-from restock.channels.wording import LANGUAGES, one_line, phrases_for
-from tests.channels.benches import envelope_for, notice_for
+from restock.channels.wording import LANGUAGES, duration, one_line, phrases_for
+from tests.channels.benches import envelope_for, notice_for, turn_for
 
 SENDER = Sender("alerts@mail.example", "Restock")
 BODY = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n"), max_size=400)
@@ -145,6 +145,26 @@ def test_text_and_html_say_the_same(kind: NoticeKind, language: str) -> None:
         assert link in page.links
     assert ("€89.00" in flat) == ("€89.00" in page.text) == (kind is not NoticeKind.confirmation)
     assert dict(page.tags)["html"] == {"lang": language, "dir": phrases.direction}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_turn_says_how_long_it_is_that_the_last_was_missed_and_how_to_pass_it_on(language: str) -> None:
+    notice = turn_for(7, language)
+    message, phrases = mail_of(notice), phrases_for(language)
+    text, page = part(message, "plain"), Page(part(message, "html"))
+    turn = phrases.say("email.offer.turn", duration=duration(60, language))
+    for words in (turn, phrases.say("email.offer.missed"), phrases.say("email.offer.decline")):
+        assert " ".join(words.split()) in " ".join(text.split())
+        assert " ".join(words.split()) in " ".join(page.text.split())
+    assert notice.links.decline in text.split()
+    assert notice.links.decline in page.links
+
+
+def test_without_a_turn_nothing_is_said_of_one() -> None:
+    said = part(mail_of(notice_for(7)), "plain") + part(mail_of(notice_for(7)), "html")
+    assert "turn" not in said
+    assert "Last time" not in said
+    assert "hold it" in said
 
 
 @settings(max_examples=25)

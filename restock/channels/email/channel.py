@@ -1,17 +1,17 @@
-"""Hand e-mails to one mail server over one kept connection. Must never log an address or a text."""
+"""Hand e-mails to one mail server over a few kept connections. Must never log an address or a text."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from typing import assert_never
 
-from restock.channels.email.message import Mail, Sender, compose
+from restock.channels.email.message import Sender, compose
 from restock.channels.email.replies import judge
-from restock.channels.email.smtp_session import LostError, OpenError, RefusedError, SmtpSession
+from restock.channels.email.smtp_pool import Fate, Lost, SmtpPool, Unfit, Unsent
+from restock.channels.email.smtp_talk import Job, Refused, Taken
 from restock.channels.port import ChannelError
 from restock.channels.values import Blame, ChannelName, Doubt, Envelope, Outcome, Verdict
-
-_MOST_LOSSES = 3  # connections lost one after the other until the server counts as away
 
 
 class EmailChannel:
@@ -20,27 +20,17 @@ class EmailChannel:
     name = ChannelName.email
     doubt = Doubt.resend_once  # the Message-ID is the same
 
-    def __init__(self, session: SmtpSession, sender: Sender, *, batch_seconds: float = 25.0) -> None:
-        self._session = session
+    def __init__(self, pool: SmtpPool, sender: Sender, *, batch_seconds: float = 25.0) -> None:
+        self._pool = pool
         self._sender = sender
         self._batch_seconds = batch_seconds
-        self._losses = 0
 
     def send(self, envelopes: Sequence[Envelope]) -> Iterator[Outcome]:
-        """Hand over a batch, one after the other; see `Channel.send`."""
-        deadline = time.monotonic() + self._batch_seconds
-        away: str | None = None
-        self._losses = 0
-        for envelope in envelopes:
-            if time.monotonic() > deadline:
-                yield Outcome(envelope.delivery_id, Verdict.deferred, "batch_time_over")
-                continue
-            try:
-                mail = compose(envelope, self._sender)
-                away = away or self._open()
-                yield self._unsent(envelope, away) if away else self._deliver(envelope, mail)
-            except ChannelError as error:
-                yield error.outcome(envelope.delivery_id)
+        """Hand over a batch, several at once; see `Channel.send`."""
+        unsendable: list[Outcome] = []
+        for fate in self._pool.deliver(self._jobs(envelopes, unsendable), len(envelopes)):
+            yield _outcome(fate)
+        yield from unsendable
 
     def lookup(self, envelopes: Iterable[Envelope]) -> dict[int, bool]:  # noqa: ARG002 (the port's name)
         """A mail server cannot be asked: always {}."""
@@ -48,34 +38,34 @@ class EmailChannel:
 
     def close(self) -> None:
         """Say goodbye to the server."""
-        self._session.close()
+        self._pool.close()
 
-    def _open(self) -> str | None:
-        """Return None with a good connection, else why there is none."""
-        if self._losses >= _MOST_LOSSES:
-            return "connection_lost"
-        try:
-            self._session.open()
-        except OpenError as error:
-            return error.reason
-        return None
+    def _jobs(self, envelopes: Sequence[Envelope], unsendable: list[Outcome]) -> Iterator[Job]:
+        """Write the mails as there is room for them; those that cannot be written are told of at the end."""
+        deadline = time.monotonic() + self._batch_seconds
+        for envelope in envelopes:
+            if time.monotonic() > deadline:
+                unsendable.append(Outcome(envelope.delivery_id, Verdict.deferred, "batch_time_over"))
+                continue
+            try:
+                yield Job(envelope.delivery_id, compose(envelope, self._sender))
+            except ChannelError as error:
+                unsendable.append(error.outcome(envelope.delivery_id))
 
-    @staticmethod
-    def _unsent(envelope: Envelope, reason: str) -> Outcome:
-        return Outcome(envelope.delivery_id, Verdict.deferred, reason, Blame.provider)
 
-    def _deliver(self, envelope: Envelope, mail: Mail) -> Outcome:
-        if mail.needs_utf8 and not self._session.takes_utf8:
-            raise ChannelError("needs_smtputf8", permanent=True)
-        try:
-            self._session.deliver(self._sender.address, mail)
-        except RefusedError as refusal:
-            verdict, reason, blame = judge(refusal.stage, refusal.code, refusal.text)
-            return Outcome(envelope.delivery_id, verdict, reason, blame)
-        except LostError as loss:
-            self._losses += 1
-            if loss.in_doubt:
-                return Outcome(envelope.delivery_id, Verdict.unanswered, "connection_lost")
-            return Outcome(envelope.delivery_id, Verdict.deferred, "connection_lost")
-        self._losses = 0
-        return Outcome(envelope.delivery_id, Verdict.accepted)
+def _outcome(fate: Fate) -> Outcome:
+    delivery_id = fate.job.delivery_id
+    match fate:
+        case Taken():
+            return Outcome(delivery_id, Verdict.accepted)
+        case Refused(stage=stage, code=code, text=text):
+            verdict, reason, blame = judge(stage, code, text)
+            return Outcome(delivery_id, verdict, reason, blame)
+        case Lost(in_doubt=in_doubt):
+            return Outcome(delivery_id, Verdict.unanswered if in_doubt else Verdict.deferred, "connection_lost")
+        case Unsent(reason=reason):
+            return Outcome(delivery_id, Verdict.deferred, reason, Blame.provider)
+        case Unfit():
+            return Outcome(delivery_id, Verdict.refused, "needs_smtputf8")
+        case _:
+            assert_never(fate)

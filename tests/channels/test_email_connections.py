@@ -24,7 +24,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from restock.channels.email.channel import EmailChannel
 from restock.channels.email.message import Sender
-from restock.channels.email.smtp_session import SmtpServer, SmtpSession, parse_smtp_url
+from restock.channels.email.smtp_pool import SmtpPool
+from restock.channels.email.smtp_server import MOST_CONNECTIONS, Patience, SmtpServer, parse_smtp_url
 from restock.channels.values import Blame, Envelope, Outcome, Recipient, Verdict
 from tests.channels.benches import SmtpPeer, envelope_for, free_port
 
@@ -32,8 +33,16 @@ SENDER = Sender("alerts@alerts.example")
 SMTP_SINK = shutil.which("smtp-sink") or shutil.which("/usr/sbin/smtp-sink")
 
 
-def channel_to(server: SmtpServer, **options: Any) -> EmailChannel:
-    return EmailChannel(SmtpSession(server, "alerts.example", **{"read_seconds": 2.0, **options}), SENDER)
+def channel_to(server: SmtpServer, connections: int = 1, **options: Any) -> EmailChannel:
+    """Open a channel with one connection, where a test does not want more."""
+    pool = SmtpPool(
+        replace(server, connections=connections),
+        "alerts.example",
+        SENDER.address,
+        patience=Patience(read_seconds=2.0),
+        **options,
+    )
+    return EmailChannel(pool, SENDER)
 
 
 def to(*addresses: str) -> list[Envelope]:
@@ -95,14 +104,43 @@ def test_a_server_that_breaks_every_connection_counts_as_away(peer: SmtpPeer, ch
     assert {outcome.blame for outcome in outcomes[3:]} == {Blame.provider}
 
 
-def test_an_idle_connection_is_asked_before_it_is_used_again(peer: SmtpPeer, channel: EmailChannel) -> None:
-    ordered(channel, to("a@b.example"))
-    channel._session._used_at -= 10
-    ordered(channel, to("b@b.example"))
+def test_a_connection_the_server_has_closed_meanwhile_costs_nobody_a_message(
+    peer: SmtpPeer, channel: EmailChannel
+) -> None:
+    for number in range(4):
+        assert verdicts(ordered(channel, to(f"a{number}@b.example"))) == [Verdict.accepted]
+        peer.hang_up()
+    assert peer.sessions == 4
+    assert [address for address, _ in peer.mails] == [f"a{number}@b.example" for number in range(4)]
+
+
+def test_what_was_announced_behind_a_message_that_broke_the_connection_goes_over_another(peer: SmtpPeer) -> None:
+    channel = channel_to(SmtpServer("127.0.0.1", peer.port), connections=4)
+    addresses = [f"a{number}@b.example" for number in range(40)]
+    peer.faults = {"a7@b.example": "swallow", "a21@b.example": "421 closing", "a30@b.example": "550 5.1.1 no"}
+    outcomes = ordered(channel, to(*addresses))
+    channel.close()
+    expected = {7: Verdict.unanswered, 21: Verdict.deferred, 30: Verdict.refused}
+    assert verdicts(outcomes) == [expected.get(number, Verdict.accepted) for number in range(40)]
+    arrived = [address for address, _ in peer.mails]
+    assert sorted(arrived) == sorted(set(addresses) - {"a21@b.example", "a30@b.example"})
+    assert 4 <= peer.sessions <= 7
+
+
+def test_few_messages_are_not_worth_many_connections(peer: SmtpPeer) -> None:
+    channel = channel_to(SmtpServer("127.0.0.1", peer.port), connections=8)
+    ordered(channel, to("a@b.example", "b@b.example"))
+    channel.close()
     assert peer.sessions == 1
-    channel._session._used_at -= 31
-    ordered(channel, to("c@b.example"))
-    assert peer.sessions == 2
+
+
+def test_a_batch_left_early_hands_over_nothing_more(peer: SmtpPeer, channel: EmailChannel) -> None:
+    stream = channel.send(to(*[f"a{number}@b.example" for number in range(50)]))
+    next(iter(stream))
+    stream.close()  # type: ignore[attr-defined]
+    taken = len(peer.mails)
+    assert verdicts(ordered(channel, to("later@b.example"))) == [Verdict.accepted]
+    assert len(peer.mails) <= taken + 2
 
 
 def test_letters_outside_ascii_go_to_a_server_that_takes_them(peer: SmtpPeer, channel: EmailChannel) -> None:
@@ -119,11 +157,18 @@ def test_letters_outside_ascii_go_to_a_server_that_takes_them(peer: SmtpPeer, ch
         ("smtp://mail.example?starttls=1", SmtpServer("mail.example", 587, "required")),
         ("smtp://mail.example:25?starttls=0", SmtpServer("mail.example", 25, "never")),
         ("smtps://u:p@mail.example", SmtpServer("mail.example", 465, "implicit", "u", "p")),
+        ("smtp://mail.example?connections=32&starttls=0", SmtpServer("mail.example", 25, "never", connections=32)),
     ],
 )
 def test_the_address_of_a_mail_server_says_how_to_talk_to_it(url: str, server: SmtpServer) -> None:
     assert parse_smtp_url(url) == server
     assert "p:/" not in repr(server)
+
+
+@pytest.mark.parametrize("number", ["0", "257", "many", "-1", "1.5", "١"])
+def test_how_many_connections_is_a_number_within_reason(number: str) -> None:
+    with pytest.raises(ValueError, match=f"connections must be a whole number from 1 to {MOST_CONNECTIONS}"):
+        parse_smtp_url(f"smtp://mail.example?connections={number}")
 
 
 class Authenticator:
@@ -266,12 +311,10 @@ def _wait_for(port: int) -> None:
     raise AssertionError("smtp-sink did not start")
 
 
-def test_commands_are_sent_in_one_go_where_the_server_allows_it(sink: Any) -> None:
+def test_what_is_sent_in_one_go_arrives_whole(sink: Any) -> None:
     server, mails = sink()
     channel = channel_to(server)
     assert set(verdicts(ordered(channel, to(*[f"a{n}@b.example" for n in range(20)])))) == {Verdict.accepted}
-    assert channel._session._smtp is not None
-    assert channel._session._smtp.has_extn("pipelining")
     channel.close()
     texts = [path.read_bytes() for path in mails.iterdir()]
     assert len(texts) == 20
@@ -302,4 +345,4 @@ def test_what_is_known_after_each_way_it_can_break(sink: Any, mood: list[str], v
 def test_nothing_is_written_about_the_login() -> None:
     server = parse_smtp_url("smtp://user:canary@mail.example")
     assert "canary" not in repr(server)
-    assert base64.b64encode(b"canary").decode() not in repr(SmtpSession(server, "x"))
+    assert base64.b64encode(b"canary").decode() not in repr(SmtpPool(server, "x", "y@z.example"))
