@@ -7,6 +7,7 @@ every link finds its work in the tables.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,9 +15,12 @@ from typing import Protocol
 from restock.channels.values import ChannelName
 from restock.deliveries.values import Drained
 from restock.jobs import JobName, Queue, bell
+from restock.restocks.values import StockDue
 
 INBOX_BATCH = 100
-PAGES_BETWEEN_RINGS = 5
+INBOX_ROUNDS = 20  # before what they told of is looked at
+PAGES_BETWEEN_NEWS = 2
+PLAN_SECONDS = 30.0  # a job is over long before RQ would end it
 ROWS_PER_DRAIN = 500  # below that, a second worker would only be in the way
 DRAIN_SECONDS = 30.0
 PASS_SECONDS = 20.0
@@ -27,11 +31,15 @@ class Inbox(Protocol):
 
     def apply_due(self, limit: int = ...) -> int: ...
 
+    def has_due(self) -> bool: ...
+
 
 class Restocks(Protocol):
     """What the chain needs of the restocks."""
 
-    def check_due(self, limit: int = ...) -> int: ...
+    def check_due(self, limit: int = ..., patience_seconds: float = ...) -> int: ...
+
+    def due(self) -> StockDue: ...
 
     def plan_due(self, limit: int = ...) -> int: ...
 
@@ -65,21 +73,38 @@ class Chain:
     delivery_workers: int
     stopping: Callable[[], bool]
 
-    def apply_inbox(self) -> None:
+    def apply_inbox(self, seconds: float = PLAN_SECONDS) -> None:
         """Give webhooks their effects, then look at the stock they told of."""
-        while not self.stopping() and self.inbox.apply_due(INBOX_BATCH) == INBOX_BATCH:
-            pass
-        self.check_stock()
+        for _ in range(INBOX_ROUNDS):
+            if self.stopping() or self.inbox.apply_due(INBOX_BATCH) < INBOX_BATCH:
+                break
+        self.check_stock(seconds)
 
-    def check_stock(self) -> None:
+    def check_stock(self, seconds: float = PLAN_SECONDS) -> None:
         """Look at the stock whose check is due, then plan what it leads to."""
         self.restocks.check_due()
-        self.plan_waves()
+        self.plan_waves(seconds)
 
-    def plan_waves(self) -> None:
-        """Plan due queues page by page; messages leave while the rest is still being planned."""
-        while not self.stopping() and self.restocks.plan_due(PAGES_BETWEEN_RINGS):
+    def plan_waves(self, seconds: float = PLAN_SECONDS) -> None:
+        """Plan due queues page by page for so long; ring again for what is left.
+
+        Messages leave while the rest is still being planned, and news of stock is looked at between the pages: however
+        many people one restock has, another that begins meanwhile waits for two pages.
+        """
+        until = time.monotonic() + seconds
+        while not self.stopping() and self.restocks.plan_due(PAGES_BETWEEN_NEWS):
             self.ring_drains()
+            self._hear_news()
+            if time.monotonic() >= until:
+                self.doorbell.ring(JobName.plan_waves)
+                return
+
+    def _hear_news(self) -> None:
+        """Take in what has come meanwhile; shops that answer late are not waited for."""
+        if self.inbox.has_due():
+            self.inbox.apply_due(INBOX_BATCH)
+        if self.restocks.due().checks:
+            self.restocks.check_due(patience_seconds=0)
 
     def reconcile(self, seconds: float = PASS_SECONDS) -> None:
         """Go on with the passes over what is waited for, until something was told of; plan what they lead to."""

@@ -62,9 +62,9 @@ def ring_stock(services: Services, chain: Chain) -> None:
         return
     if waiting is None or not services.doorbell.ring(job):
         links: dict[JobName, Callable[[], None]] = {
-            JobName.apply_inbox: chain.apply_inbox,
-            JobName.check_stock: chain.check_stock,
-            JobName.plan_waves: chain.plan_waves,
+            JobName.apply_inbox: lambda: chain.apply_inbox(INLINE_DRAIN_SECONDS),
+            JobName.check_stock: lambda: chain.check_stock(INLINE_DRAIN_SECONDS),
+            JobName.plan_waves: lambda: chain.plan_waves(INLINE_DRAIN_SECONDS),
             JobName.reconcile: lambda: chain.reconcile(INLINE_DRAIN_SECONDS),
         }
         links[job]()

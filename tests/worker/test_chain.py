@@ -47,6 +47,7 @@ class Work:
     rows: dict[ChannelName, int] = field(default_factory=dict)
     left: bool = False
     done: list[str] = field(default_factory=list)
+    comes_meanwhile: Callable[[], None] = lambda: None
 
     def has_due(self) -> bool:
         return self.inbox_rows > 0
@@ -57,11 +58,13 @@ class Work:
         self.done.append(f"apply {taken}")
         return taken
 
-    def check_due(self, limit: int = 200) -> int:
-        self.done.append("check")
+    def check_due(self, limit: int = 200, patience_seconds: float = 2) -> int:
+        self.done.append("check" if patience_seconds else "glance")
+        self.checks = False
         return 0
 
     def plan_due(self, limit: int = 100) -> int:
+        self.comes_meanwhile()
         taken = min(limit, self.pages)
         self.pages -= taken
         if taken:
@@ -83,20 +86,54 @@ class Work:
         return Drained(1, self.left)
 
 
+class Restocks:
+    """The restocks' side of the work."""
+
+    def __init__(self, work: Work) -> None:
+        self.due = work.stock_due
+        self.check_due, self.plan_due, self.reconcile_due = work.check_due, work.plan_due, work.reconcile_due
+
+
 def chain(work: Work, bells: Bells, workers: int = 2, stopping: Sequence[bool] = ()) -> Chain:
     answers = iter(stopping)
-    return Chain(work, work, work, bells, workers, lambda: next(answers, False))
+    return Chain(work, Restocks(work), work, bells, workers, lambda: next(answers, False))
 
 
 def services(work: Work, bells: Bells) -> SimpleNamespace:
-    return SimpleNamespace(inbox=work, restocks=SimpleNamespace(due=work.stock_due), deliveries=work, doorbell=bells)
+    return SimpleNamespace(inbox=work, restocks=Restocks(work), deliveries=work, doorbell=bells)
 
 
 def test_a_webhook_leads_to_its_messages_in_one_go() -> None:
     work, bells = Work(inbox_rows=150, pages=7, rows={EMAIL: 700}), Bells()
     chain(work, bells).apply_inbox()
-    assert work.done == ["apply 100", "apply 50", "check", "plan 5", "plan 2"]
+    assert work.done == ["apply 100", "apply 50", "check", "plan 2", "plan 2", "plan 2", "plan 1"]
     assert bells.rung == ["drain-email", "drain-email"]
+
+
+def test_news_is_heard_between_the_pages_of_a_large_restock() -> None:
+    """A webhook that comes while a million people are planned has its effects before the next two pages."""
+    work = Work(pages=6)
+
+    def webhook() -> None:
+        if work.pages == 4:
+            work.inbox_rows, work.checks = 1, True
+
+    work.comes_meanwhile = webhook
+    chain(work, Bells()).plan_waves()
+    assert work.done == ["plan 2", "plan 2", "apply 1", "glance", "plan 2"]
+
+
+def test_a_plan_that_takes_long_is_rung_for_again() -> None:
+    work, bells = Work(pages=6), Bells()
+    chain(work, bells).plan_waves(seconds=0)
+    assert work.done == ["plan 2"]
+    assert bells.rung == ["plan_waves"]
+
+
+def test_a_flood_of_webhooks_is_looked_into_before_it_is_over() -> None:
+    work, bells = Work(inbox_rows=100_000), Bells()
+    chain(work, bells).apply_inbox()
+    assert work.done == ["apply 100"] * 20 + ["check"]
 
 
 @pytest.mark.parametrize(("rows", "workers", "rung"), [(1, 4, 1), (500, 4, 1), (501, 4, 2), (9000, 4, 4), (9000, 1, 1)])

@@ -17,7 +17,7 @@ import restock.subscriptions.repository as subscriptions
 from restock.database import Database
 from restock.restocks import repository
 from restock.restocks.repository import passes, watching
-from restock.restocks.service.checking import Checking
+from restock.restocks.service.checking import PATIENCE_SECONDS, Checking
 from restock.restocks.service.following import Following
 from restock.restocks.service.planning import Planning
 from restock.restocks.service.ports import Notices, StockSource, WebhooksOnly
@@ -40,12 +40,12 @@ class RestockService:
     threads: ShopThreads = field(default_factory=ShopThreads)
     lease_seconds: float = 60.0  # how long what was claimed is left to who claimed it
 
-    def check_due(self, limit: int = 1000) -> int:
+    def check_due(self, limit: int = 1000, patience_seconds: float = PATIENCE_SECONDS) -> int:
         """Look at the variants whose check is due and open, keep or close their events; return how many.
 
-        Shops that answer late are followed up in their threads after this has returned.
+        Shops that answer later than `patience_seconds` are followed up in their threads after this has returned.
         """
-        return self._checking.run(limit)
+        return self._checking.run(limit, patience_seconds)
 
     def plan_due(self, limit: int = 100) -> int:
         """Plan up to `limit` pages of the queues whose time has come; return how many, 0 when nothing is due.

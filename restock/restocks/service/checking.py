@@ -44,9 +44,9 @@ class Checking:
     following: Following
     lease_seconds: float = LEASE_SECONDS
 
-    def run(self, limit: int) -> int:
+    def run(self, limit: int, patience_seconds: float = PATIENCE_SECONDS) -> int:
         """Look at up to about `limit` variants whose check is due; return how many were taken."""
-        done, until = 0, time.monotonic() + PATIENCE_SECONDS
+        done, until = 0, time.monotonic() + patience_seconds
         while done < limit:
             checks, shops = self._claim(min(CHECKS_PER_CLAIM, limit - done))
             for shop_id, group in _by_shop(checks).items():
