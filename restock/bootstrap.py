@@ -30,6 +30,7 @@ from restock.links import Links, Vault
 from restock.privacy.service import PrivacyService
 from restock.reports.service import ReportService
 from restock.reports.service.merchant import MerchantReports
+from restock.reports.service.standing import Installation
 from restock.restocks.service import RestockService
 from restock.restocks.service.purchases import PurchaseService
 from restock.shopify.admin_api import HttpAdminApi
@@ -104,6 +105,7 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
     upkeep = Upkeep(tokens, TopicService(tokens, admin, f"{settings.public_url}/webhooks/shopify"))
     subscriptions = SubscriptionService(database, settings.settle_seconds)
     channels = open_channels(settings)
+    installation = Installation(_names_of(channels, settings), settings.reconcile_minutes * 60)
     marketing = MarketingWriteBack(database, tokens, admin)
     purchases = PurchaseService(database, DeliveryNotices(), settings.settle_seconds, settings.delivery_lease_seconds)
     stock = CatalogService(database, tokens, admin)
@@ -128,8 +130,8 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
         restocks=restocks,
         purchases=purchases,
         deliveries=_open_deliveries(settings, database, channels, restocks, subscriptions, links),
-        reports=ReportService(database),
-        merchant_reports=MerchantReports(database, SystemClock()),
+        reports=ReportService(database, installation),
+        merchant_reports=MerchantReports(database, SystemClock(), installation=installation),
         privacy=privacy,
         inbox=InboxService(database, settings.settle_seconds, effects),
         admin=admin,
@@ -140,6 +142,12 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
         channels_on=frozenset(channels),
         vapid_public_key=vapid_public_key(settings),
     )
+
+
+def _names_of(channels: Mapping[ChannelName, Channel], settings: Settings) -> Mapping[ChannelName, str]:
+    """Name the providers of the channels that are on."""
+    names = provider_names(settings)
+    return {name: names.get(name, "") for name in channels}
 
 
 def check_providers(settings: Settings) -> None:

@@ -7,27 +7,29 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from restock.reports.rules import explain_left, explain_waiting, free_units, mask_address
-from restock.reports.values import PlaceFacts, StockNow
+from restock.catalog.values import ReadingSource, StockReading
+from restock.reports.rules import explain_one, explain_waiting, mask_address
+from restock.reports.values.standing import PlaceFacts, Standing, StockNow
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-ADA = PlaceFacts(1, "email", "a•••@example.com", 2, "active", None, NOON, None, None, None, None, None, None, None)
-SOLD_OUT = StockNow(sellable=False, units=0, event_is_open=False, free_units=0)
+ADA = PlaceFacts(1, "email", "a•••@example.com", 2, "active", None, NOON)
 
 
-@pytest.mark.parametrize(
-    ("units", "factor", "open_units", "free"),
-    [(3, 1.0, 0, 3), (3, 2.0, 4, 2), (3, 1.5, 0, 4), (1, 1.0, 5, 0), (None, 1.0, 9, None), (3, None, 9, None)],
-)
-def test_free_units_are_what_is_left_of_units_times_factor(
-    units: int | None, factor: float | None, open_units: int, free: int | None
-) -> None:
-    assert free_units(units, factor, open_units) == free
+def stock(units: int | None, free: int | None = 0, *, is_open: bool = True) -> StockNow:
+    reading = StockReading(1, 9, units != 0, units, ReadingSource.webhook, NOON)
+    return StockNow(reading, event_is_open=is_open, free_units=free)
+
+
+SOLD_OUT = stock(0, is_open=False)
+
+
+def said(person: PlaceFacts, now: StockNow = SOLD_OUT) -> str:
+    return explain_one(Standing(person, now), NOON + timedelta(hours=1)).reason
 
 
 def test_a_sold_out_queue_counts_people_and_units_ahead() -> None:
     queue = [ADA, replace(ADA, subscription_id=2, quantity=1), replace(ADA, subscription_id=3)]
-    places = explain_waiting(queue, SOLD_OUT)
+    places = explain_waiting(queue, SOLD_OUT, NOON)
     assert [place.position for place in places] == [1, 2, 3]
     assert [place.reason for place in places] == [
         "First in line: told as soon as it is back.",
@@ -40,27 +42,35 @@ def test_a_sold_out_queue_counts_people_and_units_ahead() -> None:
     ("changes", "now", "sentence"),
     [
         ({"state": "pending"}, SOLD_OUT, "confirmed"),
-        ({"offer_state": "open"}, StockNow(True, 3, True, 0), "on its way"),
-        ({"offer_state": "open", "delivery_state": "unknown"}, StockNow(True, 3, True, 0), "nobody answered"),
-        ({"quantity": 5}, StockNow(True, 3, True, 3), "Wants 5 units, 3 in stock: waits for a larger restock."),
-        ({}, StockNow(True, 3, True, 0), "All 3 units in stock are offered to others"),
-        ({}, StockNow(True, 3, True, 1), "Wants 2 units, 1 still free"),
-        ({}, StockNow(True, None, True, None), "Next in line"),
-        ({"delivery_state": "skipped", "delivery_reason": "sold_out"}, SOLD_OUT, "sold out again"),
-        ({"delivery_state": "failed", "delivery_reason": "refused"}, SOLD_OUT, "could not be delivered"),
+        ({"offer_state": "open"}, stock(3), "on its way"),
+        ({"offer_state": "open", "delivery_state": "unknown"}, stock(3), "nobody answered"),
+        ({"quantity": 5}, stock(3, 3), "Wants 5 units, 3 in stock: waits for a larger restock."),
+        ({}, stock(3), "All 3 units in stock are offered to others"),
+        ({"quantity": 1}, stock(1), "The one unit in stock is offered to others"),
+        ({}, stock(3, 1), "Wants 2 units, 1 still free"),
+        ({}, stock(None, None), "Next in line"),
+        (
+            {"offer_state": "returned", "delivery_state": "skipped", "delivery_reason": "sold_out"},
+            SOLD_OUT,
+            "sold out again",
+        ),
+        (
+            {"offer_state": "returned", "delivery_state": "failed", "delivery_reason": "refused"},
+            SOLD_OUT,
+            "could not be delivered",
+        ),
     ],
 )
 def test_each_standing_has_its_own_sentence(changes: dict[str, object], now: StockNow, sentence: str) -> None:
-    place = explain_waiting([replace(ADA, **changes)], now)[0]  # type: ignore[arg-type]
-    assert sentence in place.reason
+    assert sentence in said(replace(ADA, **changes), now)  # type: ignore[arg-type]
 
 
 def test_a_told_person_reads_how_long_it_took() -> None:
     told = replace(ADA, state="notified", turn_came_at=NOON, wave_number=1, sent_at=NOON + timedelta(seconds=2.14))
-    assert explain_left(told).reason == "Told 2.1 s after the restock was seen."
-    assert explain_left(replace(told, wave_number=2)).reason == "Told 2.1 s after their turn came."
-    assert explain_left(replace(told, delivery_state="bounced")).reason.startswith("The message came back")
-    assert explain_left(replace(ADA, state="cancelled", end_reason="unsubscribed")).reason == "Left the list."
+    assert said(told) == "Told 2.1 s after the restock was seen."
+    assert said(replace(told, wave_number=2)) == "Told 2.1 s after their turn came."
+    assert said(replace(told, delivery_state="bounced")).startswith("The message came back")
+    assert said(replace(ADA, state="cancelled", end_reason="unsubscribed")) == "Left the list."
 
 
 def test_an_address_is_never_shown_whole() -> None:
@@ -70,8 +80,8 @@ def test_an_address_is_never_shown_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(0, "0.1 s"), (89, "89.0 s"), (720, "12 min"), (18_000, "5 h"), (2_165_401, "25 days")]
+    ("seconds", "span"), [(0, "0.1 s"), (89, "89.0 s"), (720, "12 min"), (18_000, "5 h"), (2_165_401, "25 days")]
 )
-def test_a_long_while_is_told_in_larger_units(seconds: float, said: str) -> None:
+def test_a_long_while_is_told_in_larger_units(seconds: float, span: str) -> None:
     told = replace(ADA, state="notified", turn_came_at=NOON, wave_number=1, sent_at=NOON + timedelta(seconds=seconds))
-    assert explain_left(told).reason == f"Told {said} after the restock was seen."
+    assert said(told) == f"Told {span} after the restock was seen."

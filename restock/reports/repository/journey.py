@@ -7,9 +7,7 @@ from typing import Any
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
-from restock.reports.repository import PLACES, place_facts
 from restock.reports.repository.lists import LINE, line_of
-from restock.reports.values import PlaceFacts
 from restock.reports.values.journey import (
     ConsentFact,
     IntentFact,
@@ -22,13 +20,6 @@ from restock.reports.values.journey import (
 MOST_ROWS = 200  # of each kind: a page is for reading
 
 _LINE = text(f"{LINE} WHERE s.id = :id AND s.shop_id = :shop_id")
-_PLACE = text(PLACES + " s.id = :id")
-
-_AHEAD = text("""
-    SELECT count(*), coalesce(sum(quantity), 0) FROM subscriptions s
-    WHERE s.shop_id = :shop_id AND s.variant_id = :variant_id AND s.state IN ('pending', 'active')
-        AND (s.queued_at, s.id) < (:queued_at, :id)
-""")
 
 _INTENTS = text("""
     SELECT created_at, quantity, source FROM intents WHERE shop_id = :shop_id AND subscription_id = :id
@@ -87,21 +78,3 @@ def facts(session: Session, shop_id: int, subscription_id: int) -> JourneyFacts 
         messages=[MessageFact(*found) for found in rows(_MESSAGES)],
         purchases=[PurchaseFact(*found) for found in rows(_PURCHASES)],
     )
-
-
-def place(session: Session, shop_id: int, subscription_id: int, variant_id: int) -> PlaceFacts:
-    """Read what the present standing of one subscription is judged by."""
-    asked = {"shop_id": shop_id, "variant_id": variant_id, "id": subscription_id}
-    return place_facts(session.execute(_PLACE, asked).one())
-
-
-def ahead(session: Session, shop_id: int, variant_id: int, standing: PlaceFacts) -> tuple[int, int]:
-    """Count the people, and their units, that wait in front of one place."""
-    asked = {
-        "shop_id": shop_id,
-        "variant_id": variant_id,
-        "queued_at": standing.queued_at,
-        "id": standing.subscription_id,
-    }
-    people, units = session.execute(_AHEAD, asked).one()
-    return people, int(units)

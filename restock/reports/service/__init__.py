@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from restock.database import Database
-from restock.reports import repository, rules
-from restock.reports.values import Gauges, MessageOrigin, StockNow, VariantStock, Waitlist
+from restock.reports import repository
+from restock.reports.service.standing import Installation, Queue
+from restock.reports.values import Gauges, MessageOrigin, VariantStock, Waitlist
 from restock.shops.values import Shop
 
 LONGEST_SHELF = 500
@@ -18,6 +19,7 @@ class ReportService:
     """What can be asked."""
 
     database: Database
+    installation: Installation = field(default_factory=Installation)
 
     def shelf(self, shop: Shop) -> Sequence[VariantStock]:
         """List the variants known of a shop, at most LONGEST_SHELF, with stock and waiting people."""
@@ -27,13 +29,9 @@ class ReportService:
     def waitlist(self, shop: Shop, variant_id: int, limit: int = 100) -> Waitlist:
         """Say who waits for a variant and who was let go last, each with the current reason."""
         with self.database.transaction() as session:
-            sellable, units, is_open, open_units = repository.stock_now(session, shop.id, variant_id)
-            waiting = repository.waiting(session, shop.id, variant_id, limit)
-            left = repository.left(session, shop.id, variant_id, limit)
-        free = rules.free_units(units, shop.settings.policy.factor, open_units)
-        now = StockNow(sellable, units, is_open, free)
-        places = rules.explain_waiting(waiting, now)
-        return Waitlist(variant_id, now, places, [rules.explain_left(facts) for facts in left])
+            queue = Queue(session, shop, variant_id, self.installation)
+            now, waiting = queue.first(limit)
+            return Waitlist(variant_id, now, waiting, queue.left(limit))
 
     def origins(self, shop: Shop, delivery_ids: Sequence[int]) -> dict[int, MessageOrigin]:
         """Find the restock behind each delivery of a shop; deliveries without one are left out."""

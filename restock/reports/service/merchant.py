@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 
 from restock.clock import Clock
 from restock.database import Database
-from restock.reports import repository
 from restock.reports.repository import journey, lists, overview
-from restock.reports.rules import explain_one, free_units
 from restock.reports.rules import overview as sums
 from restock.reports.rules.journey import tell
 from restock.reports.rules.lists import cut_page, search_hashes
-from restock.reports.values import StockNow
+from restock.reports.service.standing import Installation, Queue
 from restock.reports.values.journey import Journey
 from restock.reports.values.overview import Overview
 from restock.reports.values.subscribers import (
@@ -42,6 +40,7 @@ class MerchantReports:
     clock: Clock
     page_size: int = PAGE_SIZE
     export_page_size: int = EXPORT_PAGE_SIZE
+    installation: Installation = field(default_factory=Installation)
 
     def overview(self, shop: Shop, days: int) -> Overview:
         """Sum up the last `days` days of a shop, today included, in UTC days."""
@@ -93,12 +92,8 @@ class MerchantReports:
             facts = journey.facts(session, shop.id, subscription_id)
             if facts is None:
                 return None
-            variant_id = facts.line.goods.variant_id
-            standing = journey.place(session, shop.id, subscription_id, variant_id)
-            sellable, units, is_open, open_units = repository.stock_now(session, shop.id, variant_id)
-            people, wanted = journey.ahead(session, shop.id, variant_id, standing)
-        now = StockNow(sellable, units, is_open, free_units(units, shop.settings.policy.factor, open_units))
-        return Journey(facts, explain_one(standing, now, people, wanted), tell(facts))
+            place = Queue(session, shop, facts.line.goods.variant_id, self.installation).one(subscription_id)
+        return Journey(facts, place, tell(facts)) if place else None
 
     def _page(self, shop: Shop, wanted: SubscriberFilter, bookmark: Bookmark | None, limit: int) -> SubscriberPage:
         with self.database.transaction() as session:

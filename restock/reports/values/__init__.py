@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from restock.reports.values.standing import Place, StockNow
+
 Gauges = dict[str, dict[tuple[tuple[str, str], ...], float]]  # name -> labels -> figure
 
 
@@ -22,51 +24,6 @@ class VariantStock:
     levels: Mapping[int, int]
     waiting_count: int
     waiting_units: int
-
-
-@dataclass(frozen=True, slots=True)
-class StockNow:
-    """What the places of one queue are judged by.
-
-    `free_units` is what may still be offered; None means without limit. `event_is_open` False: no restock is going on.
-    """
-
-    sellable: bool
-    units: int | None
-    event_is_open: bool
-    free_units: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class PlaceFacts:
-    """What is recorded about one place: the subscription, its last offer, and that offer's delivery.
-
-    `turn_came_at` is when the restock began, for people of its first wave; for later ones, when theirs was planned.
-    """
-
-    subscription_id: int
-    channel: str
-    masked_address: str
-    quantity: int
-    state: str
-    end_reason: str | None
-    queued_at: datetime
-    offer_state: str | None
-    turn_ends_at: datetime | None
-    delivery_state: str | None
-    delivery_reason: str | None
-    sent_at: datetime | None
-    turn_came_at: datetime | None
-    wave_number: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One place with its current reason. `position` is None for people who no longer wait."""
-
-    facts: PlaceFacts
-    position: int | None
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

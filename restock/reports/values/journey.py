@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from restock.reports.values import Place
+from restock.reports.values.standing import Place
 from restock.reports.values.subscribers import SubscriberLine
 
 
