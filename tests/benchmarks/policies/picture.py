@@ -42,7 +42,7 @@ def picture(results: Results) -> str:
 
 
 def _opening(height: int, kinds: int) -> list[str]:
-    title = "Who is told of a restock, and what it leads to"
+    title = "Who is told of a restock"
     size = f'viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}"'
     return [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="t d">',
@@ -68,7 +68,7 @@ def _row(y: int, title: str, values: Sequence[float], top: float) -> str:
     )
     parts.append(_text(_MARGIN, y + 17, title, "name ink"))
     for place, (value, (_, colour, _)) in enumerate(zip(values, _BARS, strict=True)):
-        width, bar_y = max(1.5, _ROOM * value / top), y + 23 + place * (_BAR + 3)
+        width, bar_y = _ROOM * value / top, y + 23 + place * (_BAR + 3)
         parts.append(f'<rect class="{colour}" x="{_MARGIN}" y="{bar_y}" width="{width:.1f}" height="{_BAR}" rx="2"/>')
         parts.append(_text(_MARGIN + width + 6, bar_y + 9.5, f"{value:.1f}", "small ink"))
     return "".join(parts)
