@@ -1,0 +1,510 @@
+"""Turns that end otherwise than by a purchase, and walks along queues of any length, on a real database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from restock.channels.values import ChannelName
+from restock.deliveries.service import DeliveryNotices
+from restock.ids import address_hash
+from restock.restocks.service import RestockService
+from restock.subscriptions.values import ContactFacts, Provenance, Signup
+from tests.restocks.store import VARIANT, Store, together
+
+
+def register(store: Store, address: str, **facts: object) -> int:
+    """Post as a shopper does; return the subscription."""
+    contact = ContactFacts(ChannelName.email, address, address_hash("email", address))
+    signup = Signup(VARIANT, VARIANT, 0, 1, "api", contact)
+    intent = store.subscriptions.register(store.shop, signup, Provenance())
+    return number(store, "SELECT subscription_id FROM intents WHERE id = :id", id=intent.id)
+
+
+def number(store: Store, statement: str, **values: object) -> int:
+    return int(str(store.one(statement, **values)))
+
+
+def message_to(store: Store, person: int) -> int:
+    """The newest message to somebody."""
+    return number(store, "SELECT max(id) FROM deliveries WHERE subscription_id = :id", id=person)
+
+
+def stands(store: Store, person: int) -> tuple[object, ...]:
+    return store.sql("SELECT state, end_reason, open_offer_id FROM subscriptions WHERE id = :id", id=person)[0]
+
+
+def told_of(store: Store, person: int) -> list[tuple[object, ...]]:
+    """What the history says of somebody."""
+    return store.sql("SELECT kind, reason FROM subscription_events WHERE subscription_id = :id ORDER BY id", id=person)
+
+
+def small(store: Store, page_size: int) -> RestockService:
+    return RestockService(store.database, DeliveryNotices(), page_size=page_size)
+
+
+def sold_out_in_turn(store: Store) -> None:
+    """Restock one unit, tell whoever is first, and have it sold to somebody else."""
+    store.restock(1)
+    store.send()
+    store.restock(0)
+
+
+WAITS = ("active", None, None)
+
+
+# Declined
+
+
+def test_not_now_passes_the_turn_to_the_next_and_keeps_the_place(store: Store) -> None:
+    people = store.join(3)
+    store.set(policy="strict")
+    before = store.sql("SELECT id, queued_at FROM subscriptions ORDER BY id")
+    store.restock(1)
+    store.send()
+    assert store.restocks.decline(message_to(store, people[0]))
+    store.plan()
+    assert store.offered() == [people[1]]
+    assert stands(store, people[0]) == WAITS
+    assert store.sql("SELECT id, queued_at FROM subscriptions ORDER BY id") == before
+    assert told_of(store, people[0]) == [("declined", None), ("passed_over", "declined")]
+
+
+def test_who_declined_is_offered_again_only_in_the_next_restock(store: Store) -> None:
+    people = store.join(1)
+    store.set(policy="strict")
+    store.restock(1)
+    store.send()
+    store.restocks.decline(message_to(store, people[0]))
+    store.restock(5)
+    assert store.offered() == []
+    store.restock(0)
+    store.restock(5)
+    assert store.offered() == people
+
+
+def test_not_now_said_twice_or_after_the_turn_changes_nothing(store: Store) -> None:
+    people = store.join(2)
+    store.restock(5)
+    store.send()
+    first, second = (message_to(store, person) for person in people)
+    assert store.restocks.decline(first) is True
+    assert store.restocks.decline(first) is False
+    store.pass_time("offers", "ends_at", 3 * 3600)
+    store.restocks.end_turns()
+    assert store.restocks.decline(second) is False
+    assert stands(store, people[1])[0] == "notified"
+    assert store.restocks.decline(987_654) is False
+
+
+def test_not_now_counts_even_before_it_is_written_down_that_the_message_arrived(store: Store) -> None:
+    people = store.join(1)
+    store.restock(1)
+    assert store.restocks.decline(message_to(store, people[0]))
+    assert stands(store, people[0]) == WAITS
+
+
+def test_several_not_nows_at_once_end_one_turn(store: Store) -> None:
+    people = store.join(2)
+    store.set(policy="strict")
+    store.restock(1)
+    store.send()
+    message, said = message_to(store, people[0]), []
+    assert together(*[lambda: said.append(store.restocks.decline(message))] * 6) == []
+    assert sorted(said) == [False] * 5 + [True]
+    assert len(told_of(store, people[0])) == 1
+
+
+# Sold out during the turn
+
+
+def test_sold_out_during_the_turn_returns_to_the_original_place(store: Store) -> None:
+    people = store.join(3)
+    store.set(policy="strict")
+    before = store.sql("SELECT id, queued_at FROM subscriptions ORDER BY id")
+    sold_out_in_turn(store)
+    assert stands(store, people[0]) == WAITS
+    assert store.sql("SELECT id, queued_at FROM subscriptions ORDER BY id") == before
+    assert store.sql("SELECT state, reason FROM offers") == [("missed", "sold_out")]
+    assert told_of(store, people[0]) == [("missed", "sold_out")]
+    store.restock(1)
+    assert store.offered() == [people[0]]
+
+
+def test_a_turn_that_was_over_before_the_goods_were_gone_stays_over(store: Store) -> None:
+    people = store.join(2)
+    store.set(policy="strict")
+    store.restock(1)
+    store.send()
+    store.pass_time("offers", "ends_at", 3 * 3600)
+    store.restocks.end_turns()
+    store.restock(0)
+    assert stands(store, people[0])[0] == "notified"
+    assert store.sql("SELECT state FROM offers WHERE subscription_id = :id", id=people[0]) == [("ended",)]
+
+
+def test_a_turn_never_handed_over_is_returned_and_not_missed(store: Store) -> None:
+    people = store.join(1)
+    store.restock(1)
+    store.restock(0)
+    store.send()
+    assert store.sql("SELECT state, reason FROM offers") == [("returned", "event_closed")]
+    assert stands(store, people[0]) == WAITS
+    assert told_of(store, people[0]) == []
+
+
+def test_after_as_many_turns_as_the_shop_gives_the_waiting_ends(store: Store) -> None:
+    people = store.join(1)
+    store.set(policy__max_offers="2")
+    sold_out_in_turn(store)
+    assert stands(store, people[0]) == WAITS
+    sold_out_in_turn(store)
+    assert stands(store, people[0]) == ("expired", "offers_used_up", None)
+    assert told_of(store, people[0]) == [("missed", "sold_out"), ("missed", "sold_out"), ("expired", "offers_used_up")]
+    store.restock(1)
+    assert store.offered() == []
+
+
+def test_the_intents_that_were_closed_by_being_told_are_open_again(store: Store) -> None:
+    person = register(store, "ada@example.com")
+    store.check()
+    sold_out_in_turn(store)
+    assert stands(store, person) == WAITS
+    assert store.sql("SELECT closed_at FROM intents") == [(None,)]
+
+
+def test_who_has_asked_again_meanwhile_inherits_the_older_place(store: Store) -> None:
+    older = register(store, "ada@example.com")
+    store.sql("UPDATE subscriptions SET queued_at = queued_at - interval '9 days', priority = 1")
+    placed_at = store.one("SELECT queued_at FROM subscriptions")
+    store.restock(1)
+    store.send()
+    newer = register(store, "ada@example.com")
+    assert newer != older
+    store.restock(0)
+    assert stands(store, older)[0] == "notified"
+    assert store.sql("SELECT queued_at, priority, state FROM subscriptions WHERE id = :id", id=newer) == [
+        (placed_at, 1, "active")
+    ]
+    assert store.one("SELECT count(*) FROM intents WHERE closed_at IS NULL") == 1
+
+
+def test_who_has_left_meanwhile_is_not_put_back_in_line(store: Store) -> None:
+    person = register(store, "ada@example.com")
+    store.restock(1)
+    store.send()
+    store.subscriptions.unsubscribe(number(store, "SELECT id FROM contacts"))
+    store.restock(0)
+    assert stands(store, person)[0] == "notified"
+    assert store.one("SELECT count(*) FROM intents WHERE closed_at IS NULL") == 0
+
+
+def test_sold_out_turns_are_put_back_page_by_page(store: Store) -> None:
+    people = store.join(25)
+    store.restock(None)
+    store.send()
+    store.stock(0)
+    store.restocks.check_due()
+    assert small(store, 10).plan_due(limit=2) == 2
+    assert store.states("offers") == {"missed": 20, "open": 5}
+    assert small(store, 10).plan_due() == 1
+    assert store.states("offers") == {"missed": 25}
+    assert store.states("subscriptions") == {"active": 25}
+    assert store.one("SELECT count(*) FROM restock_events WHERE settle_at IS NOT NULL") == 0
+    store.restock(None)
+    assert store.offered() == people
+
+
+def test_back_on_sale_at_once_whoever_missed_it_comes_first(store: Store) -> None:
+    people = store.join(3)
+    store.set(policy="strict")
+    store.restock(1)
+    store.send()
+    store.stock(0)
+    store.restocks.check_due()
+    store.stock(1)
+    store.check()
+    assert store.offered() == [people[0]]
+
+
+def test_a_message_accepted_after_the_sell_out_is_missed_too(store: Store) -> None:
+    """It was on its way when the goods ran out."""
+    people = store.join(1)
+    store.restock(1)
+    store.restock(0)
+    offer = number(store, "SELECT id FROM offers")
+    store.in_transaction(lambda session: store.restocks.offers_accepted(session, store.shop, [offer]))
+    assert stands(store, people[0])[0] == "notified"
+    store.pass_time("restock_events", "settle_at", 60)
+    store.plan()
+    assert stands(store, people[0]) == WAITS
+
+
+def test_two_who_put_people_back_at_once_put_each_back_once(store: Store) -> None:
+    people = store.join(40)
+    store.restock(None)
+    store.send()
+    store.stock(0)
+    store.restocks.check_due()
+    service = small(store, 7)
+    assert together(*[service.plan_due] * 4) == []
+    store.pass_time("restock_events", "settle_at", 60)
+    store.plan()
+    assert store.states("subscriptions") == {"active": 40}
+    assert store.sql("SELECT count(*), count(DISTINCT subscription_id) FROM subscription_events") == [(40, 40)]
+    assert len(people) == 40
+
+
+def test_a_purchase_told_of_late_still_counts_for_the_turn_it_followed(store: Store) -> None:
+    """The stock was told of first, so the buyer's turn was taken for missed."""
+    from restock.restocks.repository import purchases
+
+    people = store.join(1)
+    sold_out_in_turn(store)
+    offer = number(store, "SELECT id FROM offers")
+    store.in_transaction(lambda session: purchases.buy_offers(session, store.shop.id, people[0], [], offer))
+    assert store.states("offers") == {"bought": 1}
+
+
+# Asleep
+
+
+def sleep(store: Store, hours: int) -> None:
+    """Have the shop's e-mail hours open so many hours from now, for one hour."""
+    opens = (datetime.now(UTC) + timedelta(hours=hours)).hour
+    store.set(send_hours__email=f"{opens}-{(opens + 1) % 24}")
+
+
+def test_a_sleepers_units_are_kept_and_the_message_waits(store: Store) -> None:
+    people = store.join(2)
+    store.set(policy="strict")
+    sleep(store, 6)
+    store.restock(1)
+    assert store.offered() == [people[0]]
+    store.send()
+    assert store.channel.sent == []
+    assert store.one("SELECT kept_until > now() + interval '11 hours' FROM offers") is True
+    assert store.one("SELECT next_at > now() + interval '4 hours' FROM deliveries") is True
+
+
+def test_slept_through_the_units_are_lent_on_and_the_sleeper_comes_first_on_waking(store: Store) -> None:
+    people = store.join(2)
+    store.set(policy="strict")
+    sleep(store, 6)
+    store.restock(1)
+    store.pass_time("offers", "kept_until", 13 * 3600)
+    store.sql("UPDATE subscriptions SET channel = 'push' WHERE id = :id", id=people[1])  # whose hours are open
+    assert store.restocks.end_turns() == 1
+    assert store.sql("SELECT state, reason FROM offers") == [("returned", "asleep")]
+    assert store.sql("SELECT state, reason FROM deliveries") == [("skipped", "asleep")]
+    assert told_of(store, people[0]) == [("lent_on", "asleep")]
+    store.plan()
+    assert store.offered() == [people[1]]
+    assert told_of(store, people[0])[1:] == [("passed_over", "lent_on")]
+    store.restock(2)
+    assert store.offered() == [people[1]]
+    assert store.one("SELECT plan_at > now() + interval '4 hours' FROM restock_events") is True
+    store.set(send_hours__email="any")
+    store.sql("UPDATE restock_events SET plan_at = now()")  # the hour has come
+    store.plan()
+    assert store.offered() == [people[1], people[0]]
+
+
+def test_who_sleeps_longer_than_units_are_kept_lets_others_go_first_and_is_looked_at_on_waking(store: Store) -> None:
+    people = store.join(2)
+    store.sql("UPDATE subscriptions SET channel = 'push' WHERE id = :id", id=people[1])
+    store.set(policy="strict")
+    sleep(store, 15)
+    store.restock(2)
+    assert store.offered() == [people[1]]
+    assert told_of(store, people[0]) == [("passed_over", "asleep")]
+    assert store.one("SELECT plan_at BETWEEN now() + interval '13 h' AND now() + interval '16 h' FROM restock_events")
+
+
+def test_units_without_limit_are_never_lent_on(store: Store) -> None:
+    people = store.join(2)
+    sleep(store, 15)
+    store.restock(None)
+    assert store.offered() == people
+    assert store.sql("SELECT DISTINCT kept_until FROM offers") == [(None,)]
+
+
+def test_a_message_on_its_way_is_never_taken_back(store: Store) -> None:
+    store.join(1)
+    store.set(policy="strict")
+    sleep(store, 6)
+    store.restock(1)
+    store.sql("UPDATE deliveries SET state = 'sending'")
+    store.pass_time("offers", "kept_until", 13 * 3600)
+    assert store.restocks.end_turns() == 0
+    assert store.states("offers") == {"open": 1}
+    assert store.one("SELECT kept_until > now() FROM offers") is True
+
+
+# The order of the queue
+
+
+def test_priority_goes_first_and_newest_first_where_the_shop_says_so(store: Store) -> None:
+    people = store.join(4)
+    store.sql("UPDATE subscriptions SET priority = 1 WHERE id = :id", id=people[2])
+    store.set(policy="strict", policy__order="newest")
+    store.restock(2)
+    assert store.offered() == [people[2], people[3]]
+
+
+def test_many_variants_at_once_are_each_shared_out_for_themselves(store: Store) -> None:
+    waiting = {VARIANT + n: store.join(3, variant=VARIANT + n) for n in range(12)}
+    store.set(policy="strict")
+    for n, variant in enumerate(waiting):
+        store.stock(n % 4, variant=variant)
+    assert together(*[store.restocks.check_due] * 2) == []
+    assert together(*[store.plan] * 4) == []
+    store.check()
+    expected = {person for n, people in enumerate(waiting.values()) for person in people[: n % 4]}
+    assert set(store.offered()) == expected
+    assert store.one("SELECT count(*) FROM restock_events") == 9
+
+
+# What is written down
+
+
+def test_why_somebody_was_passed_over_is_written_once_for_each_reason(store: Store) -> None:
+    big = store.join(1, quantity=3)
+    store.join(4)
+    store.set(policy="strict")
+    store.restock(2)
+    for _ in range(2):
+        store.stock(2)
+        store.check()
+    assert told_of(store, big[0]) == [("passed_over", "wants_more")]
+    store.send()
+    store.restock(3)
+    assert told_of(store, big[0]) == [("passed_over", "wants_more"), ("passed_over", "not_enough_free")]
+    store.restock(3)
+    assert len(told_of(store, big[0])) == 2
+    assert store.sql("SELECT units, free_units FROM subscription_events ORDER BY id") == [(3, 2), (3, 1)]
+
+
+def test_the_reason_is_written_anew_in_the_next_restock(store: Store) -> None:
+    big = store.join(1, quantity=3)
+    store.set(policy="strict")
+    for _ in range(2):
+        store.restock(2)
+        store.restock(0)
+    assert told_of(store, big[0]) == [("passed_over", "wants_more")] * 2
+
+
+# Walks along long queues
+
+
+def test_turns_that_end_meanwhile_do_not_send_a_walk_back_to_its_head(store: Store) -> None:
+    people = store.join(30)
+    store.stock(None)
+    store.restocks.check_due()
+    service = small(store, 10)
+    service.plan_due(limit=1)
+    store.send()
+    store.pass_time("offers", "ends_at", 3 * 3600)
+    assert store.restocks.end_turns() == 10
+    assert store.one("SELECT cursor_id FROM restock_events") == people[9]
+    assert store.one("SELECT walk_again FROM restock_events") is True
+    service.plan_due(limit=1)
+    assert store.one("SELECT cursor_id FROM restock_events") == people[19]
+    store.plan()
+    assert store.offered() == people[10:]
+
+
+def test_units_freed_behind_a_walk_go_to_whoever_was_passed_over_first(store: Store) -> None:
+    first = store.join(1, quantity=2)
+    store.join(1)
+    rest = store.join(8, quantity=3)
+    store.set(policy="strict")
+    store.stock(2)
+    store.restocks.check_due()
+    service = small(store, 3)
+    store.sql("UPDATE subscriptions SET quantity = 1 WHERE id = :id", id=first[0])
+    store.sql("UPDATE subscriptions SET quantity = 2 WHERE id = :id", id=first[0] + 1)
+    service.plan_due(limit=1)
+    assert store.offered() == first
+    store.in_transaction(
+        lambda s: store.restocks.offers_returned(s, store.shop.id, [number(store, "SELECT id FROM offers")], "no_such")
+    )
+    while service.plan_due():
+        pass
+    assert store.offered() == [first[0] + 1]
+    assert told_of(store, first[0]) == [("passed_over", "tried")]
+    assert len(rest) == 8
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 3, 7, 50])
+def test_a_queue_is_shared_out_the_same_whatever_the_size_of_a_page(store: Store, page_size: int) -> None:
+    people = [store.join(1, quantity=quantity)[0] for quantity in (2, 1, 5, 1, 3, 2, 1, 1, 4, 1)]
+    store.set(policy="strict")
+    store.stock(8)
+    store.restocks.check_due()
+    service = small(store, page_size)
+    while service.plan_due():
+        pass
+    assert store.offered() == [people[index] for index in (0, 1, 2)]
+    store.stock(12)
+    store.restocks.check_due()
+    while service.plan_due():
+        pass
+    assert store.offered() == [people[index] for index in (0, 1, 2, 3, 4)]
+
+
+def test_what_a_wave_may_give_is_counted_once_and_never_exceeded(store: Store) -> None:
+    store.join(40)
+    store.set(policy="strict")
+    store.stock(25)
+    store.restocks.check_due()
+    service = small(store, 10)
+    service.plan_due(limit=1)
+    store.stock(12)
+    store.restocks.check_due()
+    while service.plan_due():
+        pass
+    assert len(store.offered()) == 12
+    assert store.sql("SELECT capacity, free_units, offered_units FROM waves ORDER BY number") == [
+        (25, 25, 10),
+        (12, 2, 2),
+    ]
+
+
+def test_a_shop_that_turns_its_queue_round_has_the_walk_begin_anew(store: Store) -> None:
+    people = store.join(9)
+    store.set(policy="strict")
+    store.stock(6)
+    store.restocks.check_due()
+    service = small(store, 2)
+    service.plan_due(limit=1)
+    store.set(policy="strict", policy__order="newest")
+    while service.plan_due():
+        pass
+    assert store.offered() == [*people[:2], *reversed(people[5:])]
+
+
+def test_a_long_walk_in_vain_rests_and_meanwhile_only_the_head_is_looked_at(store: Store) -> None:
+    people = store.join(30, quantity=2)
+    store.set(policy="strict")
+    store.stock(2)
+    store.restocks.check_due()
+    service = small(store, 10)
+    while service.plan_due():
+        pass
+    assert store.offered() == people[:1]
+    store.stock(3)
+    store.restocks.check_due()
+    service.plan_due(limit=1)
+    store.pass_time("waves", "planned_at", 5)  # the walk takes a while
+    assert service.plan_due() == 2
+    assert store.one("SELECT rest_until > now() + interval '40 seconds' FROM restock_events") is True
+    for _ in range(3):  # turns that end, one after the other
+        store.sql("UPDATE restock_events SET plan_at = now()")
+        assert service.plan_due() == 1
+    assert store.one("SELECT plan_at = rest_until FROM restock_events") is True
+    late = store.join(1)
+    store.sql("UPDATE restock_events SET plan_at = now(), rest_until = now()")
+    assert service.plan_due() == 3
+    assert store.offered() == [people[0], *late]
