@@ -43,6 +43,7 @@ from restock.shops.service.tokens import TokenService
 from restock.shops.service.topics import TopicService
 from restock.shops.service.upkeep import Upkeep
 from restock.subscriptions.service import SubscriptionService
+from restock.subscriptions.service.answers import AnswerService
 from restock.subscriptions.service.marketing import MarketingWriteBack
 
 
@@ -56,6 +57,7 @@ class Services:
     vault: Vault
     shops: ShopService
     subscriptions: SubscriptionService
+    answers: AnswerService
     marketing: MarketingWriteBack
     restocks: RestockService
     purchases: PurchaseService
@@ -126,6 +128,7 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
         vault=vault,
         shops=shops,
         subscriptions=subscriptions,
+        answers=AnswerService(database, settings.settle_seconds),
         marketing=marketing,
         restocks=restocks,
         purchases=purchases,

@@ -1,4 +1,4 @@
-"""The door for Twilio's reports: signed forms in, 204 out, and nothing else believed."""
+"""The door for Twilio's reports and people's answers: signed forms in, and nothing else believed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
+from xml.etree import ElementTree
 
 import pytest
 from flask import Flask
@@ -22,7 +23,7 @@ from restock.links import Links
 from restock.web.errors import register_error_handlers
 from restock.web.receipts import MAX_BODY_BYTES, receipts_blueprint
 
-PATH = "/webhooks/twilio/status"
+PATH, INBOUND = "/webhooks/twilio/status", "/webhooks/twilio/inbound"
 APP_URL = "https://alerts.example"
 TOKEN = "12345"
 KEY = "a-signing-secret-for-tests-only-0001"
@@ -42,19 +43,48 @@ class FakeDeliveries:
         return self.receipts.count(receipt) == 1
 
 
+@dataclass
+class FakeAnswers:
+    """One shop, which writes to one number; remembers what was asked of it."""
+
+    done: list[tuple[str, str]] = field(default_factory=list)
+
+    def stop(self, number: str) -> str | None:
+        is_news = ("stop", number) not in self.done
+        self.done.append(("stop", number))
+        return "North & Pine" if is_news else None
+
+    def start(self, number: str) -> int:
+        self.done.append(("start", number))
+        return 1
+
+    def shop_of(self, number: str) -> str | None:
+        return "North & Pine" if number == "+14155550007" else None
+
+
+@pytest.fixture
+def answers() -> FakeAnswers:
+    return FakeAnswers()
+
+
 @pytest.fixture
 def deliveries() -> FakeDeliveries:
     return FakeDeliveries()
 
 
 @pytest.fixture
-def open_door(make_settings: Callable[..., Settings], deliveries: FakeDeliveries) -> Callable[..., FlaskClient]:
+def open_door(
+    make_settings: Callable[..., Settings], deliveries: FakeDeliveries, answers: FakeAnswers
+) -> Callable[..., FlaskClient]:
     """Open the door with these settings besides APP_URL."""
 
     def open_with(**extra: object) -> FlaskClient:
         settings = make_settings(app_url=APP_URL, **extra)
         services: Any = SimpleNamespace(
-            settings=settings, deliveries=deliveries, links=Links(settings.secret_keys, settings.public_url)
+            settings=settings,
+            deliveries=deliveries,
+            links=Links(settings.secret_keys, settings.public_url),
+            answers=answers,
         )
         app = Flask("test")
         register_error_handlers(app)
@@ -194,3 +224,55 @@ def test_only_small_forms_are_read(client: FlaskClient, deliveries: FakeDeliveri
         assert answer.status_code == 415
     assert client.get(f"{PATH}?d={D7}").status_code == 405
     assert deliveries.receipts == []
+
+
+def text_in(client: FlaskClient, body: str, number: str = "+14155550007", **more: str) -> TestResponse:
+    """Bring a person's text, signed as Twilio does."""
+    form = {"From": number, "To": "+15005550006", "Body": body, "MessageSid": SID, **more}
+    signature = {"X-Twilio-Signature": sign(f"{APP_URL}{INBOUND}", form)}
+    return client.post(INBOUND, data=form, headers=signature, base_url="http://10.0.0.3:8000")
+
+
+def said_in(answer: TestResponse) -> str:
+    assert (answer.status_code, answer.mimetype) == (200, "text/xml")
+    return "".join(ElementTree.fromstring(answer.text).itertext())
+
+
+def test_a_stop_in_ones_own_words_is_done_and_answered_once(client: FlaskClient, answers: FakeAnswers) -> None:
+    assert said_in(text_in(client, "please stop texting me")).startswith("North & Pine: you will get no more messages")
+    assert said_in(text_in(client, "please stop texting me")) == "", "the same text brought again"
+    assert answers.done == [("stop", "+14155550007")] * 2
+
+
+@pytest.mark.parametrize(("body", "done"), [("STOP", "stop"), ("START", "start"), ("HELP", None)])
+def test_what_twilio_answers_itself_is_done_and_not_answered_again(
+    client: FlaskClient, answers: FakeAnswers, body: str, done: str | None
+) -> None:
+    assert said_in(text_in(client, body)) == ""
+    assert [word for word, _ in answers.done] == ([done] if done else [])
+    assert said_in(text_in(client, "anything", OptOutType=body)) == ""
+
+
+def test_a_call_for_help_in_another_language_is_answered(client: FlaskClient) -> None:
+    assert "Reply STOP to end this" in said_in(text_in(client, "Hilfe"))
+    assert said_in(text_in(client, "Hilfe", number="+14155559999")) == "", "a stranger learns nothing"
+
+
+@pytest.mark.parametrize("number", ["", "12345", "whatsapp:+14155550007", "+1415555000x"])
+def test_a_sender_that_is_no_number_changes_nothing(client: FlaskClient, answers: FakeAnswers, number: str) -> None:
+    assert said_in(text_in(client, "please stop", number=number)) == ""
+    assert answers.done == []
+
+
+def test_other_words_change_nothing(client: FlaskClient, answers: FakeAnswers) -> None:
+    assert said_in(text_in(client, "is it back yet?")) == ""
+    assert answers.done == []
+
+
+def test_a_text_without_twilios_signature_is_nobodys(client: FlaskClient, answers: FakeAnswers) -> None:
+    form = {"From": "+14155550007", "Body": "STOP"}
+    assert client.post(INBOUND, data=form, headers={"X-Twilio-Signature": "x"}).status_code == 403
+    status_signature = {"X-Twilio-Signature": sign(f"{APP_URL}{PATH}", form)}
+    assert client.post(INBOUND, data=form, headers=status_signature).status_code == 403
+    assert client.post(INBOUND, json=form).status_code == 415
+    assert answers.done == []

@@ -45,7 +45,7 @@ _ACTIVATE = text("""
 
 _RECORD = text("""
     INSERT INTO consents (shop_id, contact_id, purpose, action, source)
-    VALUES (:shop_id, :contact_id, 'back_in_stock', 'confirmed', 'link')
+    VALUES (:shop_id, :contact_id, 'back_in_stock', 'confirmed', :source)
 """)
 
 
@@ -57,8 +57,11 @@ def take_confirmations_due(session: Session, limit: int) -> list[ConfirmationDue
     return [ConfirmationDue(*row) for row in session.execute(_TAKE, {"limit": limit})]
 
 
-def confirm(session: Session, contact_id: int, settle_seconds: float) -> None:
-    """Lift a contact's own no, let its pending subscriptions into the queue, and have their stock looked at."""
+def confirm(session: Session, contact_id: int, settle_seconds: float, source: str = "link") -> None:
+    """Lift a contact's own no, let its pending subscriptions into the queue, and have their stock looked at.
+
+    `source` says in the ledger how the yes was given.
+    """
     contact = lock_contact(session, contact_id)
     if contact is None or (contact.suppression and not can_be_lifted(SuppressionReason(contact.suppression))):
         return
@@ -67,7 +70,7 @@ def confirm(session: Session, contact_id: int, settle_seconds: float) -> None:
     marked = session.execute(_MARK_CONTACT, facts).first() is not None
     variants = set(session.execute(_ACTIVATE, facts).scalars())
     if marked or variants:
-        session.execute(_RECORD, facts)
+        session.execute(_RECORD, {**facts, "source": source})
     if variants:
         request_checks(session, contact.shop_id, variants, settle_seconds)
 

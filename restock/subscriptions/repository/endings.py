@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from restock.subscriptions.rules.signup import can_be_lifted
 from restock.subscriptions.values import SuppressionReason
+
+
+class AddressHolder(NamedTuple):
+    """One contact that has a certain address. `suppression` None: it may be written to."""
+
+    contact_id: int
+    shop_id: int
+    suppression: str | None
+    shop_name: str
+
 
 _LIFTABLE = [reason.value for reason in SuppressionReason if can_be_lifted(reason)]
 
@@ -18,12 +28,20 @@ _LOCK_CONTACT = text("""
     FOR UPDATE
 """)
 
-# A person's no gives way to a dead address, never the other way round.
+# One look at an index for each shop, however many people there are.
+_OF_ADDRESS = text("""
+    SELECT contacts.id, contacts.shop_id, contacts.suppression, shops.name, shops.domain FROM shops
+    JOIN contacts ON contacts.shop_id = shops.id AND contacts.address_hash = :address_hash
+    WHERE shops.state = 'installed' ORDER BY contacts.updated_at DESC, contacts.id
+""")
+
+# A person's no gives way to a dead address, never the other way round; a STOP says more than a click.
 _SUPPRESS = text("""
     INSERT INTO suppressions AS old (shop_id, address_hash, channel, reason)
     VALUES (:shop_id, :address_hash, :channel, :reason)
     ON CONFLICT (shop_id, address_hash) DO UPDATE SET reason = excluded.reason
-    WHERE old.reason = ANY(:liftable) AND excluded.reason <> ALL(:liftable)
+    WHERE old.reason = ANY(:liftable)
+        AND (excluded.reason <> ALL(:liftable) OR (excluded.reason = 'stopped' AND old.reason <> 'stopped'))
     RETURNING reason
 """)
 
@@ -71,6 +89,14 @@ _EXPIRE = text("""
 def lock_contact(session: Session, contact_id: int, shop_id: int | None = None) -> Row[Any] | None:
     """Lock and read a contact; `shop_id` None when a signed link names it. None when there is no such contact."""
     return session.execute(_LOCK_CONTACT, {"contact_id": contact_id, "shop_id": shop_id}).one_or_none()
+
+
+def contacts_of(session: Session, address_hash: bytes) -> list[AddressHolder]:
+    """List the contacts that have this address, one for each shop, the last changed first."""
+    found = session.execute(_OF_ADDRESS, {"address_hash": address_hash})
+    return [
+        AddressHolder(row.id, row.shop_id, row.suppression, row.name or row.domain.partition(".")[0]) for row in found
+    ]
 
 
 def unsubscribe(session: Session, contact_id: int) -> None:

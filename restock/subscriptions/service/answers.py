@@ -1,0 +1,52 @@
+"""What people answer by text message: a stop and a start, for every shop that writes from the number they answered.
+
+All shops of an instance share its sender: whoever says stop to it is written to by none of them (and Twilio would
+refuse it). A start lifts what a stop began and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from restock.channels.values import ChannelName
+from restock.database import Database
+from restock.ids import address_hash
+from restock.subscriptions import repository
+from restock.subscriptions.repository.endings import AddressHolder, contacts_of
+from restock.subscriptions.values import SuppressionReason
+
+_NOT_STOPPED = (None, SuppressionReason.unsubscribed)
+
+
+@dataclass(frozen=True)
+class AnswerService:
+    """Act on an answer. Each method may run twice for one answer; one contact is one transaction."""
+
+    database: Database
+    settle_seconds: float = 10.0
+
+    def stop(self, number: str) -> str | None:
+        """Never write to this number (E.164) again; return a shop to name in the answer, None when nothing changed."""
+        changed = [one for one in self._holders(number) if one.suppression in _NOT_STOPPED]
+        for one in changed:
+            with self.database.transaction() as session:
+                repository.suppress(session, one.shop_id, one.contact_id, SuppressionReason.stopped)
+        return changed[0].shop_name if changed else None
+
+    def start(self, number: str) -> int:
+        """Lift what a stop of this number (E.164) began; return for how many shops."""
+        stopped = [one for one in self._holders(number) if one.suppression == SuppressionReason.stopped]
+        for one in stopped:
+            with self.database.transaction() as session:
+                repository.confirm(session, one.contact_id, self.settle_seconds, source="sms")
+        return len(stopped)
+
+    def shop_of(self, number: str) -> str | None:
+        """Name the shop this number (E.164) had to do with last; None for a stranger's."""
+        holders = self._holders(number)
+        return holders[0].shop_name if holders else None
+
+    def _holders(self, number: str) -> Sequence[AddressHolder]:
+        with self.database.transaction() as session:
+            return contacts_of(session, address_hash(ChannelName.sms, number))
