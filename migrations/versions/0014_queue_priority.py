@@ -16,6 +16,8 @@ depends_on = None
 
 _QUEUE = "ix_subscriptions_queue"
 _DUE = sa.text("next_at IS NOT NULL")
+_TO_PLAN = sa.text("closed_at IS NULL AND plan_at IS NOT NULL")
+_PLANNED = sa.text("planned_at IS NOT NULL")
 _WAITS = sa.text("state = 'active' AND open_offer_id IS NULL")
 
 
@@ -25,6 +27,10 @@ def upgrade() -> None:
     )
     _replace_queue(["shop_id", "variant_id", sa.text("priority DESC"), "queued_at", "id"])
     op.add_column("restock_events", sa.Column("cursor_priority", sa.SmallInteger(), nullable=True))
+    op.add_column("restock_events", sa.Column("planned_at", sa.DateTime(timezone=True), nullable=True))
+    op.drop_index("ix_restock_events_plan", table_name="restock_events")
+    op.create_index("ix_restock_events_plan", "restock_events", ["shop_id", "plan_at"], postgresql_where=_TO_PLAN)
+    op.create_index("ix_restock_events_planned", "restock_events", ["shop_id", "planned_at"], postgresql_where=_PLANNED)
     op.drop_index("ix_delivery_lanes_due", table_name="delivery_lanes")
     op.create_index("ix_delivery_lanes_due", "delivery_lanes", ["channel", "shop_id", "next_at"], postgresql_where=_DUE)
     op.create_index("ix_delivery_lanes_served", "delivery_lanes", ["channel", "shop_id", "served_at", "next_at"])
@@ -40,6 +46,10 @@ def downgrade() -> None:
     op.drop_index("ix_delivery_lanes_served", table_name="delivery_lanes")
     op.drop_index("ix_delivery_lanes_due", table_name="delivery_lanes")
     op.create_index("ix_delivery_lanes_due", "delivery_lanes", ["channel", "served_at"], postgresql_where=_DUE)
+    op.drop_index("ix_restock_events_planned", table_name="restock_events")
+    op.drop_index("ix_restock_events_plan", table_name="restock_events")
+    op.create_index("ix_restock_events_plan", "restock_events", ["plan_at"], postgresql_where=_TO_PLAN)
+    op.drop_column("restock_events", "planned_at")
     op.drop_column("restock_events", "cursor_priority")
     _replace_queue(["shop_id", "variant_id", "queued_at", "id"])
     op.drop_column("subscriptions", "priority")

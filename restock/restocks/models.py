@@ -37,7 +37,8 @@ class RestockEventRow(Base):
     `cursor_…` mark how far the current wave has walked the queue; None between waves. `walk_again`: something changed
     behind it, so that the next walk follows at once. `look_at` is when the first sleeper it has passed over wakes.
     `rest_until`: a long walk found nobody at its end, so that until then only the head of the queue is looked at.
-    `plan_at` is when the queue is to be looked at again, None when nothing is due until something changes.
+    `plan_at` is when the queue is to be looked at again, None when nothing is due until something changes. `planned_at`
+    is when a page of it was last planned: the shop where that is longest ago is next.
     `settle_at`: closed as sold out, with turns that may still have to be called missed.
     """
 
@@ -46,7 +47,13 @@ class RestockEventRow(Base):
         Index(
             "uq_restock_events_open", "shop_id", "variant_id", unique=True, postgresql_where=text("closed_at IS NULL")
         ),
-        Index("ix_restock_events_plan", "plan_at", postgresql_where=text("closed_at IS NULL AND plan_at IS NOT NULL")),
+        Index(
+            "ix_restock_events_plan",
+            "shop_id",
+            "plan_at",
+            postgresql_where=text("closed_at IS NULL AND plan_at IS NOT NULL"),
+        ),
+        Index("ix_restock_events_planned", "shop_id", "planned_at", postgresql_where=text("planned_at IS NOT NULL")),
         Index("ix_restock_events_shop", "shop_id", "closed_at"),
         Index("ix_restock_events_settle", "settle_at", postgresql_where=text("settle_at IS NOT NULL")),
     )
@@ -64,6 +71,7 @@ class RestockEventRow(Base):
     rest_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     settle_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     plan_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    planned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     stock_changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # first webhook behind it; None: found by us
     opened_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

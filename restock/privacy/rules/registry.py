@@ -200,8 +200,8 @@ REGISTRY: Mapping[str, TableRule] = {
     "restock_events": TableRule(
         Paging.bigint,
         _words(
-            "id shop_id variant_id units_at_open wave_count cursor_priority cursor_queued_at cursor_id"
-            " walk_again look_at rest_until settle_at plan_at stock_changed_at opened_at closed_at close_reason"
+            "id shop_id variant_id units_at_open wave_count cursor_priority cursor_queued_at cursor_id walk_again"
+            " look_at rest_until settle_at plan_at planned_at stock_changed_at opened_at closed_at close_reason"
         ),
     ),
     "delivery_lanes": TableRule(Paging.bigint, _words("id shop_id channel event_id next_at served_at")),
