@@ -122,7 +122,8 @@ def _sms(settings: Settings) -> Finding:
         return Finding("sms", State.off, "off: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN")
     if not (settings.twilio_messaging_service_sid or settings.twilio_from):
         return Finding("sms", State.amiss, "no sender: set TWILIO_MESSAGING_SERVICE_SID or TWILIO_FROM")
-    return Finding("sms", State.well, "on")
+    inbound = f"{settings.public_url}/webhooks/twilio/inbound"
+    return Finding("sms", State.well, f"on; have the sender's incoming messages posted to {inbound}")
 
 
 def _push(settings: Settings) -> Finding:
