@@ -21,6 +21,7 @@ class NoticeKind(StrEnum):
     """What a message is about; each kind has its own rule for when it may leave."""
 
     offer = "offer"  # your turn: the variant can be bought again
+    reminder = "reminder"  # it can still be bought: after the offer's, and of no turn's
     confirmation = "confirmation"  # please confirm that you want to be told
     test = "test"  # a sample for the merchant
 
@@ -67,21 +68,31 @@ class ProductFacts:
 
 @dataclass(frozen=True, slots=True)
 class MessageLinks:
-    """The links one message carries, absolute. `action` is the button: to the goods, or to confirm."""
+    """The links one message carries, absolute. `action` is the button: to the goods, or to confirm.
+
+    `decline` leads to passing the turn on; None: there is no turn to pass on.
+    """
 
     action: str = field(repr=False)
     unsubscribe: str = field(repr=False)
+    decline: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What is to be said to one person, before any channel gives it a form. `product` is None when not known."""
+    """What is to be said to one person, before any channel gives it a form. `product` is None when not known.
+
+    `turn_minutes`: after so long others in line are told too; None: everybody is told at once. `missed_before`: the
+    last time it sold out during this person's turn.
+    """
 
     kind: NoticeKind
     shop: ShopFacts
     links: MessageLinks
     locale: str = "en"
     product: ProductFacts | None = None
+    turn_minutes: int | None = None
+    missed_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from datetime import timedelta
+from functools import cache, lru_cache
 from importlib import resources
+
+from babel.dates import format_timedelta
+from babel.units import format_unit
 
 from restock.channels.values import Notice, NoticeKind
 
@@ -71,6 +75,16 @@ def product_name(notice: Notice, phrases: Phrases, longest: int = 120) -> str:
     variant = one_line(product.variant_title or "", longest)
     title = one_line(product.title, longest)
     return one_line(f"{title} – {variant}", longest) if variant else title
+
+
+@lru_cache(maxsize=256)
+def duration(minutes: int, language: str) -> str:
+    """Say how long that is, in the largest unit it fills: `90 minutes`, `1 hour`, `3 days`."""
+    span = timedelta(minutes=minutes)
+    if minutes % (24 * 60) == 0:
+        return format_timedelta(span, threshold=1, locale=language)
+    amount, unit = (minutes // 60, "duration-hour") if minutes % 60 == 0 else (minutes, "duration-minute")
+    return format_unit(amount, unit, locale=language)
 
 
 def isolate(text: str, phrases: Phrases) -> str:

@@ -10,6 +10,7 @@ from typing import assert_never
 from restock.catalog.values import ReadingSource, StockReading
 from restock.channels.values import Blame, Doubt, NoticeKind, Outcome, Verdict
 from restock.deliveries.values import LaneFacts, PersonFacts, SkipReason
+from restock.restocks.values import OfferState
 from restock.subscriptions.values import SuppressionReason
 
 # A restock is a matter of minutes: what could not be said within three quarters of an hour is better not said.
@@ -20,6 +21,9 @@ PROVIDER_PAUSE_SECONDS = (30, 300)  # shortest and longest wait for a provider t
 LONGEST_RETRY_AFTER_SECONDS = 1800
 STALE_WAIT_SECONDS = 3  # a reading is a matter of a second; the whole lane waits
 STALE = "stale"
+UNREAD = "unread"
+UNREAD_WAIT_SECONDS = 15  # for a reminder: nothing hurries, and nobody is overtaken
+ASLEEP = "asleep"
 NOT_REACHED = "batch_time_over"  # a channel ran out of time before this message: it was never tried
 LEASE_OVER = "lease_over"  # the worker was lost: handed over or not, nobody knows
 
@@ -69,16 +73,14 @@ class Skip:
 
 
 def may_send(lane: LaneFacts, person: PersonFacts, now: datetime) -> Send | Hold | Skip:
-    """Decide whether a delivery may leave. Only offers look at stock."""
-    if not lane.shop_installed:
-        return Skip(SkipReason.shop_uninstalled)
-    if not lane.channel_on:
-        return Skip(SkipReason.channel_off)
-    if not person.address_known:
-        return Skip(SkipReason.unsubscribed)
+    """Decide whether a delivery may leave. Only offers and reminders look at stock, and at the clock people live by."""
+    if (reason := _why_nobody(lane, person)) is not None:
+        return Skip(reason)
     match person.kind:
         case NoticeKind.offer:
             return _may_offer(lane, person, now)
+        case NoticeKind.reminder:
+            return _may_remind(lane, person, now)
         case NoticeKind.confirmation:
             return Send() if person.suppression in _MAY_BE_ASKED else Skip(SkipReason.suppressed)
         case NoticeKind.test:
@@ -87,23 +89,77 @@ def may_send(lane: LaneFacts, person: PersonFacts, now: datetime) -> Send | Hold
             assert_never(person.kind)
 
 
+def _why_nobody(lane: LaneFacts, person: PersonFacts) -> SkipReason | None:
+    if not lane.shop_installed:
+        return SkipReason.shop_uninstalled
+    if not lane.channel_on:
+        return SkipReason.channel_off
+    return None if person.address_known else SkipReason.unsubscribed
+
+
 def _may_offer(lane: LaneFacts, person: PersonFacts, now: datetime) -> Send | Hold | Skip:
     if person.suppression is not None:
         return Skip(SkipReason.suppressed)
     if not person.holds_offer:
-        return Skip(SkipReason.purchased if person.has_bought else SkipReason.unsubscribed)
+        return Skip(_why_no_turn(person))
     if not lane.event_open:
         return Skip(SkipReason.event_closed)
+    if person.wakes_at is not None:
+        return _until_awake(person.wakes_at, now)
     if lane.reading is None or _is_stale(lane.reading, lane.reading_max_age_seconds, now):
         return Hold(STALE_WAIT_SECONDS, STALE)
-    if not lane.reading.sellable or (lane.reading.units is not None and lane.reading.units < person.units):
-        return Skip(SkipReason.sold_out)
-    return Send()
+    return Send() if _is_enough(lane.reading, person.units) else Skip(SkipReason.sold_out)
+
+
+def _why_no_turn(person: PersonFacts) -> SkipReason:
+    if person.has_bought:
+        return SkipReason.purchased
+    return SkipReason.unsubscribed if person.turn in (None, OfferState.open) else SkipReason.turn_over
+
+
+def _may_remind(lane: LaneFacts, person: PersonFacts, now: datetime) -> Send | Hold | Skip:
+    """A reminder is for whoever was told and has done nothing since; whether the restock still runs is no matter.
+
+    Its reading must be new whatever its source: of goods nobody waits for, webhooks are not counted in any more.
+    """
+    if (reason := _why_no_reminder(lane, person)) is not None:
+        return Skip(reason)
+    if person.wakes_at is not None:
+        return _until_awake(person.wakes_at, now)
+    if lane.reading is None or _age(lane.reading, now) > lane.reading_max_age_seconds:
+        return Hold(UNREAD_WAIT_SECONDS, UNREAD)
+    return Send() if _is_enough(lane.reading, person.units) else Skip(SkipReason.sold_out)
+
+
+def _why_no_reminder(lane: LaneFacts, person: PersonFacts) -> SkipReason | None:
+    if person.suppression is not None:
+        return SkipReason.suppressed
+    if person.has_bought or person.turn is OfferState.bought:
+        return SkipReason.purchased
+    if person.turn is OfferState.declined:
+        return SkipReason.declined
+    if person.waits_again or person.turn in (OfferState.missed, OfferState.returned):
+        return SkipReason.waits_again
+    if not person.was_told or person.turn is None:
+        return SkipReason.unsubscribed
+    return None if lane.reminds else SkipReason.reminders_off
+
+
+def _until_awake(wakes_at: datetime, now: datetime) -> Hold:
+    return Hold(max(1.0, (wakes_at - now).total_seconds()), ASLEEP)
+
+
+def _is_enough(reading: StockReading, units: int) -> bool:
+    return reading.sellable and (reading.units is None or reading.units >= units)
+
+
+def _age(reading: StockReading, now: datetime) -> float:
+    return (now - reading.read_at).total_seconds()
 
 
 def _is_stale(reading: StockReading, max_age_seconds: float, now: datetime) -> bool:
     """A webhook's reading is computed from everything told so far, so it is as new as anything can be."""
-    return reading.source is ReadingSource.admin and (now - reading.read_at).total_seconds() > max_age_seconds
+    return reading.source is ReadingSource.admin and _age(reading, now) > max_age_seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from restock.catalog.values import GoodsFacts, MarketPrice, StockReading
 from restock.channels.values import ChannelName, Envelope, NoticeKind
+from restock.restocks.values import OfferState
 from restock.shops.values import Shop
 from restock.subscriptions.values import SuppressionReason
 
@@ -38,25 +39,39 @@ class SkipReason(StrEnum):
     shop_uninstalled = "shop_uninstalled"  # the shop has removed the app
     purchased = "purchased"  # the person has bought it meanwhile
     asleep = "asleep"  # the person slept longer than units are kept; told anew when awake
+    turn_over = "turn_over"  # the turn ended before its message left
+    declined = "declined"  # the person has said "not now"
+    waits_again = "waits_again"  # the person stands in line again: what comes next is an offer, no reminder
+    reminders_off = "reminders_off"  # the shop reminds nobody any more
     channel_off = "channel_off"  # the shop has switched the channel off, or this instance has no provider for it
 
 
 @dataclass(frozen=True, slots=True)
 class LaneFacts:
-    """What is the same for every delivery of one claim. `reading` None: never read, or no stock is concerned."""
+    """What is the same for every delivery of one claim. `reading` None: never read, or no stock is concerned.
+
+    `reminds`: the shop sends reminders.
+    """
 
     shop_installed: bool
     channel_on: bool
     event_open: bool
     reading: StockReading | None
     reading_max_age_seconds: float
+    reminds: bool = False
+
+    @property
+    def is_limited(self) -> bool:
+        """There is a number of units, however large."""
+        return self.reading is not None and self.reading.units is not None
 
 
 @dataclass(frozen=True, slots=True)
 class PersonFacts:
     """What differs. `holds_offer`: the subscription waits, and its open offer is the one this message is about.
 
-    `has_bought`: the person has ordered the goods.
+    `has_bought`: the person has ordered the goods. `turn` is where the offer stands, None without one. `was_told`: the
+    waiting ended with the offer's message; `waits_again`: it has begun anew. `wakes_at` None: awake.
     """
 
     kind: NoticeKind
@@ -65,6 +80,10 @@ class PersonFacts:
     suppression: SuppressionReason | None = None
     address_known: bool = True
     has_bought: bool = False
+    turn: OfferState | None = None
+    was_told: bool = False
+    waits_again: bool = False
+    wakes_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +109,10 @@ class ClaimedRow:
     push_keys: Mapping[str, str] | None = field(default=None, repr=False)
     has_bought: bool = False
     market_id: int = 0
+    turn: OfferState | None = None
+    was_told: bool = False
+    waits_again: bool = False
+    missed_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +149,22 @@ class Batch:
 class MessageFacts:
     """What the messages of one claim share. `goods` has the variants of which something is known.
 
-    `market_prices` are those of (variant, market) where the market has a price of its own.
+    `market_prices` are those of (variant, market) where the market has a price of its own. `has_turns`: there is less
+    than everybody in line may want, so people are told one after the other.
     """
 
     shop: Shop
     goods: Mapping[int, GoodsFacts]
     market_prices: Mapping[tuple[int, int], MarketPrice] = field(default_factory=dict)
+    has_turns: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """A message to be queued. The same `dedupe_key` is queued once, ever. `event_id` 0: it belongs to no restock."""
+    """A message to be queued. The same `dedupe_key` is queued once, ever. `event_id` 0: it belongs to no restock.
+
+    `due_at` None: at once.
+    """
 
     shop_id: int
     channel: str
@@ -146,6 +174,7 @@ class NewDelivery:
     subscription_id: int | None = None
     offer_id: int | None = None
     event_id: int = 0
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

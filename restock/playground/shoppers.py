@@ -22,7 +22,7 @@ NAMES = (
     "Milo", "Nia", "Otis", "Pia", "Quinn", "Rosa", "Sami", "Tove", "Uma", "Vera", "Wren", "Yara",
 )  # fmt: skip
 # Prefix, and how many free digits follow: NANPA 555-01xx, Bundesnetzagentur 0171 39200xx and 0176 040690xx.
-FICTIONAL_NUMBERS = (("121255501", 2), ("4917139200", 2), ("141655501", 2), ("49176040690", 2), ("130355501", 2))
+FICTIONAL_NUMBERS = (("160455501", 2), ("4917139200", 2), ("141655501", 2), ("49176040690", 2), ("151455501", 2))
 QUANTITIES = (1, 2, 1, 1, 3)
 FIELDS = {ChannelName.email: "email", ChannelName.sms: "phone", ChannelName.push: "push"}
 CHANNELS = (ChannelName.email, ChannelName.sms, ChannelName.email, ChannelName.push, ChannelName.sms)
@@ -76,6 +76,9 @@ class Crowd:
 
 
 def fictional_number(turn: int) -> str:
-    """Give a mobile number that regulators keep free for films and books; E.164 without the plus."""
+    """Give a mobile number that regulators keep free for films and books; E.164 without the plus.
+
+    None is of the United States, whose law lets texts wait until the morning there.
+    """
     prefix, digits = FICTIONAL_NUMBERS[turn % len(FICTIONAL_NUMBERS)]
     return f"{prefix}{secrets.randbelow(10**digits):0{digits}d}"

@@ -120,5 +120,6 @@ def settings_of_the_shop(base_url: str) -> dict[str, str]:
         "name": SHOP_NAME,
         "currency": CURRENCY,
         "policy": "strict",  # a unit, a person: the counting shows
+        "send_hours.sms": "any",  # nobody sleeps here
         "product_url_template": f"{base_url}/playground?variant={{variant_id}}",
     }

@@ -21,13 +21,15 @@ self.addEventListener("push", (event) => {
     image: message.image,
     lang: message.lang,
     dir: message.dir,
-    data: { url: message.url },
+    data: { url: message.url, decline: message.decline },
+    actions: message.decline ? [{ action: "decline", title: message.decline_label || "Not now" }] : [],
   };
   event.waitUntil(self.registration.showNotification(message.title || "Back in stock", options));
 });
 
 self.addEventListener("notificationclick", (event) => {
   event.notification.close();
-  const url = event.notification.data && event.notification.data.url;
+  const links = event.notification.data || {};
+  const url = event.action === "decline" ? links.decline : links.url; // a page that asks first, not the deed itself
   if (url && /^https?:/.test(new URL(url, self.location.origin).protocol)) event.waitUntil(self.clients.openWindow(url));
 });

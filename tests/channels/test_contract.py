@@ -10,7 +10,7 @@ import pytest
 
 from restock.channels.values import Blame, Doubt, Envelope, NoticeKind, Outcome, ProductFacts, ShopFacts, Verdict
 from restock.channels.wording import LANGUAGES
-from tests.channels.benches import BENCHES, PRODUCT, Bench, notice_for
+from tests.channels.benches import BENCHES, PRODUCT, Bench, notice_for, turn_for
 
 
 @pytest.fixture(params=BENCHES)
@@ -103,6 +103,14 @@ def test_a_repeat_carries_the_same_mark_so_that_it_replaces_the_first(bench: Ben
     assert first == second
 
 
+def test_a_reminder_is_a_message_of_its_own_and_replaces_no_other(bench: Bench) -> None:
+    offer = bench.envelope(1)
+    reminder = bench.envelope(2, notice_for(2, NoticeKind.reminder))
+    send(bench, [offer, replace(reminder, recipient=offer.recipient)])
+    first, second = bench.received()
+    assert first != second
+
+
 def test_a_recipient_that_should_never_have_come_this_far_is_refused_alone(bench: Bench) -> None:
     hostile = [replace(bench.envelope(n), recipient=who) for n, who in enumerate(bench.hostile(), start=10)]
     outcomes = send(bench, [bench.envelope(1), *hostile, bench.envelope(2)])
@@ -140,6 +148,7 @@ def test_every_kind_speaks_every_language_with_and_without_the_goods(bench: Benc
         for locale in (*LANGUAGES, "fr-CA", "xx")
         for product in (None, PRODUCT)
     ]
+    notices += [replace(turn_for(1, locale), product=product) for locale in LANGUAGES for product in (None, PRODUCT)]
     outcomes = send(bench, [bench.envelope(number, notice) for number, notice in enumerate(notices, start=1)])
     assert {outcome.verdict for outcome in outcomes.values()} == {Verdict.accepted}
 

@@ -29,10 +29,10 @@ from restock.channels.values import (
     ShopFacts,
     Verdict,
 )
-from restock.channels.wording import LANGUAGES
+from restock.channels.wording import LANGUAGES, duration, phrases_for
 from restock.playground.fake_http import Trouble
 from restock.playground.fake_push import FakePush
-from tests.channels.benches import envelope_for, notice_for
+from tests.channels.benches import envelope_for, notice_for, turn_for
 
 SOMEBODY = Recipient("https://fcm.googleapis.com/x")
 
@@ -48,6 +48,17 @@ def test_a_notification_says_what_where_and_which_it_replaces(kind: NoticeKind, 
     assert payload["dir"] == ("rtl" if language == "ar" else "ltr")
     assert "Harbour Vase" in payload["title"] + payload["body"]
     assert "North & Pine" in payload["title"] + payload["body"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_notification_of_a_turn_says_how_long_it_is_and_offers_to_pass_it_on(language: str) -> None:
+    notice, phrases = turn_for(7, language), phrases_for(language)
+    shown = json.loads(compose(envelope_for(7, SOMEBODY, replace(notice, missed_before=False))))
+    assert duration(60, language) in shown["body"]
+    assert (shown["decline"], shown["decline_label"]) == (notice.links.decline, phrases.say("push.offer.decline"))
+    missed = json.loads(compose(envelope_for(7, SOMEBODY, notice)))
+    assert missed["body"] != shown["body"]
+    assert "decline" not in json.loads(compose(envelope_for(7, SOMEBODY)))
 
 
 @given(

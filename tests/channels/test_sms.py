@@ -19,6 +19,7 @@ from restock.channels.sms.receipts import parse_receipt, signature_is_valid
 from restock.channels.sms.segments import cost_of, is_gsm, spell
 from restock.channels.values import (
     Blame,
+    MessageLinks,
     NoticeKind,
     ProductFacts,
     Receipt,
@@ -28,7 +29,7 @@ from restock.channels.values import (
     Verdict,
 )
 from restock.channels.wording import LANGUAGES
-from tests.channels.benches import envelope_for, notice_for
+from tests.channels.benches import envelope_for, notice_for, turn_for
 
 NODE_MODULES = Path(__file__).parents[1] / "node_modules"
 CALCULATOR = NODE_MODULES / "sms-segments-calculator"
@@ -113,6 +114,20 @@ def test_a_text_message_names_shop_and_goods_has_the_link_whole_and_says_how_to_
     assert f"{envelope.notice.links.action} " in text
     assert "STOP" in text
     assert cost_of(text).segment_count <= 2
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_earlier_miss_is_said_where_it_fits_and_costs_no_third_segment(language: str) -> None:
+    notice = turn_for(7, language)
+    recipient = Recipient("+14155550000")
+    plain = compose(envelope_for(7, recipient, replace(notice, missed_before=False)))
+    text = compose(envelope_for(7, recipient, notice))
+    assert text != plain == compose(envelope_for(7, recipient, notice_for(7, NoticeKind.offer, language)))
+    assert cost_of(text).segment_count <= 2
+    crowded = replace(
+        notice, product=ProductFacts("Vase " * 60), links=MessageLinks("https://a.example/" + "x" * 30, "")
+    )
+    assert cost_of(compose(envelope_for(7, recipient, crowded))).segment_count <= 2
 
 
 @given(

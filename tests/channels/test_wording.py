@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restock.channels.values import NoticeKind, ProductFacts
-from restock.channels.wording import LANGUAGES, isolate, one_line, phrases_for, product_name
+from restock.channels.wording import LANGUAGES, duration, isolate, one_line, phrases_for, product_name
 from tests.channels.benches import notice_for
 
 ENGLISH = phrases_for("en")
@@ -60,6 +60,15 @@ def test_goods_are_named_by_title_and_variant_or_in_general_words() -> None:
     assert product_name(replace(notice, product=ProductFacts("Vase")), ENGLISH) == "Vase"
     assert product_name(replace(notice, product=ProductFacts(" \n")), ENGLISH) == "the item you asked for"
     assert product_name(replace(notice, product=None), ENGLISH) == "the item you asked for"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "language", "said"),
+    [(1, "en", "1 minute"), (45, "en", "45 minutes"), (60, "en", "1 hour"), (90, "en", "90 minutes"),
+     (120, "de", "2 Stunden"), (1440, "es", "1 día"), (10080, "en", "1 week"), (60, "ar", "ساعة")],
+)  # fmt: skip
+def test_a_turn_s_length_is_said_in_the_largest_unit_it_fills(minutes: int, language: str, said: str) -> None:
+    assert duration(minutes, language) == said
 
 
 def test_names_are_isolated_only_where_lines_run_right_to_left() -> None:

@@ -29,6 +29,7 @@ from restock.deliveries.rules import (
     resolve_doubt,
 )
 from restock.deliveries.values import LaneFacts, PersonFacts, SkipReason
+from restock.restocks.values import OfferState
 from restock.subscriptions.values import SuppressionReason
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -75,6 +76,77 @@ OFFERS = [
 
 @pytest.mark.parametrize(("where", "who", "decision"), OFFERS)
 def test_an_offer_leaves_only_if_all_of_it_is_still_true(where, who, decision) -> None:
+    assert may_send(where, who, NOON) == decision
+
+
+MORNING = NOON + timedelta(hours=8)
+OVER = [
+    (person(wakes_at=MORNING), Hold(8 * 3600, "asleep")),
+    (person(holds_offer=False, wakes_at=MORNING), Skip(SkipReason.unsubscribed)),
+    (person(holds_offer=False, has_bought=True, turn=OfferState.bought), Skip(SkipReason.purchased)),
+    (person(holds_offer=False, turn=OfferState.returned), Skip(SkipReason.turn_over)),
+    (person(holds_offer=False, turn=OfferState.declined), Skip(SkipReason.turn_over)),
+    (person(holds_offer=False, turn=OfferState.open), Skip(SkipReason.unsubscribed)),
+]
+
+
+@pytest.mark.parametrize(("who", "decision"), OVER)
+def test_an_offer_waits_until_its_person_wakes_and_not_longer_than_its_turn(who, decision) -> None:
+    assert may_send(lane(), who, NOON) == decision
+
+
+def test_a_person_who_sleeps_is_no_reason_to_read_the_stock() -> None:
+    assert may_send(lane(reading=None), person(wakes_at=MORNING), NOON) == Hold(8 * 3600, "asleep")
+
+
+def test_who_wakes_this_very_moment_is_not_asked_about_in_a_ring() -> None:
+    assert may_send(lane(), person(wakes_at=NOON), NOON) == Hold(1.0, "asleep")
+
+
+@pytest.mark.parametrize("kind", [NoticeKind.confirmation, NoticeKind.test])
+def test_what_people_asked_for_themselves_comes_at_night_too(kind) -> None:
+    assert may_send(lane(), person(kind=kind, wakes_at=MORNING), NOON) == Send()
+
+
+def told(**changes: object) -> PersonFacts:
+    """Somebody whose turn went by, and who did nothing."""
+    known = {"kind": NoticeKind.reminder, "holds_offer": False, "turn": OfferState.ended, "was_told": True}
+    return person(**(known | changes))
+
+
+def reminding(**changes: object) -> LaneFacts:
+    return lane(**({"reminds": True, "event_open": False, "reading": reading(admin_age=60)} | changes))
+
+
+REMINDERS = [
+    (reminding(), told(), Send()),
+    (reminding(event_open=True), told(turn=OfferState.open), Send()),
+    (reminding(reading=reading(2, admin_age=1)), told(), Send()),
+    (reminding(reading=reading(None, admin_age=1)), told(), Send()),
+    (reminding(reading=reading(1, admin_age=1)), told(), Skip(SkipReason.sold_out)),
+    (reminding(reading=reading(9, sellable=False, admin_age=1)), told(), Skip(SkipReason.sold_out)),
+    (reminding(reading=reading(admin_age=121)), told(), Hold(15, "unread")),
+    (reminding(reading=reading()), told(), Hold(15, "unread")),  # a webhook's of yesterday
+    (reminding(reading=None), told(), Hold(15, "unread")),
+    (reminding(), told(wakes_at=MORNING), Hold(8 * 3600, "asleep")),
+    (reminding(), told(suppression=SuppressionReason.unsubscribed), Skip(SkipReason.suppressed)),
+    (reminding(), told(has_bought=True, was_told=False), Skip(SkipReason.purchased)),
+    (reminding(), told(turn=OfferState.bought), Skip(SkipReason.purchased)),
+    (reminding(), told(turn=OfferState.declined, was_told=False), Skip(SkipReason.declined)),
+    (reminding(), told(turn=OfferState.missed, was_told=False), Skip(SkipReason.waits_again)),
+    (reminding(), told(turn=OfferState.returned), Skip(SkipReason.waits_again)),
+    (reminding(), told(waits_again=True), Skip(SkipReason.waits_again)),
+    (reminding(), told(was_told=False), Skip(SkipReason.unsubscribed)),
+    (reminding(), told(turn=None), Skip(SkipReason.unsubscribed)),
+    (reminding(reminds=False), told(), Skip(SkipReason.reminders_off)),
+    (reminding(channel_on=False), told(), Skip(SkipReason.channel_off)),
+    (reminding(shop_installed=False), told(), Skip(SkipReason.shop_uninstalled)),
+    (reminding(), told(address_known=False), Skip(SkipReason.unsubscribed)),
+]
+
+
+@pytest.mark.parametrize(("where", "who", "decision"), REMINDERS)
+def test_a_reminder_leaves_only_to_who_was_told_did_nothing_and_can_still_buy(where, who, decision) -> None:
     assert may_send(where, who, NOON) == decision
 
 

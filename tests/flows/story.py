@@ -37,7 +37,7 @@ class Story:
         app = create_app(settings)
         services: Services = app.extensions["restock"]
         services.shops.add(SHOP)
-        services.shops.change_settings(SHOP, {"name": "North & Pine", "currency": "EUR"})
+        services.shops.change_settings(SHOP, {"name": "North & Pine", "currency": "EUR", "send_hours.sms": "any"})
         story = cls(settings, app.test_client(), services)
         story.webhook("products/create", product_body())
         story.stock(0)

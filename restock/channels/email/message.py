@@ -17,8 +17,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from restock.channels.email.mime import assemble, mailbox, unstructured
 from restock.channels.port import ChannelError
 from restock.channels.values import Blame, Envelope, Notice, NoticeKind
-from restock.channels.wording import Phrases, isolate, one_line, phrases_for, product_name
+from restock.channels.wording import Phrases, duration, isolate, one_line, phrases_for, product_name
 
+_LONGEST_TITLE = 255  # Shopify's own limit: whole in the mail, short in the subject
 _ADDRESS = re.compile(
     r"(?P<local>[^\s@<>\x00-\x1f\x7f\"(),:;\[\]\\]{1,64})@(?P<domain>[^\s@<>\x00-\x1f\x7f\"(),:;\[\]\\]{1,253})"
 )
@@ -111,11 +112,15 @@ def _words(notice: Notice, phrases: Phrases) -> dict[str, str]:
     }
     parts = ("subject", "preheader", "heading", "lead", "note", "button", "why")
     words = {part: phrases.kind("email", notice, part, **slots) for part in parts}
+    if notice.turn_minutes is not None:
+        words["note"] = phrases.say("email.offer.turn", duration=duration(notice.turn_minutes, phrases.language))
     if notice.kind is NoticeKind.test:
         words["subject"] = phrases.say("email.test.subject", subject=words["subject"])
     quantity = notice.product.quantity if notice.product else 1
     return {
         **words,
+        "missed": phrases.say("email.offer.missed") if notice.missed_before else "",
+        "decline": phrases.say("email.offer.decline") if notice.links.decline else "",
         "quantity": phrases.say("email.quantity", count=quantity) if quantity > 1 else "",
         "unsubscribe": phrases.say("email.unsubscribe"),
         "banner": phrases.say("email.test.banner") if notice.kind is NoticeKind.test else "",
@@ -133,7 +138,8 @@ def _facts(notice: Notice, phrases: Phrases) -> dict[str, object]:
         "shop_url": notice.shop.url,
         "action": notice.links.action,
         "unsubscribe_url": notice.links.unsubscribe,
-        "title": one_line(product.title) if product else "",
+        "decline_url": notice.links.decline or "",
+        "title": one_line(product.title, _LONGEST_TITLE) if product else "",
         "variant": one_line(product.variant_title or "") if product else "",
         "price": _price(notice),
         "image": _image(product.image_url) if product and product.image_url else "",
@@ -161,15 +167,17 @@ def _image(url: str) -> str:
 
 
 def _text(notice: Notice, phrases: Phrases, words: dict[str, str]) -> str:
-    goods = [product_name(notice, phrases)] if notice.product else []
+    goods = [product_name(notice, phrases, 2 * _LONGEST_TITLE)] if notice.product else []
     goods += [line for line in (_price(notice), words["quantity"]) if line]
     blocks = [
         words["banner"],
         words["heading"],
         "\n".join(goods),
         words["lead"],
+        words["missed"],
         f"{words['button']}:\n{notice.links.action}",
         words["note"],
+        f"{words['decline']}:\n{notice.links.decline}" if words["decline"] else "",
         f"-- \n{words['why']}\n{words['unsubscribe']}:\n{notice.links.unsubscribe}",
     ]
     return "\n\n".join(_wrapped(block) for block in blocks if block) + "\n"

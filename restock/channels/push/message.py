@@ -1,6 +1,7 @@
 """Say a notice as a browser notification: a small JSON object that our service worker shows.
 
-Pure. The tag is the delivery's identity, so a repeat replaces the first on the screen.
+Pure. The tag is the delivery's identity, so a repeat replaces the first on the screen. A reminder is a delivery of its
+own: replacing the offer's notification would be silent, and whoever has put that one aside would not be reminded.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import json
 
 from restock.channels.port import ChannelError
 from restock.channels.values import Envelope, Notice, NoticeKind
-from restock.channels.wording import Phrases, isolate, one_line, phrases_for, product_name
+from restock.channels.wording import Phrases, duration, isolate, one_line, phrases_for, product_name
 
 LARGEST_PAYLOAD = 2048  # Mozilla takes 2,744 bytes where it goes through Google; we stay well below
 _LONGEST_IMAGE_URL = 500
@@ -21,13 +22,15 @@ def compose(envelope: Envelope) -> bytes:
     phrases = phrases_for(notice.locale)
     fields = {
         "title": _phrase(phrases, notice, "title"),
-        "body": _phrase(phrases, notice, "body"),
+        "body": _phrase(phrases, notice, _body(notice)),
         "url": notice.links.action,
         "unsubscribe": notice.links.unsubscribe,
         "tag": envelope.identity,
         "lang": phrases.language,
         "dir": phrases.direction,
     }
+    if notice.links.decline:
+        fields |= {"decline": notice.links.decline, "decline_label": phrases.say("push.offer.decline")}
     image = _image(notice)
     payload = _encode(fields | {"icon": image, "image": image}) if image else _encode(fields)
     if len(payload) > LARGEST_PAYLOAD:
@@ -44,10 +47,18 @@ def _phrase(phrases: Phrases, notice: Notice, part: str) -> str:
         part,
         product=isolate(product_name(notice, phrases, 80), phrases),
         shop=isolate(one_line(notice.shop.name, 60), phrases),
+        duration=duration(notice.turn_minutes or 1, phrases.language),
     )
     if part == "title" and notice.kind is NoticeKind.test:
         text = phrases.say("push.test", text=text)
     return text
+
+
+def _body(notice: Notice) -> str:
+    """Choose what a notification has room for: an earlier miss, else how long the turn is."""
+    if notice.missed_before:
+        return "missed"
+    return "turn" if notice.turn_minutes is not None else "body"
 
 
 def _image(notice: Notice) -> str | None:

@@ -16,12 +16,14 @@ _WAYS = (
     *(("text", longest) for longest in (80, 60, 45, 32, 24)),
     *(("short", longest) for longest in (32, 24, 16, 10, 6)),
 )
+# A text says no more than it must: of an earlier miss where that fits, of turns and of passing them on nothing.
+_MISSED = tuple(("missed", longest) for longest in (80, 60, 45, 32, 24))
 
 
 def compose(envelope: Envelope) -> str:
     """Return the text, shortened to MOST_SEGMENTS where fewer words and shorter names can do it."""
     text = ""
-    for part, longest in _WAYS:
+    for part, longest in (*_MISSED, *_WAYS) if envelope.notice.missed_before else _WAYS:
         text = _text(envelope, part, longest)
         if cost_of(text).segment_count <= MOST_SEGMENTS:
             break

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from restock.channels.values import ChannelName, NoticeKind
 from restock.deliveries.values import ClaimedRow, Doubtful, Lane, SkipReason
+from restock.restocks.values import OfferState
 from restock.subscriptions.values import SuppressionReason
 
 _FACTS = """
@@ -19,6 +20,15 @@ _FACTS = """
         s.variant_id, coalesce(s.market_id, 0) AS market_id, coalesce(s.quantity, 1) AS quantity,
         coalesce(o.units, 1) AS units,
         coalesce(s.state = 'purchased', false) AS has_bought,
+        o.state AS turn, coalesce(s.state = 'notified', false) AS was_told,
+        CASE WHEN d.kind = 'reminder' THEN EXISTS (
+            SELECT FROM subscriptions again WHERE again.shop_id = s.shop_id AND again.contact_id = s.contact_id
+              AND again.variant_id = s.variant_id AND again.market_id = s.market_id
+              AND again.state IN ('pending', 'active')
+        ) ELSE false END AS waits_again,
+        CASE WHEN d.kind = 'offer' THEN EXISTS (
+            SELECT FROM offers earlier WHERE earlier.subscription_id = d.subscription_id AND earlier.state = 'missed'
+        ) ELSE false END AS missed_before,
         coalesce(s.state = 'active' AND s.open_offer_id = d.offer_id AND s.end_reason IS NULL, false) AS holds_offer,
         coalesce(s.locale, c.locale) AS locale, x.reason AS suppression, c.address, c.push_keys,
         d.lane_id, d.doubts, coalesce(d.reason, '') AS reason
@@ -123,6 +133,10 @@ def _claimed(row: Row[Any]) -> Mapping[str, Any]:
         "units": row.units,
         "holds_offer": row.holds_offer,
         "has_bought": row.has_bought,
+        "turn": OfferState(row.turn) if row.turn else None,
+        "was_told": row.was_told,
+        "waits_again": row.waits_again,
+        "missed_before": row.missed_before,
         "locale": row.locale,
         "suppression": SuppressionReason(row.suppression) if row.suppression else None,
         "address": row.address,

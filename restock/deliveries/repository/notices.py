@@ -13,22 +13,25 @@ from restock.restocks.values import OfferRef
 
 _ADD = text("""
     INSERT INTO deliveries
-        (shop_id, lane_id, kind, channel, dedupe_key, contact_id, subscription_id, offer_id, event_id)
+        (shop_id, lane_id, kind, channel, dedupe_key, contact_id, subscription_id, offer_id, event_id, next_at)
     SELECT fresh.shop_id, lane.id, fresh.kind, fresh.channel, fresh.dedupe_key, fresh.contact_id,
-        fresh.subscription_id, fresh.offer_id, nullif(fresh.event_id, 0)
+        fresh.subscription_id, fresh.offer_id, nullif(fresh.event_id, 0), greatest(fresh.due_at, now())
     FROM unnest(
         CAST(:shop_id AS bigint[]), CAST(:channel AS text[]), CAST(:kind AS text[]), CAST(:dedupe_key AS text[]),
         CAST(:contact_id AS bigint[]), CAST(:subscription_id AS bigint[]), CAST(:offer_id AS bigint[]),
-        CAST(:event_id AS bigint[])
+        CAST(:event_id AS bigint[]), CAST(:due_at AS timestamptz[])
     ) WITH ORDINALITY
-        AS fresh(shop_id, channel, kind, dedupe_key, contact_id, subscription_id, offer_id, event_id, place)
+        AS fresh(shop_id, channel, kind, dedupe_key, contact_id, subscription_id, offer_id, event_id, due_at, place)
     JOIN delivery_lanes lane USING (channel, shop_id, event_id)
     ORDER BY fresh.place
     ON CONFLICT (dedupe_key) DO NOTHING
-    RETURNING lane_id
+    RETURNING lane_id, extract(epoch FROM next_at - now()) AS seconds
 """)
 
-_COLUMNS = ("shop_id", "channel", "kind", "dedupe_key", "contact_id", "subscription_id", "offer_id", "event_id")
+_COLUMNS = (
+    *("shop_id", "channel", "kind", "dedupe_key", "contact_id"),
+    *("subscription_id", "offer_id", "event_id", "due_at"),
+)
 
 # A message that is on its way already stays true: it was.
 _WITHDRAW = text("""
@@ -41,14 +44,17 @@ _OFFER_OF = text("SELECT shop_id, offer_id FROM deliveries WHERE id = :id AND of
 
 
 def add(session: Session, messages: Sequence[NewDelivery]) -> int:
-    """Queue messages, due at once, in their order; return how many are new."""
+    """Queue messages in their order; return how many are new."""
     if not messages:
         return 0
     ensure_lanes(session, sorted({(m.shop_id, m.channel, m.event_id) for m in messages}))
     found = session.execute(_ADD, {column: [getattr(m, column) for m in messages] for column in _COLUMNS})
-    lane_ids = list(found.scalars())
-    advance(session, dict.fromkeys(lane_ids, 0.0))
-    return len(lane_ids)
+    added = [(row.lane_id, float(row.seconds)) for row in found]
+    seconds_by_lane: dict[int, float] = {}
+    for lane_id, seconds in added:
+        seconds_by_lane[lane_id] = min(seconds, seconds_by_lane.get(lane_id, seconds))
+    advance(session, seconds_by_lane)
+    return len(added)
 
 
 def withdraw(session: Session, shop_id: int, offer_ids: Sequence[int], reason: SkipReason) -> set[int]:

@@ -22,7 +22,7 @@ _SENT = """
         provider_message_id = CASE WHEN contact_id IS NOT NULL THEN coalesce(told.message_id, provider_message_id) END
     FROM unnest(CAST(:ids AS bigint[]), CAST(:message_ids AS text[])) AS told(id, message_id)
     WHERE deliveries.id = told.id AND {condition}
-    RETURNING deliveries.id, offer_id, contact_id
+    RETURNING deliveries.id, CASE kind WHEN 'offer' THEN offer_id END AS offer_id, contact_id
 """
 _REQUEUE = """
     UPDATE deliveries SET state = 'queued', lease_until = NULL, token = NULL, reason = told.reason,
@@ -40,7 +40,7 @@ _FAIL = text(f"""
     UPDATE deliveries SET state = 'failed', finished_at = now(), lease_until = NULL, token = NULL, reason = told.reason
     FROM unnest(CAST(:ids AS bigint[]), CAST(:reasons AS text[])) AS told(id, reason)
     WHERE deliveries.id = told.id AND {_HELD}
-    RETURNING deliveries.id, offer_id, contact_id
+    RETURNING deliveries.id, CASE kind WHEN 'offer' THEN offer_id END AS offer_id, contact_id
 """)  # noqa: S608 (the condition above)
 
 _DOUBT = text("""
@@ -54,7 +54,7 @@ _DOUBT = text("""
 _STAY_UNKNOWN = text("""
     UPDATE deliveries SET finished_at = now(), token = NULL
     WHERE id = ANY(:ids) AND state = 'unknown' AND finished_at IS NULL
-    RETURNING id, offer_id, contact_id
+    RETURNING id, CASE kind WHEN 'offer' THEN offer_id END AS offer_id, contact_id
 """)
 
 _RENEW = text("""
@@ -94,7 +94,7 @@ _EXPIRE = text("""
 
 
 class Ended(NamedTuple):
-    """A delivery whose state has just changed here, and who it concerns."""
+    """A delivery whose state has just changed here, and who it concerns. `offer_id`: the turn that hangs on it."""
 
     id: int
     offer_id: int | None

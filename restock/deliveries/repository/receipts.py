@@ -33,7 +33,7 @@ _MOVE = text("""
             THEN coalesce(CAST(:message_id AS text), provider_message_id) END
     WHERE id = :id AND state = ANY(:before)
       AND (:state <> 'bounced' OR provider_message_id = :message_id) IS NOT FALSE
-    RETURNING shop_id, offer_id, contact_id
+    RETURNING shop_id, CASE kind WHEN 'offer' THEN offer_id END AS offer_id, contact_id
 """)
 
 _HOLD_CONTACT = text("""
@@ -42,7 +42,7 @@ _HOLD_CONTACT = text("""
 
 
 class Moved(NamedTuple):
-    """A delivery whose receipt was news."""
+    """A delivery whose receipt was news. `offer_id`: the turn that hangs on it."""
 
     shop_id: int
     offer_id: int | None

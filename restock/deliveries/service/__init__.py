@@ -67,6 +67,7 @@ def _of_offer(offer: OfferNotice) -> NewDelivery:
         offer.subscription_id,
         offer.offer_id,
         offer.event_id,
+        offer.due_at,
     )
 
 

@@ -14,7 +14,7 @@ from typing import assert_never
 from sqlalchemy.orm import Session
 
 import restock.catalog.repository as catalog
-from restock.channels.values import ChannelName
+from restock.channels.values import ChannelName, NoticeKind
 from restock.database import Database
 from restock.deliveries import rules
 from restock.deliveries.repository import claims, lanes
@@ -27,6 +27,7 @@ from restock.links import Links
 from restock.shops.repository import by_id
 from restock.shops.service import to_shop
 from restock.shops.values import Shop
+from restock.subscriptions.rules.zones import candidate_zones, wakes_at
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Claiming:
             shop = load_shop(session, lane.shop_id)
             rows = claims.take_due(session, lane, limit)
             facts, now = self._lane_facts(session, lane, shop)
-            sending, rest_seconds = self._decide(session, lane, rows, facts, now)
+            sending, rest_seconds = self._decide(session, shop, rows, facts, now)
             claims.mark_sending(session, [row.id for row in sending], token, lease_seconds)
             goods = catalog.product_facts(session, shop, {row.variant_id for row in sending if row.variant_id})
             prices = catalog.market_prices(session, shop, markets_of(sending))
@@ -64,17 +65,20 @@ class Claiming:
                 lanes.settle(session, lane.id)
             failpoint("claim.before_commit")
         failpoint("claim.after_commit")
-        envelopes = seal_envelopes(sending, MessageFacts(shop, goods, prices), self.links)
+        has_turns = shop.settings.policy.factor is not None and facts.is_limited
+        envelopes = seal_envelopes(sending, MessageFacts(shop, goods, prices, has_turns), self.links)
         return Batch(token, lane, shop, {row.id: row for row in sending}, envelopes)
 
     def _lane_facts(self, session: Session, lane: Lane, shop: Shop) -> tuple[LaneFacts, datetime]:
         variant_id, event_open, now = claims.event_state(session, lane.shop_id, lane.event_id)
         reading = catalog.current_reading(session, lane.shop_id, variant_id) if variant_id is not None else None
         channel_on = lane.channel in self.channels and lane.channel in shop.settings.channels
-        return LaneFacts(shop.is_installed, channel_on, event_open, reading, self.reading_max_age_seconds), now
+        reminds = shop.settings.policy.reminder_count > 0
+        age = self.reading_max_age_seconds
+        return LaneFacts(shop.is_installed, channel_on, event_open, reading, age, reminds), now
 
     def _decide(
-        self, session: Session, lane: Lane, rows: Sequence[ClaimedRow], facts: LaneFacts, now: datetime
+        self, session: Session, shop: Shop, rows: Sequence[ClaimedRow], facts: LaneFacts, now: datetime
     ) -> tuple[list[ClaimedRow], float]:
         """Skip and postpone what may not leave; return the rest, and for how long the whole lane is to be left alone.
 
@@ -84,7 +88,7 @@ class Claiming:
         skipped: dict[SkipReason, list[ClaimedRow]] = defaultdict(list)
         held: dict[tuple[float, str], list[ClaimedRow]] = defaultdict(list)
         for row in rows:
-            decision = rules.may_send(facts, _person(row), now)
+            decision = rules.may_send(facts, _person(row, shop, now), now)
             match decision:
                 case rules.Send():
                     sending.append(row)
@@ -98,13 +102,14 @@ class Claiming:
         for (seconds, why), group in held.items():
             if why != rules.STALE:
                 claims.postpone(session, [row.id for row in group], seconds, why)
-        if rest_seconds:
-            variants = {row.variant_id for group in held.values() for row in group if row.variant_id}
-            catalog.request_checks(session, lane.shop_id, variants, 0)
+        if unread := [row for (_, why), group in held.items() if why in (rules.STALE, rules.UNREAD) for row in group]:
+            variants = {row.variant_id for row in unread if row.variant_id}
+            catalog.request_checks(session, shop.id, variants, 0)
         for reason, group in skipped.items():
             claims.mark_skipped(session, [row.id for row in group], reason)
-            offer_ids = [row.offer_id for row in group if row.offer_id is not None]
-            self.turns.offers_returned(session, lane.shop_id, offer_ids, reason.value)
+            turns = (row.offer_id for row in group if row.kind is NoticeKind.offer)
+            offer_ids = [offer_id for offer_id in turns if offer_id is not None]
+            self.turns.offers_returned(session, shop.id, offer_ids, reason.value)
         return sending, rest_seconds
 
 
@@ -121,6 +126,24 @@ def load_shop(session: Session, shop_id: int) -> Shop:
     return to_shop(row)
 
 
-def _person(row: ClaimedRow) -> PersonFacts:
-    known = row.address is not None
-    return PersonFacts(row.kind, row.holds_offer, row.units, row.suppression, known, row.has_bought)
+def _person(row: ClaimedRow, shop: Shop, now: datetime) -> PersonFacts:
+    return PersonFacts(
+        kind=row.kind,
+        holds_offer=row.holds_offer,
+        units=row.units,
+        suppression=row.suppression,
+        address_known=row.address is not None,
+        has_bought=row.has_bought,
+        turn=row.turn,
+        was_told=row.was_told,
+        waits_again=row.waits_again,
+        wakes_at=_wakes_at(row, shop, now),
+    )
+
+
+def _wakes_at(row: ClaimedRow, shop: Shop, now: datetime) -> datetime | None:
+    """Only what we write about of our own accord waits until somebody wakes."""
+    if row.kind not in (NoticeKind.offer, NoticeKind.reminder):
+        return None
+    zones = candidate_zones(row.channel, row.address, shop.time_zone)
+    return wakes_at(row.channel, shop.settings.send_hours.of(row.channel), zones, now)

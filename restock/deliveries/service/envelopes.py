@@ -11,6 +11,7 @@ from babel.numbers import format_currency
 
 from restock.catalog.values import GoodsFacts, MarketPrice
 from restock.channels.values import (
+    ChannelName,
     Envelope,
     MessageLinks,
     Notice,
@@ -37,9 +38,11 @@ def _envelope(row: ClaimedRow, facts: MessageFacts, shop: ShopFacts, links: Link
     notice = Notice(
         kind=row.kind,
         shop=shop,
-        links=_links(row, links),
+        links=_links(row, links, facts.has_turns),
         locale=locale,
         product=_product(goods, _price(row, goods, facts), row.quantity, locale) if goods else None,
+        turn_minutes=facts.shop.settings.policy.turn_minutes if _is_turn(row, facts.has_turns) else None,
+        missed_before=row.missed_before,
     )
     return Envelope(
         delivery_id=row.id,
@@ -51,13 +54,18 @@ def _envelope(row: ClaimedRow, facts: MessageFacts, shop: ShopFacts, links: Link
     )
 
 
-def _links(row: ClaimedRow, links: Links) -> MessageLinks:
+def _is_turn(row: ClaimedRow, has_turns: bool) -> bool:
+    return has_turns and row.kind is NoticeKind.offer
+
+
+def _links(row: ClaimedRow, links: Links, has_turns: bool) -> MessageLinks:
     contact_id = row.contact_id or 0
     if row.kind is NoticeKind.confirmation:
         action = links.confirm(contact_id, at=row.created_at.timestamp())  # the same link at every attempt
     else:
         action = links.click(row.id)
-    return MessageLinks(action, links.unsubscribe(contact_id))
+    declines = _is_turn(row, has_turns) and row.channel is not ChannelName.sms  # a text has no room for it
+    return MessageLinks(action, links.unsubscribe(contact_id), links.decline(row.id) if declines else None)
 
 
 def _product(goods: GoodsFacts, price: MarketPrice | None, quantity: int, locale: str) -> ProductFacts:
