@@ -1,0 +1,234 @@
+"""Shows that the tests would notice: takes one safeguard of the engine away at a time, and runs what must fail then.
+
+`python -m tests.deliveries.mutants [NAME …]`, by hand: some minutes. Each mutant is an exact text of the program and
+what replaces it, in a copy of the program; the checkout is never touched. A mutant that nothing catches ends the
+program with 1, unless it says why it changes nothing anybody could see.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MACHINE = "tests/deliveries/test_state_machine.py"
+WALK = f"{MACHINE}::test_every_walk_goes_allowed_arrows_tells_nobody_twice_and_comes_to_rest"
+DRAINS = "tests/deliveries/test_races.py::test_two_drains_of_one_lane_share_it"
+OUTCOMES = "restock/deliveries/repository/outcomes.py"
+CLAIMS = "restock/deliveries/repository/claims.py"
+RECEIPTS = "restock/deliveries/repository/receipts.py"
+SENDING = "restock/deliveries/service/sending.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One safeguard less. `caught_by` are the tests of which one must fail; `harmless` says why none can."""
+
+    name: str
+    path: str
+    text: str
+    instead: str
+    caught_by: tuple[str, ...] = (WALK,)
+    harmless: str | None = None
+
+    def found(self, root: Path) -> bool:
+        """Say whether the program still has the text, once."""
+        return (root / self.path).read_text().count(self.text) == 1
+
+    def apply(self, root: Path) -> None:
+        """Take the safeguard away in a copy of the program."""
+        place = root / self.path
+        place.write_text(place.read_text().replace(self.text, self.instead))
+
+
+MUTANTS = (
+    Mutant(
+        "any worker's answer counts",
+        OUTCOMES,
+        "_HELD = \"token = :token AND (state = 'sending' OR (state = 'unknown' AND finished_at IS NULL))\"",
+        "_HELD = \"(state = 'sending' OR (state = 'unknown' AND finished_at IS NULL))\"",
+    ),
+    Mutant(
+        "a late answer counts whatever the state",
+        OUTCOMES,
+        "_HELD = \"token = :token AND (state = 'sending' OR (state = 'unknown' AND finished_at IS NULL))\"",
+        "_HELD = \"state NOT IN ('queued')\"",
+    ),
+    Mutant(
+        "any worker may doubt",
+        OUTCOMES,
+        "WHERE deliveries.id = told.id AND token = :token AND state = 'sending'",
+        "WHERE deliveries.id = told.id AND state = 'sending'",
+    ),
+    Mutant(
+        "a worker is robbed within its lease",
+        OUTCOMES,
+        "WHERE state = 'sending' AND lease_until < now()",
+        "WHERE state = 'sending'",
+    ),
+    Mutant(
+        "a claim has no lease",
+        CLAIMS,
+        "lease_until = now() + make_interval(secs => :lease_seconds)",
+        "lease_until = now() + make_interval(secs => 0 * :lease_seconds)",
+    ),
+    Mutant(
+        "a worker goes on after its lease",
+        SENDING,
+        "if lease.is_over():  # others may",
+        "if False:  # others may",
+    ),
+    Mutant(
+        "a worker begins after its lease",
+        SENDING,
+        "if lease.is_over():  # the claim",
+        "if False:  # the claim",
+    ),
+    Mutant(
+        "a lease that is over is prolonged",
+        SENDING,
+        "if not lease.wants_renewal or lease.is_over():",
+        "if not lease.wants_renewal:",
+        harmless="the rows say so as well: see the next two",
+    ),
+    Mutant(
+        "a lease is prolonged whoever has the message",
+        OUTCOMES,
+        "WHERE id = ANY(:ids) AND token = :token AND state = 'sending'\n",
+        "WHERE id = ANY(:ids) AND state = 'sending'\n",
+        harmless="only within a lease that is not over, in which nobody else has it",
+    ),
+    Mutant(
+        "a message is claimed whatever its state",
+        CLAIMS,
+        "WHERE lane_id = :lane_id AND state = 'queued' AND next_at <= now()",
+        "WHERE lane_id = :lane_id AND next_at <= now()",
+    ),
+    Mutant(
+        "a message is claimed before its time",
+        CLAIMS,
+        "WHERE lane_id = :lane_id AND state = 'queued' AND next_at <= now()",
+        "WHERE lane_id = :lane_id AND state = 'queued'",
+    ),
+    Mutant(
+        "what was claimed is marked whatever its state",
+        CLAIMS,
+        'WHERE id = ANY(:ids) AND state = \'queued\'\n""")\n\n_SKIP',
+        'WHERE id = ANY(:ids)\n""")\n\n_SKIP',
+        harmless="the rows are held since they were read as queued",
+    ),
+    Mutant(
+        "two claims take the same",
+        CLAIMS,
+        "ORDER BY next_at, id LIMIT :limit FOR UPDATE SKIP LOCKED\n    ) {_FACTS}",
+        "ORDER BY next_at, id LIMIT :limit\n    ) {_FACTS}",
+        caught_by=(DRAINS,),
+    ),
+    Mutant(
+        "what was found out about one hand-over ends the doubt about the next",
+        OUTCOMES,
+        "WHERE deliveries.doubts = seen.doubts AND {_DOUBTED}",
+        "WHERE {_DOUBTED}",
+    ),
+    Mutant(
+        "a doubt that was ended is opened again",
+        OUTCOMES,
+        "_DOUBTED = \"state = 'unknown' AND finished_at IS NULL\"",
+        "_DOUBTED = \"state = 'unknown'\"",
+    ),
+    Mutant(
+        "at most once is sent again",
+        "restock/deliveries/rules.py",
+        "if policy is Doubt.resend_once and repeats_left",
+        "if repeats_left",
+    ),
+    Mutant(
+        "a repeat has a name of its own",
+        "restock/deliveries/service/envelopes.py",
+        "identity=identity(row.id, row.dedupe_key, row.created_at)",
+        "identity=identity(row.id, row.dedupe_key + str(row.attempt), row.created_at)",
+    ),
+    Mutant(
+        "a receipt moves a state back",
+        RECEIPTS,
+        "WHERE id = :id AND state = ANY(:before)",
+        "WHERE id = :id AND :before IS NOT NULL",
+    ),
+    Mutant(
+        "a receipt leaves the worker its token",
+        RECEIPTS,
+        "lease_until = NULL, token = NULL,",
+        "lease_until = NULL,",
+    ),
+    Mutant(
+        "a lane is not told what was queued again",
+        "restock/deliveries/service/recording.py",
+        "            lanes.advance(session, seconds_by_lane)\n",
+        "",
+    ),
+    Mutant(
+        "a lane is not told of a repeat",
+        "restock/deliveries/service/doubts.py",
+        "        lanes.advance(session, seconds_by_lane)\n",
+        "",
+    ),
+    Mutant(
+        "what was withdrawn may have left",
+        "restock/deliveries/repository/notices.py",
+        "WHERE shop_id = :shop_id AND offer_id = ANY(:offer_ids) AND state = 'queued'",
+        "WHERE shop_id = :shop_id AND offer_id = ANY(:offer_ids)",
+    ),
+    Mutant(
+        "an erased person's message stays queued",
+        "restock/deliveries/repository/retention.py",
+        "state = CASE WHEN state = 'queued' THEN 'skipped' ELSE state END",
+        "state = state",
+    ),
+    Mutant(
+        "nobody asks again before a message leaves",
+        "restock/deliveries/rules.py",
+        "    if not person.holds_offer:\n",
+        "    if False:\n",
+    ),
+)
+
+
+def main(names: Sequence[str]) -> int:
+    """Try the mutants of these names, or all; print what became of each."""
+    missed = 0
+    for mutant in MUTANTS:
+        if names and mutant.name not in names:
+            continue
+        began = time.monotonic()
+        caught = _is_caught(mutant)
+        said = "caught" if caught else (f"not caught: {mutant.harmless}" if mutant.harmless else "NOT CAUGHT")
+        print(f"{mutant.name:70} {said} ({time.monotonic() - began:.0f} s)", flush=True)
+        missed += not caught and mutant.harmless is None
+    return int(missed > 0)
+
+
+def _is_caught(mutant: Mutant) -> bool:
+    with tempfile.TemporaryDirectory(prefix="restock-mutant-") as folder:
+        copy = Path(folder)
+        for part in ("restock", "migrations", "tests"):
+            ignored = shutil.ignore_patterns("node_modules", "__pycache__", ".hypothesis")
+            shutil.copytree(ROOT / part, copy / part, ignore=ignored)
+        shutil.copy(ROOT / "pyproject.toml", copy)
+        mutant.apply(copy)
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *mutant.caught_by]
+        environment = os.environ | {"DELIVERY_WALKS": "hunt"}
+        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode not in {0, 1}:
+            raise RuntimeError(f"{mutant.name}: the tests did not run\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        return done.returncode == 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
