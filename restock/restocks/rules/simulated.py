@@ -1,0 +1,120 @@
+"""The words of a dry run: what is pretended, how far it goes, what came of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from restock.catalog.values import StockReading
+from restock.restocks.values import PassReason
+from restock.shops.values import NotificationPolicy
+
+
+class RunEnd(StrEnum):
+    """Why a dry run is over."""
+
+    nobody_waits = "nobody_waits"
+    no_stock = "no_stock"  # nothing can be bought: no restock begins
+    below_minimum = "below_minimum"  # fewer units than a restock begins with
+    all_told = "all_told"  # nobody is left whom this stock could serve
+    sold_out = "sold_out"  # everything was bought
+    too_few = "too_few"  # nobody left wants so little that a turn could be made of it
+    horizon = "horizon"  # it would go on for longer than is played
+    waves = "waves"  # it would take more waves than are played
+    looks = "looks"  # more people would have to be looked at than is allowed
+    crowd = "crowd"  # more people were passed over than can be kept in mind
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far a dry run goes: `people` and `waves` are told one by one, the others end it.
+
+    `looks` counts every look at somebody, in every wave; `kept` are people passed over whom a later wave may serve.
+    """
+
+    people: int = 50
+    waves: int = 50
+    looks: int = 5_000_000
+    kept: int = 20_000
+    most_waves: int = 10_000
+    horizon: timedelta = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Premise:
+    """What is pretended.
+
+    `bought_share`: so much of what a turn keeps is bought when it ends, 0 to 1. `running`: the units of turns that are
+    under way already, by when they end.
+    """
+
+    reading: StockReading
+    policy: NotificationPolicy
+    at: datetime
+    bought_share: float = 0.0
+    running: Mapping[datetime, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedPerson:
+    """One of the first in line. `wave` None: not told. `passed`: why somebody was passed over last, None: never."""
+
+    subscription_id: int
+    position: int
+    channel: str
+    quantity: int
+    wave: int | None = None
+    told_at: datetime | None = None
+    ends_at: datetime | None = None
+    passed: PassReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedWave:
+    """One wave. `free_left` None: without limit."""
+
+    number: int
+    at: datetime
+    people: int
+    units: int
+    passed_over: Mapping[PassReason, int]
+    free_left: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What came of a dry run.
+
+    `skipped` counts those looked at and never told, by the last reason. Whoever is in neither count was not reached.
+    `over_at` is when the last turn ends.
+    """
+
+    people: Sequence[SimulatedPerson] = ()
+    waves: Sequence[SimulatedWave] = ()
+    wave_count: int = 0
+    told: int = 0
+    told_units: int = 0
+    bought_units: int = 0
+    skipped: Mapping[PassReason, int] = field(default_factory=dict)
+    over_at: datetime | None = None
+    ended_by: RunEnd = RunEnd.all_told
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """A dry run of one variant's restock, with what it was asked. `units` None: without limit."""
+
+    variant_id: int
+    units: int | None
+    policy: NotificationPolicy
+    at: datetime
+    bought_share: float
+    waiting: int
+    played: Played
+
+    @property
+    def not_reached(self) -> int:
+        """How many were never looked at."""
+        return max(0, self.waiting - self.played.told - sum(self.played.skipped.values()))
