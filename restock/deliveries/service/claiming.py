@@ -102,14 +102,15 @@ class Claiming:
         for (seconds, why), group in held.items():
             if why != rules.STALE:
                 claims.postpone(session, [row.id for row in group], seconds, why)
-        if unread := [row for (_, why), group in held.items() if why in (rules.STALE, rules.UNREAD) for row in group]:
-            variants = {row.variant_id for row in unread if row.variant_id}
-            catalog.request_checks(session, shop.id, variants, 0)
         for reason, group in skipped.items():
             claims.mark_skipped(session, [row.id for row in group], reason)
             turns = (row.offer_id for row in group if row.kind is NoticeKind.offer)
             offer_ids = [offer_id for offer_id in turns if offer_id is not None]
             self.turns.offers_returned(session, shop.id, offer_ids, reason.value)
+        # Behind the turns: whoever follows a reading holds the event before the check.
+        if unread := [row for (_, why), group in held.items() if why in (rules.STALE, rules.UNREAD) for row in group]:
+            variants = {row.variant_id for row in unread if row.variant_id}
+            catalog.request_checks(session, shop.id, variants, 0)
         return sending, rest_seconds
 
 
