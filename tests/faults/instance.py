@@ -1,11 +1,7 @@
-"""A whole engine of real processes: workers, a sweeper, a Valkey and a mail server that remembers what it took.
-
-The mail server is the witness: it stands outside every process that is killed.
-"""
+"""A whole Restock of real processes: web, workers, sweepers, their servers, and the providers as witnesses."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import signal
@@ -13,152 +9,197 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from email import message_from_bytes
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
+import psycopg
+import redis
+import urllib3
 
+from restock.local.postgres import Postgres, start_postgres
 from restock.local.sockets import free_port
 from restock.local.valkey import Valkey, start_valkey
-from tests.restocks.store import Store
+from tests.faults.nursery import Nursery, Process
+from tests.faults.witnesses import ACCOUNT_SID, AUTH_TOKEN, Witnesses, until
+from tests.opened import opened
 
+ROOT = Path(__file__).parents[2]
 KEY = "a-key-for-tests-only-000001"
-_START = (
-    "import sys; from restock.config import load_settings; from restock.logs import configure_logging;"
-    "settings = load_settings(); configure_logging(settings);"
+API_KEY, API_SECRET = "restock-faults-key", "a-client-secret-for-the-fault-tests"
+VAPID_KEY = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"  # a valid P-256 scalar, known to everybody
+LADDER = "1,2,4,8"
+WORDS = {
+    "web": ["web"],
+    "stock": ["worker", "stock"],
+    "deliveries": ["worker", "deliveries"],
+    "sweeper": ["sweep"],
+}
+_FAKE_CLOCKS = (
+    *Path("/usr/lib").glob("*/faketime/libfaketime.so.1"),
+    *Path("/usr/lib").glob("faketime/libfaketime.so.1"),
 )
-_WORKER = _START + "from restock.worker.main import run_worker; sys.exit(run_worker(sys.argv[1], settings))"
-_SWEEPER = _START + "from restock.worker.sweeper import run_sweeper; sys.exit(run_sweeper(settings))"
-
-
-@dataclass
-class Witness:
-    """An SMTP server that remembers every message it has taken, and when. `delay_seconds` before each answer."""
-
-    delay_seconds: float = 0.0
-    taken: list[tuple[str, str]] = field(default_factory=list)  # recipient, Message-ID
-    times: list[float] = field(default_factory=list)
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 (aiosmtpd's)
-        content = envelope.content if isinstance(envelope.content, bytes) else b""
-        self.taken.append((envelope.rcpt_tos[0], str(message_from_bytes(content)["Message-ID"])))
-        self.times.append(time.monotonic())
-        await asyncio.sleep(self.delay_seconds)
-        return "250 taken"
-
-    def repeats(self) -> int:
-        """How many messages came more than once, counted by their repeats."""
-        return sum(count - 1 for count in Counter(self.taken).values())
 
 
 class Instance:
-    """The processes of one engine, ended with the test."""
+    """The processes of one engine; a role such as `deliveries-1` is one of them. From the main thread alone.
 
-    def __init__(self, database_url: str, folder: Path, lease_seconds: float = 2.0) -> None:
-        self.witness = Witness()
-        self._mail_port = free_port()
-        self.start_mail()
-        self._folder = folder
-        self.valkey: Valkey | None = start_valkey(folder / "valkey", durable=False)
-        self.redis_url = self.valkey.url()
-        self.store = Store(database_url, lease_seconds=lease_seconds)
-        self._running: list[subprocess.Popen[bytes]] = []
-        self._environment = {
-            "PATH": os.environ["PATH"],
-            "DATABASE_URL": database_url,
-            "REDIS_URL": self.redis_url,
-            "SECRET_KEY": KEY,
-            "SMTP_URL": f"smtp://127.0.0.1:{self._mail_port}",
-            "EMAIL_FROM": "Demo <alerts@example.com>",
-            "SETTLE_SECONDS": "0",
-            "SWEEP_SECONDS": "0.2",
-            "DELIVERY_LEASE_SECONDS": str(lease_seconds),
-            "RESTOCK_DATA_DIR": str(folder),
-            "LOG_FORMAT": "json",
-        }
+    `database_url` None: a PostgreSQL of its own, which can be restarted.
+    """
 
-    def worker(self, queue: str = "deliveries") -> subprocess.Popen[bytes]:
-        return self._start(_WORKER, queue)
+    def __init__(
+        self, folder: Path, database_url: str | None = None, lease_seconds: float = 2.0, more: Mapping[str, str] = {}
+    ) -> None:
+        self.folder = folder
+        self.witnesses = Witnesses.open(folder)
+        self.nursery = Nursery(folder)
+        self.valkey: Valkey | None = None
+        self.start_valkey()
+        self.postgres: Postgres | None = None
+        self.database_url = database_url or self._own_postgres()
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.roles: dict[str, Process] = {}
+        self.starts = 0
+        self._more = dict(more)
+        self._elsewhere: list[Process] = []
+        self._lease_seconds = lease_seconds
 
-    def sweeper(self, **more: str) -> subprocess.Popen[bytes]:
-        return self._start(_SWEEPER, more=more)
+    @property
+    def dsn(self) -> str:
+        return self.database_url.replace("+psycopg", "", 1)
 
-    def kill(self, process: subprocess.Popen[bytes]) -> None:
-        """End a process and every child of it as a power cut would."""
-        for pid in [*_children(process.pid), process.pid]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        process.wait(timeout=10)
+    @property
+    def redis_url(self) -> str:
+        return f"unix://{self._socket}?db=0"
 
-    def start_mail(self) -> None:
-        self._mail = Controller(self.witness, hostname="127.0.0.1", port=self._mail_port)
-        self._mail.start()
+    def start(self, role: str, **more: str) -> Process:
+        """Start the process of a role, beside whatever runs under that name already."""
+        self.starts += 1
+        words = WORDS[role.partition("-")[0]]
+        log = self.folder / f"{self.starts:04d}-{role}.log"
+        self.roles[role] = self.nursery.start(words, self.environment() | more, log)
+        return self.roles[role]
 
-    def stop_mail(self) -> None:
-        self._mail.stop()
-
-    def kill_valkey(self) -> None:
-        if self.valkey is not None:
-            self.valkey.stop()
-            self.valkey = None
-
-    def close(self) -> None:
-        for process in self._running:
-            if process.poll() is None:
-                process.terminate()
-        for process in self._running:
-            try:
-                process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                self.kill(process)
-        self.kill_valkey()
-        self._mail.stop()
-        self.store.close()
-
-    def log(self) -> str:
-        return "\n".join(path.read_text() for path in sorted(self._folder.glob("*.log")))
-
-    def _start(self, program: str, *arguments: str, more: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        log = (self._folder / f"{len(self._running)}.log").open("wb")
-        process = subprocess.Popen(
-            [sys.executable, "-c", program, *arguments],
-            env=self._environment | dict(more or {}),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=Path(__file__).parents[2],
-        )
-        log.close()
-        self._running.append(process)
+    def start_elsewhere(self, role: str, **more: str) -> Process:
+        """Start the process of a role from scratch, for what must be there from its first moment."""
+        self.starts += 1
+        with (self.folder / f"{self.starts:04d}-{role}.log").open("wb") as log:
+            words = [sys.executable, "-m", "restock.cli", *WORDS[role.partition("-")[0]]]
+            started = subprocess.Popen(words, env=self.environment() | more, stdout=log, stderr=log, cwd=ROOT)
+        process = self.roles[role] = Process(started.pid, role)
+        threading.Thread(target=lambda: process.has_ended(started.wait()), daemon=True).start()
+        self._elsewhere.append(process)
         return process
 
+    def keep(self, roles: Sequence[str]) -> list[str]:
+        """Start those of the roles whose process has ended; return which."""
+        ended = [role for role in roles if role not in self.roles or self.roles[role].poll() is not None]
+        for role in ended:
+            self.start(role)
+        return ended
 
-def _children(pid: int) -> list[int]:
-    found = []
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            for child in path.read_text().split():
-                found += [*_children(int(child)), int(child)]
-    return found
+    def kill(self, role: str) -> None:
+        """End the process of a role as a power cut would."""
+        self.roles[role].kill()
+
+    def wait_for_web(self, seconds: float = 30.0) -> None:
+        """Wait until the web answers; raises TimeoutError."""
+
+        def answers() -> bool:
+            with contextlib.suppress(urllib3.exceptions.HTTPError):
+                return urllib3.request("GET", f"{self.url}/healthz", timeout=1, retries=False).status < 500
+            return False
+
+        if not until(answers, seconds):
+            raise TimeoutError(self.log())
+
+    def environment(self) -> dict[str, str]:
+        witnesses = self.witnesses
+        return {
+            "PATH": os.environ["PATH"],
+            "RESTOCK_DATA_DIR": str(self.folder / "data"),
+            "DATABASE_URL": self.database_url,
+            "REDIS_URL": self.redis_url,
+            "SECRET_KEY": KEY,
+            "PORT": str(self.port),
+            "APP_URL": self.url,
+            "SMTP_URL": witnesses.mail.url,
+            "EMAIL_FROM": "Demo <alerts@example.com>",
+            "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
+            "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
+            "TWILIO_FROM": "+447700900000",
+            "TWILIO_API_URL": witnesses.sms.url,
+            "VAPID_PRIVATE_KEY": VAPID_KEY,
+            "VAPID_SUBJECT": "mailto:ada@example.com",
+            "PUSH_EXTRA_HOSTS": witnesses.push.host,
+            "SHOPIFY_API_KEY": API_KEY,
+            "SHOPIFY_API_SECRET": API_SECRET,
+            "SETTLE_SECONDS": "0",
+            "SWEEP_SECONDS": "0.2",
+            "DELIVERY_LEASE_SECONDS": str(self._lease_seconds),
+            "RETRY_LADDER_SECONDS": LADDER,
+            "INTENT_LIMIT_CLIENT": "1000000",
+            "INTENT_LIMIT_SHOP": "1000000",
+            "LOG_FORMAT": "json",
+            **self._more,
+        }
+
+    def start_valkey(self) -> None:
+        self.valkey = start_valkey(self.folder / "valkey", durable=False)
+        self._socket = self.valkey.socket
+
+    def kill_valkey(self) -> None:
+        """End Valkey without a word; it had written nothing down."""
+        if self.valkey is not None:
+            self.valkey.process.send_signal(signal.SIGKILL)
+            self.valkey.process.wait(10)
+            self.valkey = None
+
+    def flush_valkey(self) -> None:
+        with contextlib.suppress(redis.RedisError), redis.Redis.from_url(self.redis_url, socket_timeout=1) as client:
+            client.flushall()
+
+    def restart_postgres(self) -> None:
+        """Cut PostgreSQL off as a crash would (its immediate shutdown), and start it again."""
+        assert self.postgres is not None, "this PostgreSQL is others' too"
+        self.postgres.process.send_signal(signal.SIGQUIT)
+        self.postgres.process.wait(20)
+        self.postgres = start_postgres(self.folder / "postgres", durable=False)
+
+    def close(self) -> None:
+        for process in self._elsewhere:
+            if process.poll() is None:
+                process.kill()
+        self.nursery.close()
+        self.witnesses.close()
+        if self.valkey is not None:
+            self.valkey.stop()
+        opened(self.database_url).dispose()
+        if self.postgres is not None:
+            self.postgres.stop()
+
+    def log(self, lines: int = 60) -> str:
+        """Quote the last of what the processes said, and where they are now."""
+        for role, process in self.roles.items():
+            if not role.startswith("web"):
+                process.say_where()
+        time.sleep(0.3)
+        said = [line for path in sorted(self.folder.glob("*.log")) for line in path.read_text().splitlines()]
+        return "\n".join(said[-lines:])
+
+    def said(self, word: str) -> bool:
+        return any(word in path.read_text() for path in self.folder.glob("*.log"))
+
+    def _own_postgres(self) -> str:
+        """Start a server of our own. What it commits outlives its own crash, though not the machine's."""
+        self.postgres = start_postgres(self.folder / "postgres", durable=False)
+        url = self.postgres.url()
+        with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection:
+            connection.execute("ALTER DATABASE restock SET synchronous_commit = on")
+        opened(url).upgrade()
+        return url
 
 
-def until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
-    """Wait until a condition holds; False when it does not within the time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.03)
-    return condition()
-
-
-@contextlib.contextmanager
-def meanwhile(work: Callable[[], None]) -> Iterator[None]:
-    """Do something in another thread while the block runs."""
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield
-    thread.join(timeout=30)
+def fake_clock() -> Path | None:
+    """Find libfaketime; None where it is not installed."""
+    return next(iter(_FAKE_CLOCKS), None)

@@ -1,0 +1,222 @@
+"""What happens around an engine under fault: goods, people who wait, restocks told by webhooks, orders.
+
+It keeps its own books of whom a message is due to, apart from every table.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import psycopg
+import urllib3
+
+from restock.channels.values import ChannelName
+from restock.deliveries.service import DeliveryNotices
+from restock.ids import address_hash
+from restock.links import Vault
+from restock.playground.shopify.sender import WebhookSender
+from restock.restocks.service import RestockService
+from restock.shops.service import ShopService
+from tests.faults.instance import API_SECRET, KEY, Instance
+from tests.faults.witnesses import until
+from tests.opened import opened
+
+DOMAIN = "demo.myshopify.com"
+FIRST_VARIANT = 9_007_199_254_740_993  # larger than a float can hold
+
+_GOODS = """
+    INSERT INTO products (shop_id, product_id, title, handle, status, published, variant_count,
+        source_updated_at, source_triggered_at)
+    VALUES (%(shop)s, %(variant)s, 'Mug', 'mug', 'active', true, 1, now(), now());
+"""
+_VARIANT = """
+    INSERT INTO variants (shop_id, variant_id, product_id, title, price_cents, inventory_item_id, tracked,
+        source_updated_at, source_triggered_at)
+    VALUES (%(shop)s, %(variant)s, %(variant)s, 'Green', 1250, %(variant)s, true, now(), now())
+"""
+_JOIN = """
+    WITH people AS (
+        SELECT * FROM unnest(%(addresses)s::text[], %(hashes)s::bytea[], %(keys)s::text[])
+            WITH ORDINALITY AS given (address, hash, keys, n)
+    ), contact AS (
+        INSERT INTO contacts (shop_id, channel, address, address_hash, push_keys)
+        SELECT %(shop)s, %(channel)s, address, hash, keys::jsonb FROM people ORDER BY n RETURNING id
+    )
+    INSERT INTO subscriptions
+        (shop_id, contact_id, opener_customer_id, channel, variant_id, product_id, quantity, state, queued_at,
+        expires_at)
+    SELECT %(shop)s, id, gen_random_uuid(), %(channel)s, %(variant)s, %(variant)s, 1, 'active',
+        clock_timestamp() - interval '1 day', now() + interval '1 year'
+    FROM contact ORDER BY id
+"""
+
+
+_A_BUYER = """
+    SELECT s.variant_id, c.address FROM subscriptions s JOIN contacts c ON c.id = s.contact_id
+    WHERE s.shop_id = (SELECT id FROM shops WHERE domain = 'demo.myshopify.com')
+      AND s.state = 'notified' AND s.channel = 'email' ORDER BY s.id LIMIT 1
+"""
+
+
+class Due(NamedTuple):
+    """One person a message must reach."""
+
+    channel: str
+    recipient: str
+
+
+@dataclass
+class Town:
+    """One shop without access to the Admin API, whose webhooks are all that is known."""
+
+    instance: Instance
+    settings: dict[str, str] = field(default_factory=dict)
+    due: list[Due] = field(default_factory=list)
+    posted_ids: list[str] = field(default_factory=list)
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _variants: itertools.count[int] = field(default_factory=lambda: itertools.count(FIRST_VARIANT))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        shops = ShopService(opened(self.instance.database_url), Vault([KEY]))
+        self.shop_id = shops.add(DOMAIN).id
+        shops.change_settings(DOMAIN, {"policy": "everyone", "send_hours.sms": "any"} | self.settings)
+        self.sender = WebhookSender(API_SECRET, retry_seconds=(0.3,) * 1000)
+        self.sender.start()
+        self.http = urllib3.PoolManager(maxsize=4, timeout=urllib3.Timeout(connect=1, read=5), retries=False)
+
+    def new_variant(self) -> int:
+        """Put sold-out goods on the shelf."""
+        variant = next(self._variants)
+        with self._connected() as connection:
+            for statement in (_GOODS, _VARIANT):
+                connection.execute(statement, {"shop": self.shop_id, "variant": variant})
+        return variant
+
+    def join(
+        self, variant: int, channel: ChannelName, count: int, *, due: bool = True, shop_id: int | None = None
+    ) -> list[str]:
+        """Have new people wait; return their addresses. `due`: their message is in the books."""
+        made = [self._address(channel) for _ in range(count)]
+        addresses = [address for address, _ in made]
+        values = {
+            "shop": shop_id or self.shop_id,
+            "channel": channel.value,
+            "variant": variant,
+            "addresses": addresses,
+            "hashes": [address_hash(channel.value, address) for address in addresses],
+            "keys": [keys for _, keys in made],
+        }
+        with self._connected() as connection:
+            connection.execute(_JOIN, values)
+        if due:
+            self.expect(channel, addresses)
+        return addresses
+
+    def expect(self, channel: ChannelName, addresses: Sequence[str]) -> None:
+        """Write into the books that these people must be told."""
+        with self._lock:
+            self.due.extend(Due(channel.value, address) for address in addresses)
+
+    def sign_up(self, variant: int) -> str | None:
+        """Leave an intent at the web's own door, again and again until it is taken; None when it never was."""
+        address, _ = self._address(ChannelName.email)
+        intent = {"shopify_variant_id": variant, "shopify_product_id": variant, "channel": "email", "source": "t"}
+        body = json.dumps({"intent": intent, "customer": {"email": address}}).encode()
+        headers = {"Content-Type": "application/json", "X-Shopify-Shop-Domain": DOMAIN}
+
+        def taken() -> bool:
+            try:
+                url = f"{self.instance.url}/api/v1/intents.json"
+                return self.http.request("POST", url, body=body, headers=headers).status == 201
+            except urllib3.exceptions.HTTPError:
+                return False
+
+        if not until(taken, 30, every=0.2):
+            return None
+        self.expect(ChannelName.email, [address])
+        return address
+
+    def restock(self, variant: int, units: int) -> None:
+        """Tell of new stock as Shopify may: late news of its absence behind it, and each word twice."""
+        now = datetime.now(UTC)
+        for minutes, available in ((0, units), (5, 0)):
+            moment = (now - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            level = {"inventory_item_id": variant, "location_id": 1, "available": available, "updated_at": moment}
+            self.post("inventory_levels/update", level)
+
+    def plan_by_hand(self, variant: int) -> None:
+        """Have a restock planned here, by no process of the engine."""
+        stock = RestockService(opened(self.instance.database_url), DeliveryNotices())
+        reading = "INSERT INTO inventory_levels (shop_id, inventory_item_id, location_id, available, source_updated_at,"
+        reading += " source_triggered_at) VALUES (%(shop)s, %(variant)s, 1, 1000000, now(), now())"
+        due = "INSERT INTO stock_checks (shop_id, variant_id, due_at) VALUES (%(shop)s, %(variant)s, now())"
+        for statement in (reading, due):
+            self.sql(statement, shop=self.shop_id, variant=variant)
+        stock.check_due()
+        while stock.plan_due():
+            pass
+
+    def ask_to_confirm(self, variant: int) -> None:
+        """Have somebody new wait for goods that stay away, and ask them whether they want to be told."""
+        (address,) = self.join(variant, ChannelName.email, 1)
+        self.sql("UPDATE contacts SET confirm_requested_at = now() WHERE address = %(address)s", address=address)
+
+    def end_turns(self) -> None:
+        """Let the turns be over of everybody who has been told."""
+        self.sql("UPDATE offers SET ends_at = now() WHERE state = 'open' AND accepted_at IS NOT NULL")
+
+    def buy_something(self) -> None:
+        """Have somebody who has been told by e-mail buy; nothing happens while nobody has."""
+        found = self.sql(_A_BUYER)
+        if found:
+            self.order(int(str(found[0][0])), str(found[0][1]))
+
+    def order(self, variant: int, email: str) -> None:
+        """Have somebody buy."""
+        number = uuid.uuid4().int >> 70
+        line = {"id": number, "variant_id": variant, "quantity": 1, "price": "12.50", "total_discount": "0.00"}
+        body = {"id": number, "created_at": datetime.now(UTC).isoformat(), "currency": "EUR", "total_price": "12.50"}
+        self.post("orders/create", body | {"email": email, "line_items": [line]})
+
+    def post(self, topic: str, body: dict[str, object]) -> None:
+        """Put one webhook on its way; it is sent until it is taken."""
+        sent = self.sender.send(DOMAIN, topic, f"{self.instance.url}/webhooks/shopify", body, str(uuid.uuid4()))
+        assert sent is not None
+        with self._lock:
+            self.posted_ids.append(sent.webhook_id)
+
+    def backlog(self) -> int:
+        """Count the messages that are not settled."""
+        return int(str(self.sql("SELECT count(*) FROM deliveries WHERE state IN ('queued', 'sending')")[0][0]))
+
+    def sql(self, statement: str, **values: object) -> list[tuple[object, ...]]:
+        """Ask the database; raises psycopg.Error while it is away."""
+        with self._connected() as connection:
+            found = connection.execute(statement, values)
+            return list(found.fetchall()) if found.description else []
+
+    def close(self) -> None:
+        self.sender.close()
+        self.http.clear()
+
+    def _connected(self) -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(self.instance.dsn, autocommit=True, connect_timeout=5)
+
+    def _address(self, channel: ChannelName) -> tuple[str, str | None]:
+        number = next(self._numbers)
+        match channel:
+            case ChannelName.email:
+                return f"shopper{number}@example.com", None
+            case ChannelName.sms:
+                return f"+4477{number:08d}", None
+            case ChannelName.push:
+                made = self.instance.witnesses.push.subscribe()
+                return str(made["endpoint"]), json.dumps(made["keys"])
