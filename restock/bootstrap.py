@@ -29,6 +29,7 @@ from restock.jobs import Doorbell, Waker
 from restock.links import Links, Vault
 from restock.privacy.service import PrivacyService
 from restock.reports.service import ReportService
+from restock.reports.service.latency import LatencyReports
 from restock.reports.service.merchant import MerchantReports
 from restock.reports.service.standing import Installation
 from restock.restocks.service import RestockService
@@ -64,6 +65,7 @@ class Services:
     deliveries: Deliveries
     reports: ReportService
     merchant_reports: MerchantReports
+    latency: LatencyReports
     privacy: PrivacyService
     inbox: InboxService
     admin: AdminApi
@@ -121,6 +123,7 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
     privacy = _open_privacy(settings, database, vault, restocks, shops)
     shoppers_news = (*order_effects(purchases), *consent_effects(marketing))
     effects = (*shop_effects(shops, upkeep.start), *shoppers_news, *privacy_effects(privacy))
+    deliveries = _open_deliveries(settings, database, channels, restocks, subscriptions, links)
     return Services(
         settings=settings,
         database=database,
@@ -132,9 +135,10 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
         marketing=marketing,
         restocks=restocks,
         purchases=purchases,
-        deliveries=_open_deliveries(settings, database, channels, restocks, subscriptions, links),
+        deliveries=deliveries,
         reports=ReportService(database, installation),
         merchant_reports=MerchantReports(database, SystemClock(), installation=installation),
+        latency=LatencyReports(database, deliveries.outages),
         privacy=privacy,
         inbox=InboxService(database, settings.settle_seconds, effects),
         admin=admin,

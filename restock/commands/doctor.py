@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy.exc
 
+from restock.commands.outages import say_outages
 from restock.commands.surroundings import surroundings
 from restock.config import Settings, has_password
 from restock.shops.values import ShopAccess
@@ -62,6 +63,16 @@ def diagnose(settings: Settings, services: Services) -> Iterator[Finding]:
     yield _email(settings)
     yield _sms(settings)
     yield _push(settings)
+    yield from _providers(services)
+
+
+def _providers(services: Services) -> Iterator[Finding]:
+    """Say which providers take nothing now; what is configured well may be down all the same."""
+    try:
+        outages = services.deliveries.outages()
+    except (sqlalchemy.exc.DBAPIError, sqlalchemy.exc.TimeoutError):
+        return  # said above, of the database or its migrations
+    yield Finding("providers", State.amiss if outages else State.well, say_outages(outages))
 
 
 def _database(services: Services) -> Iterator[Finding]:

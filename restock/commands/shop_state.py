@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from restock.commands.outages import say_outages
 from restock.commands.shops import access_word, migrated_services
 from restock.errors import ValidationError
 from restock.restocks.values import HeldBack, ReconcileState
@@ -77,6 +78,7 @@ def _describe(services: Services, shop: Shop) -> Iterator[tuple[str, str]]:
     yield "access", access_word(shop) or "none"
     yield "scopes", ", ".join(sorted(shop.scopes)) or "none known"
     yield "read again", say_reading(shop, state, services.restocks.reconcile_seconds)
+    yield "messages", say_outages(services.deliveries.outages(shop.id))
     way_on = f"; to alert them: restock shop confirm {shop.domain}"
     yield "held back", f"{say_held(held)}{way_on}" if held.variant_count else "nothing"
 

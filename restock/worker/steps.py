@@ -47,6 +47,7 @@ def steps_of(services: Services, chain: Chain) -> tuple[Step, ...]:
         Step("orphans", 600, lambda: _in_rounds(subscriptions.sweep_orphans)),
         Step("privacy", 1, services.privacy.work_due),
         Step("age", 60, services.privacy.sweep),
+        Step("latency", 60, services.latency.settle),
         Step("tokens", 60, services.upkeep.start),
         Step("retention", 600, lambda: _in_rounds(services.inbox.purge)),
     )

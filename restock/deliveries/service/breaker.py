@@ -6,7 +6,7 @@ must never log whom a message is for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -71,6 +71,8 @@ class Breaker:
     def judge(self, entry: Entry, signs: Signs) -> bool:
         """Draw the conclusion from a batch whose outcomes are recorded; True when its provider is down."""
         reason = signs.failure(is_probe=entry.is_probe)
+        if signs.unreached:
+            self._keep_places(signs.unreached)
         if reason is not None:
             self._failed(entry, signs, reason)
         elif entry.is_probe and signs.works:
@@ -90,6 +92,12 @@ class Breaker:
             known = providers.open_breakers(session)
         found = {provider.channel: known.get((provider.channel.value, provider.name)) for provider in self._all()}
         return {channel: probe_is_due for channel, probe_is_due in found.items() if probe_is_due is not None}
+
+    def _keep_places(self, ids: Collection[int]) -> None:
+        """Nobody whom a slow provider's batch did not come to is overtaken by those behind them."""
+        with self.database.transaction() as session:
+            held = providers.keep_places(session, ids, (), keep=True)
+            lanes.advance(session, dict.fromkeys(held, 0.0))
 
     def _failed(self, entry: Entry, signs: Signs, reason: str) -> None:
         provider, failure_count = entry.provider, (entry.failure_count or 0) + 1

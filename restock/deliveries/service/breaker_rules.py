@@ -53,13 +53,14 @@ class Signs:
     down: dict[int, str] = field(default_factory=dict)  # messages it was blamed for, by the reason
     troubled: dict[int, str] = field(default_factory=dict)
     counted: set[int] = field(default_factory=set)  # of the troubled, those whose attempt was counted
+    unreached: set[int] = field(default_factory=set)  # never tried: the time was over before
     wish_seconds: float = 0.0
 
     def add(self, outcome: Outcome) -> None:
         """Take one outcome into account."""
         match outcome.verdict:
             case Verdict.deferred if outcome.reason == NOT_REACHED:
-                return
+                self.unreached.add(outcome.delivery_id)
             case Verdict.deferred if outcome.blame is Blame.provider:
                 self.down[outcome.delivery_id] = outcome.reason
             case Verdict.deferred if outcome.reason in _TROUBLE:

@@ -15,7 +15,7 @@ def latency_gauges(speed: Speed) -> Gauges:
     """Write the figures of all shops for operators; a stage of which nothing was measured has no series."""
     stages = {"decided": speed.decided, "first": speed.first, "sent": speed.sent, "delivered": speed.delivered}
     return {
-        "restock_to_message_seconds": {
+        "latency_seconds": {
             (("stage", stage), ("quantile", quantile)): seconds
             for stage, figures in stages.items()
             for quantile, seconds in _named(figures)

@@ -89,6 +89,7 @@ def render(
         day=lambda value: format_date(value, "d MMM", locale="en"),
         ago=ago,
         duration=duration,
+        took=took,
         goods=goods_title,
         **facts,
     )
@@ -133,6 +134,15 @@ def duration(seconds: float) -> str:
     if seconds >= 2 * 60:
         return str(format_unit(round(seconds / 60), "duration-minute", locale="en"))
     return str(format_unit(round(seconds), "duration-second", locale="en"))
+
+
+def took(seconds: float) -> str:
+    """Write how long a message took: to the tenth of a second where that says something."""
+    return (
+        str(format_unit(round(seconds, 1), "duration-second", "short", locale="en"))
+        if seconds < 10
+        else duration(seconds)
+    )
 
 
 def goods_title(goods: Goods) -> str:

@@ -15,13 +15,15 @@ from restock.channels.values import ChannelName
 from restock.clock import SystemClock
 from restock.config import Settings
 from restock.database import Database, init_database
-from restock.deliveries.service import DeliveryNotices
-from restock.links import Vault
+from restock.deliveries.service import Deliveries, DeliveryNotices
+from restock.links import Links, Vault
+from restock.reports.service.latency import LatencyReports
 from restock.reports.service.merchant import MerchantReports
 from restock.restocks.service import RestockService
 from restock.shopify.id_tokens import IdToken
 from restock.shops.service import ShopService
 from restock.shops.values import Shop
+from restock.subscriptions.service import SubscriptionService
 from restock.web.admin import admin_blueprint, admin_entry
 from restock.web.admin.doorstep import doorstep_blueprint
 from restock.web.errors import register_error_handlers
@@ -55,6 +57,8 @@ class AdminServices:
     tokens: Welcoming
     merchant_reports: MerchantReports
     restocks: RestockService
+    deliveries: Deliveries
+    latency: LatencyReports
     channels_on: frozenset[ChannelName] = frozenset(ChannelName)
 
 
@@ -103,7 +107,11 @@ def open_house(settings: Settings, url: str, *, page_size: int = 5) -> House:
     shops = ShopService(database, Vault(["a-key-for-tests-only-000001"]))
     reports = MerchantReports(database, SystemClock(), page_size=page_size, export_page_size=7)
     restocks = RestockService(database, DeliveryNotices(), settings.reconcile_minutes * 60)
-    services = AdminServices(settings, shops, Welcoming(shops), reports, restocks)
+    people = SubscriptionService(database, 0)
+    links = Links(["a-key-for-tests-only-000001"], settings.public_url)
+    deliveries = Deliveries(database, {}, restocks, people, links)
+    latency = LatencyReports(database, deliveries.outages)
+    services = AdminServices(settings, shops, Welcoming(shops), reports, restocks, deliveries, latency)
     register_error_handlers(app)
     mount(app, admin_blueprint(services), Guard(Audience.merchant, admin_entry(services).check))  # type: ignore[arg-type]
     mount(app, doorstep_blueprint(settings), Guard(Audience.anyone))

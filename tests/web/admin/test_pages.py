@@ -197,6 +197,7 @@ def test_every_sentence_asked_for_exists_and_every_one_that_exists_is_asked_for(
         "source",
         "kind",
         "refusal",
+        "outage",
         "outcome",
         "marketing",
         "permission",
@@ -224,3 +225,30 @@ def test_files_are_kept_for_ever_and_change_their_address_with_their_content(hou
         assert answer.status_code == 200
         assert "immutable" in answer.headers["Cache-Control"]
         assert re.search(r"\?v=[0-9a-f]{12}$", address)
+
+
+def test_a_provider_that_is_down_is_told_with_what_waits_for_it(house: House, kettle: Shop) -> None:
+    """Whose messages wait is told; a shop that has the channel off, or another shop's number, is left out."""
+    with house.database.transaction() as session:
+        session.execute(
+            text("""INSERT INTO provider_states (channel, provider, state, reason, opened_at, last_failure_at)
+                    VALUES ('email', 'email', 'open', 'login_rejected', '2026-11-02T14:02Z', now()),
+                           ('push', 'push', 'open', 'a_new_word', now(), now())""")
+        )
+        session.execute(
+            text("""WITH lane AS (
+                        INSERT INTO delivery_lanes (shop_id, channel, next_at) VALUES (:shop, 'email', now())
+                        RETURNING id
+                    ) INSERT INTO deliveries (shop_id, lane_id, kind, channel, dedupe_key)
+                    SELECT :shop, id, 'test', 'email', 'test:' || n FROM lane, generate_series(1, 412) n"""),
+            {"shop": kettle.id},
+        )
+    page = " ".join(house.get("/").split())
+    assert "Email can’t be sent right now" in page
+    assert (
+        "2 Nov 2026, 14:02 UTC</time>: the mail server refuses our login. 412 messages wait; nothing is lost." in page
+    )
+    assert texts()["outage.unknown"] in page, "a reason nobody has put into words yet"
+    assert "No message of yours waits for it." in page
+    house.services.shops.change_settings(kettle.domain, {"channels": "email"})
+    assert texts()["outage.unknown"] not in house.get("/")
