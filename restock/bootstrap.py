@@ -34,6 +34,8 @@ from restock.reports.service.merchant import MerchantReports
 from restock.reports.service.standing import Installation
 from restock.restocks.service import RestockService
 from restock.restocks.service.purchases import PurchaseService
+from restock.restocks.service.simulating import Simulating
+from restock.restocks.service.simulating.preview import Previewing
 from restock.shopify.admin_api import HttpAdminApi
 from restock.shopify.admin_api.transport import Transport
 from restock.shopify.oauth import TokenEndpoint
@@ -61,6 +63,8 @@ class Services:
     answers: AnswerService
     marketing: MarketingWriteBack
     restocks: RestockService
+    simulating: Simulating
+    previewing: Previewing
     purchases: PurchaseService
     deliveries: Deliveries
     reports: ReportService
@@ -120,6 +124,7 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
         stock=stock,
         lease_seconds=settings.delivery_lease_seconds,
     )
+    simulating = Simulating(database)
     privacy = _open_privacy(settings, database, vault, restocks, shops)
     shoppers_news = (*order_effects(purchases), *consent_effects(marketing))
     effects = (*shop_effects(shops, upkeep.start), *shoppers_news, *privacy_effects(privacy))
@@ -134,6 +139,8 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
         answers=AnswerService(database, settings.settle_seconds),
         marketing=marketing,
         restocks=restocks,
+        simulating=simulating,
+        previewing=Previewing(database, simulating),
         purchases=purchases,
         deliveries=deliveries,
         reports=ReportService(database, installation),

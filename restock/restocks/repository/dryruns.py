@@ -40,6 +40,8 @@ _SHOPS = text("""
     ) known ORDER BY shop_id
 """)
 
+_NOW = text("SELECT now()")
+
 
 class OpenTurns(NamedTuple):
     """The open restock of a variant and the units its turns keep, by when they end. `event_id` None: none is open."""
@@ -53,6 +55,12 @@ def open_turns(session: Session, shop_id: int, variant_id: int, turn_minutes: in
     values = {"shop_id": shop_id, "variant_id": variant_id, "turn_minutes": turn_minutes}
     found = session.execute(_OPEN_TURNS, values).all()
     return OpenTurns(found[0].id if found else None, {row.ends_at: int(row.units) for row in found if row.units})
+
+
+def time_now(session: Session) -> datetime:
+    """Read the database's time."""
+    found: datetime = session.execute(_NOW).scalar_one()
+    return found
 
 
 def waiting_count(session: Session, shop_id: int, variant_id: int) -> int:

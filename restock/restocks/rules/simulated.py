@@ -118,3 +118,47 @@ class Simulation:
     def not_reached(self) -> int:
         """How many were never looked at."""
         return max(0, self.waiting - self.played.told - sum(self.played.skipped.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class VariantPreview:
+    """How many people would be told of one variant now: `before` and `after` a change of settings.
+
+    `held` would be told only once the merchant confirms: the change alone makes it a restock. `is_unread`: Shopify has
+    to be asked anew before anybody can say. `is_cut`: it would be more than that, counting stopped early.
+    """
+
+    variant_id: int
+    before: int = 0
+    after: int = 0
+    held: int = 0
+    is_open: bool = False
+    is_held: bool = False
+    is_unread: bool = False
+    is_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsPreview:
+    """What a change of settings would do now, over all variants somebody waits for; `top` has those it changes most."""
+
+    before: int = 0
+    after: int = 0
+    held: int = 0
+    open_variants: int = 0
+    held_variants: int = 0
+    unread_variants: int = 0
+    at_least: bool = False
+    top: Sequence[VariantPreview] = ()
+
+    def plus(self, one: VariantPreview) -> SettingsPreview:
+        """Count one more variant in."""
+        return SettingsPreview(
+            self.before + one.before,
+            self.after + one.after,
+            self.held + one.held,
+            self.open_variants + one.is_open,
+            self.held_variants + one.is_held,
+            self.unread_variants + one.is_unread,
+            self.at_least or one.is_cut,
+        )

@@ -30,7 +30,6 @@ from restock.subscriptions.values import Cursor
 
 NO_BOUNDS = Bounds()
 _READ_ONLY = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-_NOW = text("SELECT now()")
 
 Progress = Callable[[int], None]  # how many of the queue were read
 
@@ -65,7 +64,7 @@ class Simulating:
         with self.reading() as session:
             turns = dryruns.open_turns(session, shop.id, variant_id, asked.settings.policy.turn_minutes)
             waiting = dryruns.waiting_count(session, shop.id, variant_id)
-            starts_at = at or session.execute(_NOW).scalar_one()
+            starts_at = at or dryruns.time_now(session)
         reading = StockReading(shop.id, variant_id, units != 0, units, ReadingSource.admin, starts_at)
         premise = Premise(reading, asked.settings.policy, starts_at, bought_share, turns.units_by_end)
         played = self.play(asked, premise, turns, waiting, bounds, progress)
