@@ -50,7 +50,7 @@ class PolicyPreset(StrEnum):
     """The ready-made ways to share a restock out."""
 
     everyone = "everyone"  # all at once
-    fair = "fair"  # two units' worth of people for each unit, a turn of an hour
+    fair = "fair"  # three units' worth of people for each two units, a turn of two hours
     strict = "strict"  # one unit's worth of people for each unit, a turn of two hours
 
 
@@ -62,8 +62,8 @@ class NotificationPolicy:
     so many turns without buying the waiting ends. `reminder_count` messages follow the first, `reminder_hours` apart.
     """
 
-    factor: float | None = 2.0
-    turn_minutes: int = 60
+    factor: float | None = 1.5
+    turn_minutes: int = 120
     minimum_units: int = 1
     quantity_rule: QuantityRule = QuantityRule.require
     order: QueueOrder = QueueOrder.oldest
@@ -75,7 +75,7 @@ class NotificationPolicy:
 
 PRESETS: Mapping[PolicyPreset, NotificationPolicy] = {
     PolicyPreset.everyone: NotificationPolicy(factor=None, turn_minutes=60),
-    PolicyPreset.fair: NotificationPolicy(factor=2.0, turn_minutes=60),
+    PolicyPreset.fair: NotificationPolicy(factor=1.5, turn_minutes=120),
     PolicyPreset.strict: NotificationPolicy(factor=1.0, turn_minutes=120),
 }
 

@@ -179,7 +179,7 @@ def test_no_text_makes_the_reader_fail_or_changes_on_a_second_reading(changes: d
 
 
 def test_a_policy_by_name_and_single_values_over_it() -> None:
-    assert _stored(policy="fair", policy__factor="2") == {}, "the default is not stored"
+    assert _stored(policy="fair", policy__factor="1.5") == {}, "the default is not stored"
     stored = _stored(policy="strict", policy__turn_minutes="5", policy__factor="1")
     assert stored == {"policy": "strict", "policy.turn_minutes": "5"}
     policy = rules.read_settings(stored).policy

@@ -137,15 +137,15 @@ def test_settings_of_an_unknown_shop_cannot_be_changed(shops: ShopService) -> No
 
 def test_changes_add_up_and_only_differences_are_stored(shops: ShopService, database: Database) -> None:
     shop = shops.add("demo")
-    shops.change_settings("demo", {"policy.factor": "1.50", "name": "Ada's shirts", "locale": "pt_br"})
+    shops.change_settings("demo", {"policy.factor": "2.50", "name": "Ada's shirts", "locale": "pt_br"})
     shops.change_settings("demo", {"policy.turn_minutes": "5", "expire_days": "365", "currency": "eur"})
     changed = shops.by_id(shop.id)
     assert changed is not None
-    assert (changed.settings.policy.factor, changed.settings.policy.turn_minutes) == (1.5, 5)
+    assert (changed.settings.policy.factor, changed.settings.policy.turn_minutes) == (2.5, 5)
     assert (changed.name, changed.currency, changed.locale) == ("Ada's shirts", "EUR", "pt-BR")
     with database.transaction() as session:
         stored = session.execute(text("SELECT settings FROM shops")).scalar()
-    assert stored == {"policy.factor": "1.5", "policy.turn_minutes": "5"}
+    assert stored == {"policy.factor": "2.5", "policy.turn_minutes": "5"}
     back = shops.change_settings("demo", {"policy": "strict", "name": "", "locale": "", "currency": ""})
     assert back.settings.policy == PRESETS[PolicyPreset.strict]
     assert (back.name, back.currency, back.locale) == ("demo", None, "en")

@@ -10,7 +10,7 @@ const RESTOCK_UNITS = 3;
 const CHANNEL_FIELDS = { email: "email", sms: "phone", push: "push" };
 const POLICIES = {
   strict: "A turn for each unit: nobody hears about goods that are already promised.",
-  fair: "Two units’ worth of people for each unit, in order. A good default.",
+  fair: "Three turns for each two units, in order: few come in vain, and it sells. A good default.",
   everyone: "All at once, however few units there are.",
   custom: "This shop’s own policy.",
 };
