@@ -11,6 +11,7 @@ from restock.catalog.values import ReadingSource, StockReading
 from restock.channels.values import Blame, Doubt, NoticeKind, Outcome, Verdict
 from restock.deliveries.values import LaneFacts, PersonFacts, SkipReason
 from restock.restocks.values import OfferState
+from restock.shops.values import NotificationPolicy
 from restock.subscriptions.values import SuppressionReason
 
 # A restock is a matter of minutes: what could not be said within three quarters of an hour is better not said.
@@ -143,6 +144,11 @@ def _why_no_reminder(lane: LaneFacts, person: PersonFacts) -> SkipReason | None:
     if not person.was_told or person.turn is None:
         return SkipReason.unsubscribed
     return None if lane.reminds else SkipReason.reminders_off
+
+
+def wants_reminder(state: OfferState, reminded_count: int, policy: NotificationPolicy) -> bool:
+    """Say whether an offer that was told gets (another) reminder; one that found its end by itself gets none."""
+    return state in (OfferState.open, OfferState.ended) and reminded_count < policy.reminder_count
 
 
 def _until_awake(wakes_at: datetime, now: datetime) -> Hold:

@@ -36,7 +36,7 @@ class RestockEventRow(Base):
 
     `cursor_…` mark how far the current wave has walked the queue; None between waves. `walk_again`: something changed
     behind it, so that the next walk follows at once. `look_at` is when the first sleeper it has passed over wakes.
-    `rest_until`: a long walk found nobody at its end, so that until then only the head of the queue is looked at.
+    `rest_until`: a long walk found nobody at its end, so that until then one ends where a page has nobody who fits.
     `plan_at` is when the queue is to be looked at again, None when nothing is due until something changes. `planned_at`
     is when a page of it was last planned: the shop where that is longest ago is next.
     `settle_at`: closed as sold out, with turns that may still have to be called missed.
@@ -102,7 +102,7 @@ class OfferRow(Base):
     """One subscriber's turn. `ends_at` is None until a provider has accepted the message: only then the clock runs.
 
     `kept_until`: offered while asleep, and lent on then unless a provider has the message; None: awake, or units are
-    without limit.
+    without limit. `remind_at` is when a reminder is due, whatever became of the turn; None: none is to come.
     """
 
     __tablename__ = "offers"
@@ -115,6 +115,7 @@ class OfferRow(Base):
             "kept_until",
             postgresql_where=text("state = 'open' AND accepted_at IS NULL AND kept_until IS NOT NULL"),
         ),
+        Index("ix_offers_remind", "remind_at", postgresql_where=text("remind_at IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -128,6 +129,8 @@ class OfferRow(Base):
     kept_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     accepted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    remind_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    reminded_count: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
 
 

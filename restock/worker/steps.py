@@ -36,6 +36,7 @@ def steps_of(services: Services, chain: Chain) -> tuple[Step, ...]:
     return (
         Step("stock", EVERY_TICK, lambda: ring_stock(services, chain)),
         Step("confirmations", EVERY_TICK, deliveries.open_confirmations),
+        Step("reminders", 15, lambda: _in_rounds(deliveries.open_reminders)),
         Step("drains", EVERY_TICK, lambda: ring_drains(services, chain)),
         Step("purchases", 1, lambda: _in_rounds(services.purchases.close_due)),
         Step("marketing", 15, services.marketing.start),

@@ -27,6 +27,7 @@ from restock.deliveries.service.doubts import Doubts
 from restock.deliveries.service.ports import Suppressions, Turns
 from restock.deliveries.service.receipts import Receipts
 from restock.deliveries.service.recording import Recording
+from restock.deliveries.service.reminders import Reminders
 from restock.deliveries.service.sending import Sending
 from restock.deliveries.values import Batch, Drained, NewDelivery, Outage, SkipReason
 from restock.failpoints import failpoint
@@ -142,6 +143,10 @@ class Deliveries:
             failpoint("confirmations.after_commit")
         return added
 
+    def open_reminders(self, limit: int = 500) -> int:
+        """Queue the reminders that are due, each once, ever; return how many offers were looked at, 0: none is due."""
+        return self._reminders.open(limit)
+
     def queue_test(self, shop_id: int, contact_id: int, channel: ChannelName) -> bool:
         """Queue a sample message to a contact, at most one a minute; False when this minute has had its one."""
         minute = self.clock.now().strftime("%Y%m%d%H%M")
@@ -193,6 +198,10 @@ class Deliveries:
     @cached_property
     def _doubts(self) -> Doubts:
         return Doubts(self.database, self.channels, self.turns, self.links, self.breaker.shut)
+
+    @cached_property
+    def _reminders(self) -> Reminders:
+        return Reminders(self.database, self.clock)
 
     @cached_property
     def _receipts(self) -> Receipts:

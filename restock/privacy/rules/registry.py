@@ -89,6 +89,7 @@ REGISTRY: Mapping[str, TableRule] = {
         Paging.bigint,
         _words(
             "id shop_id event_id wave_id subscription_id units state reason kept_until accepted_at ends_at created_at"
+            " remind_at reminded_count"
         ),
         found=Found.subscription,
         exported=_listed("id subscription_id units state reason accepted_at ends_at created_at"),

@@ -38,7 +38,8 @@ _TAKEN = text("""
 """)
 
 _ACCEPT = text("""
-    UPDATE offers SET accepted_at = now(), ends_at = now() + make_interval(mins => :turn_minutes)
+    UPDATE offers SET accepted_at = now(), ends_at = now() + make_interval(mins => :turn_minutes),
+        remind_at = now() + make_interval(hours => :remind_hours)
     WHERE id = ANY(:ids) AND shop_id = :shop_id AND state = 'open' AND accepted_at IS NULL
     RETURNING subscription_id
 """)
@@ -107,9 +108,14 @@ def turns_taken(session: Session, event_id: int, subscription_ids: Sequence[int]
     return [TurnsTaken(row.subscription_id, tuple(row.returns), row.declined, row.lent_on) for row in found]
 
 
-def accept_offers(session: Session, shop_id: int, offer_ids: Sequence[int], turn_minutes: int) -> list[int]:
-    """Start the clock of open offers; return the subscriptions of those that were not running yet."""
-    values = {"ids": list(offer_ids), "shop_id": shop_id, "turn_minutes": turn_minutes}
+def accept_offers(
+    session: Session, shop_id: int, offer_ids: Sequence[int], turn_minutes: int, remind_hours: int | None = None
+) -> list[int]:
+    """Start the clock of open offers; return the subscriptions of those that were not running yet.
+
+    `remind_hours` None: of these nobody is reminded.
+    """
+    values = {"ids": list(offer_ids), "shop_id": shop_id, "turn_minutes": turn_minutes, "remind_hours": remind_hours}
     return list(session.execute(_ACCEPT, values).scalars())
 
 

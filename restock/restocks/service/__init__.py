@@ -108,8 +108,9 @@ class RestockService:
         In the caller's transaction. A turn already running keeps its end.
         """
         if offer_ids:
-            turn_minutes = shop.settings.policy.turn_minutes
-            people = repository.accept_offers(session, shop.id, offer_ids, turn_minutes)
+            policy = shop.settings.policy
+            remind_hours = policy.reminder_hours if policy.reminder_count else None
+            people = repository.accept_offers(session, shop.id, offer_ids, policy.turn_minutes, remind_hours)
             subscriptions.mark_notified(session, people)
 
     def offers_returned(self, session: Session, shop_id: int, offer_ids: Sequence[int], reason: str) -> None:

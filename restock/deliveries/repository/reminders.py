@@ -1,0 +1,62 @@
+"""Offers a reminder is due of; each is held by one transaction at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from restock.restocks.values import OfferState
+
+_DUE = text("""
+    SELECT o.id AS offer_id, o.shop_id, o.event_id, o.subscription_id, s.contact_id, s.channel, s.variant_id,
+        o.state, o.reminded_count
+    FROM offers o JOIN subscriptions s ON s.id = o.subscription_id AND s.shop_id = o.shop_id
+    WHERE o.remind_at <= now()
+    ORDER BY o.remind_at LIMIT :limit
+    FOR NO KEY UPDATE OF o SKIP LOCKED
+""")
+
+_NEXT = text("""
+    UPDATE offers SET reminded_count = reminded_count + CASE WHEN told.reminded THEN 1 ELSE 0 END,
+        remind_at = now() + make_interval(hours => told.hours)
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:reminded AS bool[]), CAST(:hours AS int[])) AS told(id, reminded, hours)
+    WHERE offers.id = told.id
+""")
+
+
+class Remindable(NamedTuple):
+    """An offer whose time for a reminder has come, and who it is for."""
+
+    offer_id: int
+    shop_id: int
+    event_id: int
+    subscription_id: int
+    contact_id: int
+    channel: str
+    variant_id: int
+    state: OfferState
+    reminded_count: int
+
+
+class Reminded(NamedTuple):
+    """What became of it. `hours` until the next one, None: there is none to come."""
+
+    offer_id: int
+    reminded: bool
+    hours: int | None
+
+
+def take_due(session: Session, limit: int) -> list[Remindable]:
+    """Hold the offers whose reminder has been due longest and that nobody else holds, until the transaction ends."""
+    found = session.execute(_DUE, {"limit": limit})
+    return [Remindable(**(row._asdict() | {"state": OfferState(row.state)})) for row in found]
+
+
+def set_next(session: Session, done: Sequence[Reminded]) -> None:
+    """Write down which were reminded, and when each is looked at again."""
+    if done:
+        ids, reminded, hours = zip(*done, strict=True)
+        session.execute(_NEXT, {"ids": list(ids), "reminded": list(reminded), "hours": list(hours)})
