@@ -72,7 +72,7 @@ class Stage:
 
     def connect(self, name: str) -> psycopg.Connection[tuple[object, ...]]:
         """Open a connection of the benchmark's own, for set-up and checks."""
-        return psycopg.connect(_plain(self.database_url(name)), autocommit=True)
+        return psycopg.connect(plain(self.database_url(name)), autocommit=True)
 
     def add_shop(self, domain: str) -> int:
         """Make a shop that has the app; return its id."""
@@ -103,13 +103,14 @@ class Stage:
         command += ["--blocking-threads", str(THREADS), "--host", "127.0.0.1", "--port", str(port)]
         command += ["--log-level", "warning", *(["--factory"] if ":create" in target else []), target]
         with on_app_core(), log.open("wb") as output:
-            environment = self._environment(database)
+            environment = self.environment(database)
             process = start_tied(command, last_signal=signal.SIGTERM, output=output, environment=environment)
         self.stack.callback(stop, process, signal.SIGTERM)
         _wait_until_answering(process, f"http://127.0.0.1:{port}{probe}", log)
         return Server(port, process, log)
 
-    def _environment(self, database: str) -> dict[str, str]:
+    def environment(self, database: str) -> dict[str, str]:
+        """Give the settings of an instance on that database."""
         limits = dict.fromkeys(("INTENT_LIMIT_CLIENT", "INTENT_LIMIT_ADDRESS", "INTENT_LIMIT_SHOP"), _NO_LIMIT)
         return limits | {
             "PATH": os.environ["PATH"],
@@ -153,7 +154,8 @@ def _make_databases(stage: Stage) -> None:
     database.dispose()
 
 
-def _plain(url: str) -> str:
+def plain(url: str) -> str:
+    """Write a database's address as libpq wants it."""
     return url.replace("postgresql+psycopg://", "postgresql://", 1)
 
 
