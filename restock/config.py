@@ -57,6 +57,9 @@ class Settings(BaseSettings):
 
     smtp_url: SecretStr | None = None  # None in production: e-mail is off
     email_from: str = "Restock <alerts@localhost>"
+    dkim_private_key: SecretStr | None = None  # PEM; None: the mail server signs, or nobody does
+    dkim_selector: str = "restock"
+    dkim_domain: str = ""  # empty: that of EMAIL_FROM
     twilio_account_sid: str = ""
     twilio_auth_token: SecretStr | None = None  # None in production: SMS is off
     twilio_messaging_service_sid: str = ""

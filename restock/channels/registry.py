@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from restock.channels.email.message import parse_sender
@@ -15,6 +16,9 @@ from restock.channels.port import Channel
 from restock.channels.values import ChannelName
 from restock.config import Settings
 from restock.links import Links
+
+if TYPE_CHECKING:
+    from restock.channels.email.dkim import DkimKey
 
 _OFFICIAL_TWILIO = "https://api.twilio.com"
 
@@ -49,6 +53,8 @@ def provider_faults(settings: Settings) -> list[str]:
     checks: list[tuple[str, Callable[[str], object], str]] = [("EMAIL_FROM", parse_sender, settings.email_from)]
     if settings.smtp_url is not None:
         checks.append(("SMTP_URL", parse_smtp_url, settings.smtp_url.get_secret_value()))
+    if settings.dkim_private_key is not None:
+        checks.append(("DKIM_PRIVATE_KEY", lambda _: dkim_key(settings), ""))
     if settings.vapid_private_key is not None or settings.vapid_subject:
         from restock.channels.push.vapid import check_subject, public_key_of
 
@@ -74,6 +80,16 @@ def vapid_public_key(settings: Settings) -> str | None:
     return public_key_of(secret.get_secret_value())
 
 
+def dkim_key(settings: Settings) -> DkimKey | None:
+    """Read the key e-mails are signed with, None when there is none; raise ValueError for one that cannot be used."""
+    from restock.channels.email.dkim import read_dkim_key
+
+    if settings.dkim_private_key is None:
+        return None
+    domain = settings.dkim_domain or parse_sender(settings.email_from).domain
+    return read_dkim_key(domain.lower(), settings.dkim_selector.lower(), settings.dkim_private_key.get_secret_value())
+
+
 def _open_email(settings: Settings) -> Channel:
     from restock.channels.email.channel import EmailChannel
     from restock.channels.email.smtp_pool import SmtpPool
@@ -84,7 +100,7 @@ def _open_email(settings: Settings) -> Channel:
     read_seconds = min(20.0, settings.delivery_lease_seconds / 3)
     patience = Patience(connect_seconds=min(5.0, read_seconds), read_seconds=read_seconds)
     pool = SmtpPool(parse_smtp_url(url), sender.domain, sender.address, patience=patience)
-    return EmailChannel(pool, sender, batch_seconds=_batch_seconds(settings))
+    return EmailChannel(pool, sender, batch_seconds=_batch_seconds(settings), key=dkim_key(settings))
 
 
 def _open_sms(settings: Settings) -> Channel:

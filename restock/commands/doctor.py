@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import sqlalchemy.exc
 
+from restock.channels.email.message import parse_sender
+from restock.channels.registry import dkim_key
+from restock.commands.mail_domain import Standing, Texts, judge_domain, look_up
 from restock.commands.outages import say_outages
 from restock.commands.surroundings import surroundings
 from restock.config import Settings, has_password
@@ -37,6 +40,15 @@ class Finding:
     sentence: str
 
 
+_NOBODYS = (".localhost", ".test", ".example", ".invalid")  # RFC 2606: in no DNS
+_SIGNS = {
+    Standing.good: State.well,
+    Standing.absent: State.off,
+    Standing.wrong: State.amiss,
+    Standing.unknown: State.off,
+}
+
+
 def examine(_options: argparse.Namespace) -> int:
     """Print one line for each part; 1 when something is amiss."""
     with surroundings() as settings:
@@ -61,6 +73,7 @@ def diagnose(settings: Settings, services: Services) -> Iterator[Finding]:
     yield from _shopify(settings)
     yield from _access(services)
     yield _email(settings)
+    yield from _mail_domain(settings)
     yield _sms(settings)
     yield _push(settings)
     yield from _providers(services)
@@ -126,6 +139,21 @@ def _email(settings: Settings) -> Finding:
     if settings.is_production and settings.email_from.endswith("@localhost>"):
         return Finding("e-mail", State.amiss, "sent from localhost, which mailboxes refuse: set EMAIL_FROM")
     return Finding("e-mail", State.well, f"on, from {settings.email_from}")
+
+
+def _mail_domain(settings: Settings, ask: Callable[[str], Texts] = look_up) -> Iterator[Finding]:
+    """Look at what DNS says of the sender's domain; a name that is nobody's in DNS is passed over."""
+    domain = parse_sender(settings.email_from).domain.lower()
+    if (
+        settings.smtp_url is None
+        or "." not in domain
+        or domain.endswith((".localhost", ".test", ".example", ".invalid"))
+    ):
+        return
+    key = dkim_key(settings)
+    dkim = None if key is None else (f"{key.selector}._domainkey.{key.domain}", key.record)
+    for record in judge_domain(domain, dkim, ask):
+        yield Finding(record.name, _SIGNS[record.standing], record.sentence)
 
 
 def _sms(settings: Settings) -> Finding:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import assert_never
 
-from restock.channels.email.message import Sender, compose
+from restock.channels.email.dkim import DkimKey, sign
+from restock.channels.email.message import Mail, Sender, compose
 from restock.channels.email.replies import judge
 from restock.channels.email.smtp_pool import Fate, Lost, SmtpPool, Unfit, Unsent
 from restock.channels.email.smtp_talk import Job, Refused, Taken
@@ -20,9 +22,12 @@ class EmailChannel:
     name = ChannelName.email
     doubt = Doubt.resend_once  # the Message-ID is the same
 
-    def __init__(self, pool: SmtpPool, sender: Sender, *, batch_seconds: float = 25.0) -> None:
+    def __init__(
+        self, pool: SmtpPool, sender: Sender, *, batch_seconds: float = 25.0, key: DkimKey | None = None
+    ) -> None:
         self._pool = pool
         self._sender = sender
+        self._key = key
         self._batch_seconds = batch_seconds
 
     def send(self, envelopes: Sequence[Envelope]) -> Iterator[Outcome]:
@@ -48,9 +53,15 @@ class EmailChannel:
                 unsendable.append(Outcome(envelope.delivery_id, Verdict.deferred, "batch_time_over"))
                 continue
             try:
-                yield Job(envelope.delivery_id, compose(envelope, self._sender))
+                yield Job(envelope.delivery_id, self._write(envelope))
             except ChannelError as error:
                 unsendable.append(error.outcome(envelope.delivery_id))
+
+    def _write(self, envelope: Envelope) -> Mail:
+        mail = compose(envelope, self._sender)
+        if self._key is None:
+            return mail
+        return replace(mail, content=sign(mail.content, self._key, int(envelope.queued_at)))
 
 
 def _outcome(fate: Fate) -> Outcome:

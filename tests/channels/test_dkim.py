@@ -1,0 +1,196 @@
+"""Signed e-mails, judged by mailauth (npm), which we did not write, and by hand where it is not there."""
+
+from __future__ import annotations
+
+import base64
+import email
+import email.policy
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from restock.channels.email.dkim import DkimKey, read_dkim_key, sign
+from restock.channels.email.message import Sender, compose
+from restock.channels.values import Recipient
+from restock.commands.mail_domain import Standing, judge_domain
+from tests.channels.benches import envelope_for, notice_for
+
+TESTS = Path(__file__).parents[1]
+MAILAUTH = TESTS / "node_modules" / "mailauth"
+MAILPARSER = TESTS / "node_modules" / "mailparser"
+AT = 1_790_000_000
+_JUDGE = """
+const { authenticate } = require(process.argv[1]);
+const chunks = [];
+process.stdin.on('data', c => chunks.push(c)).on('end', async () => {
+  const records = JSON.parse(process.argv[2]);
+  const resolver = async (name, type) => {
+    if (type === 'TXT' && records[name]) return [[records[name]]];
+    const error = new Error('no such name'); error.code = 'ENOTFOUND'; throw error;
+  };
+  const said = await authenticate(Buffer.concat(chunks), {
+    ip: '192.0.2.1', helo: 'mail.example.com', sender: 'alerts@example.com', resolver,
+    disableArc: true, disableDmarc: true, disableBimi: true });
+  console.log(JSON.stringify(said.dkim.results.map(r => ({
+    result: r.status.result, domain: r.signingDomain, aligned: r.status.aligned, headers: r.signingHeaders.keys }))));
+});
+"""
+
+
+def pem(key: rsa.RSAPrivateKey | Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+@pytest.fixture(scope="module", params=["rsa", "ed25519"])
+def key(request: pytest.FixtureRequest) -> DkimKey:
+    made = rsa.generate_private_key(65537, 2048) if request.param == "rsa" else Ed25519PrivateKey.generate()
+    return read_dkim_key("example.com", "restock", pem(made))
+
+
+def mail(locale: str = "en", shop: str | None = None) -> bytes:
+    return compose(
+        envelope_for(7, Recipient("ada@mail.example"), notice_for(7, locale=locale)),
+        Sender("alerts@example.com", shop or ""),
+    ).content
+
+
+def judged(content: bytes, key: DkimKey) -> list[dict[str, object]]:
+    node = shutil.which("node")
+    if node is None or not MAILAUTH.exists():
+        pytest.skip("mailauth is not there: it needs node and `npm ci` in tests/")
+    records = json.dumps({f"restock._domainkey.{key.domain}": key.record})
+    asked = [node, "-e", _JUDGE, str(MAILAUTH), records]
+    found = subprocess.run(asked, input=content, capture_output=True, check=True, timeout=60)
+    result: list[dict[str, object]] = json.loads(found.stdout)
+    return result
+
+
+@pytest.mark.parametrize("locale", ["en", "ar"])
+def test_a_judge_of_others_finds_the_signature_good(key: DkimKey, locale: str) -> None:
+    [said] = judged(sign(mail(locale), key, AT), key)
+    assert (said["result"], said["domain"]) == ("pass", "example.com")
+    assert "list-unsubscribe-post" in str(said["headers"]).lower()
+
+
+@pytest.mark.parametrize(
+    ("found", "put"),
+    [
+        (b"Subject: ", b"Subject: Not "),
+        (b"View", b"Vieew"),
+        (b"To: ada", b"To: eva"),
+        (b"From: ", b"From: Eve <e@x.example>\r\nFrom: "),
+    ],
+)
+def test_a_message_changed_on_the_way_is_found_out(key: DkimKey, found: bytes, put: bytes) -> None:
+    signed = sign(mail(), key, AT)
+    changed = signed.replace(found, put, 1) if found in signed else signed.replace(b"back", b"bakk")
+    assert changed != signed
+    assert judged(changed, key)[0]["result"] != "pass"
+
+
+def test_the_same_message_is_signed_the_same_way_twice(key: DkimKey) -> None:
+    assert sign(mail(), key, AT) == sign(mail(), key, AT)
+
+
+def test_the_message_itself_stays_as_it_was(key: DkimKey) -> None:
+    signed = sign(mail(), key, AT)
+    assert signed.endswith(mail())
+    header = signed[: -len(mail())]
+    assert header.startswith(b"DKIM-Signature: v=1; ")
+    assert max(len(line) for line in header.split(b"\r\n")) <= 78
+    body = mail().partition(b"\r\n\r\n")[2]
+    plain = re.sub(rb"[ \t]+\r\n", b"\r\n", body)  # quoted-printable has no other blanks to fold but runs
+    plain = re.sub(rb"[ \t]+", b" ", plain).rstrip(b"\r\n") + b"\r\n"
+    bh = email.message_from_bytes(signed)["DKIM-Signature"].replace("\r\n ", "").partition("bh=")[2].partition(";")[0]
+    assert bh.replace(" ", "") == base64.b64encode(hashlib.sha256(plain).digest()).decode()
+
+
+def test_readers_see_the_same_message_whoever_parses_it(key: DkimKey) -> None:
+    """Judge: mailparser, npm."""
+    node = shutil.which("node")
+    if node is None or not MAILPARSER.exists():
+        pytest.skip("mailparser is not there: it needs node and `npm ci` in tests/")
+    script = (
+        "const {simpleParser}=require(process.argv[1]);simpleParser(process.stdin).then(m=>console.log(JSON.stringify("
+        "{subject:m.subject,from:m.from.value[0],to:m.to.text,id:m.messageId,text:m.text,html:m.html})))"
+    )
+    content = sign(mail("ar"), key, AT)
+    found = subprocess.run(
+        [node, "-e", script, str(MAILPARSER)], input=content, capture_output=True, check=True, timeout=60
+    )
+    said = json.loads(found.stdout)
+    ours = email.message_from_bytes(content, policy=email.policy.default)
+    text, html = (ours.get_body((kind,)) for kind in ("plain", "html"))
+    assert text is not None
+    assert html is not None
+    assert said["subject"] == ours["Subject"]
+    assert (said["from"]["address"], said["to"], said["id"]) == (
+        "alerts@example.com",
+        "ada@mail.example",
+        ours["Message-ID"],
+    )
+    assert said["text"].split() == text.get_content().split()
+    assert said["html"].split() == html.get_content().split()
+
+
+@pytest.mark.parametrize(
+    ("domain", "selector", "text", "must"),
+    [
+        ("example.com", "restock", "not a key", "must be a private key in PEM"),
+        ("localhost@", "restock", "x", "must belong to a domain"),
+        ("example.com", "", "x", "needs DKIM_SELECTOR"),
+        ("example.com", "restock", pem(ec.generate_private_key(ec.SECP256R1())), "must be an RSA or Ed25519 key"),
+    ],
+)
+def test_a_key_that_cannot_sign_says_what_it_must_be(domain: str, selector: str, text: str, must: str) -> None:
+    with pytest.raises(ValueError, match=must):
+        read_dkim_key(domain, selector, text)
+
+
+def test_a_key_may_be_written_on_one_line_and_is_never_shown() -> None:
+    text = pem(Ed25519PrivateKey.generate())
+    key = read_dkim_key("example.com", "restock", text.replace("\n", "\\n"))
+    assert key.algorithm == "ed25519-sha256"
+    assert "PrivateKey" not in repr(key)
+
+
+GOOD_SPF, GOOD_DMARC = "v=spf1 include:_spf.mail.example ~all", "v=DMARC1; p=quarantine"
+
+
+@pytest.mark.parametrize(
+    ("records", "standings"),
+    [
+        ({}, ["absent", "absent", "absent"]),
+        ({"mail.shop.com": [GOOD_SPF], "k": ["OURS"], "_dmarc.mail.shop.com": [GOOD_DMARC]}, ["good", "good", "good"]),
+        ({"mail.shop.com": [GOOD_SPF, GOOD_SPF], "k": ["OTHER"]}, ["wrong", "wrong", "absent"]),
+        ({"mail.shop.com": ["v=spf1 +all"], "_dmarc.shop.com": [GOOD_DMARC]}, ["wrong", "absent", "good"]),
+        ({"mail.shop.com": None, "k": None, "_dmarc.mail.shop.com": None}, ["unknown", "unknown", "unknown"]),
+    ],
+)
+def test_what_dns_says_of_a_domain_is_told_with_what_to_do(
+    key: DkimKey, records: dict[str, list[str] | None], standings: list[str]
+) -> None:
+    keys = {"OURS": key.record, "OTHER": "v=DKIM1; k=rsa; p=AAAA"}
+    known = {
+        name: None if texts is None else [keys.get(text, text) for text in texts] for name, texts in records.items()
+    }
+    found = judge_domain("mail.shop.com", ("k", key.record), lambda name: known.get(name, ()))
+    assert [(record.name, record.standing.value) for record in found] == list(
+        zip(("SPF", "DKIM", "DMARC"), standings, strict=True)
+    )
+    assert all(
+        key.record in r.sentence for r in found if r.name == "DKIM" and r.standing in {Standing.absent, Standing.wrong}
+    )
+
+
+def test_a_domain_whose_server_signs_is_not_asked_for_our_key() -> None:
+    found = judge_domain("shop.com", None, lambda _: ())
+    assert [record.name for record in found] == ["SPF", "DMARC"]
