@@ -19,7 +19,7 @@ from restock.restocks.values import StockDue
 
 INBOX_BATCH = 100
 INBOX_ROUNDS = 20  # before what they told of is looked at
-PAGES_BETWEEN_NEWS = 2
+PAGES_BETWEEN_NEWS = 1
 PLAN_SECONDS = 30.0  # a job is over long before RQ would end it
 ROWS_PER_DRAIN = 500  # below that, a second worker would only be in the way
 DRAIN_SECONDS = 30.0
@@ -89,7 +89,7 @@ class Chain:
         """Plan due queues page by page for so long; ring again for what is left.
 
         Messages leave while the rest is still being planned, and news of stock is looked at between the pages: however
-        many people one restock has, another that begins meanwhile waits for two pages.
+        many people one restock has, another that begins meanwhile waits for one page.
         """
         until = time.monotonic() + seconds
         while not self.stopping() and self.restocks.plan_due(PAGES_BETWEEN_NEWS):
