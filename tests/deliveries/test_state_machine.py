@@ -133,9 +133,12 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.numbers = 0
 
     @initialize(
-        policy=st.sampled_from(["everyone", "fair", "strict"]), knows=st.booleans(), units=st.sampled_from([1, 3, None])
+        policy=st.sampled_from(["everyone", "fair", "strict"]),
+        knows=st.booleans(),
+        units=st.sampled_from([2, 5, None]),
+        busy=st.lists(st.sampled_from([EMAIL, SMS]), max_size=2),
     )
-    def open_shop(self, policy: str, knows: bool, units: int | None) -> None:
+    def open_shop(self, policy: str, knows: bool, units: int | None, busy: list[ChannelName]) -> None:
         providers = [Provider(EMAIL, Doubt.resend_once, False), Provider(SMS, Doubt.at_most_once, knows)]
         self.providers = {one.name: one for one in providers}
         database = self.store.database
@@ -155,6 +158,8 @@ class DeliveryMachine(RuleBasedStateMachine):
             self._sign_up(SMS)
         self.store.restock(units)
         self._went(PLANS)
+        for channel in busy:
+            self.a_worker_starts(channel)
 
     # -- people and goods ------------------------------------------------------------------------------------------
 
@@ -268,7 +273,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.workers.pop(which % len(self.workers)).kill()
         self._went(set())
 
-    @rule(seconds=st.sampled_from([0, 12, 45, 45, 45, 3000]), looks_into_doubts=st.booleans())
+    @rule(seconds=st.sampled_from([0, 12, 45, 45, 45, 3000]), looks_into_doubts=st.sampled_from([True, True, False]))
     def the_sweeper_comes(self, seconds: int, looks_into_doubts: bool) -> None:
         self._time_passes(seconds)
         self.store.deliveries.expire_leases()
@@ -412,7 +417,7 @@ class DeliveryMachine(RuleBasedStateMachine):
 
 _WITHOUT_SHRINKING = (Phase.explicit, Phase.generate)
 PROFILES: Mapping[str, settings] = {
-    "short": settings(max_examples=24, stateful_step_count=25, derandomize=True),
+    "short": settings(max_examples=18, stateful_step_count=25, derandomize=True),
     "long": settings(max_examples=1000, stateful_step_count=60),
     "hunt": settings(max_examples=300, stateful_step_count=40, derandomize=True, phases=_WITHOUT_SHRINKING),
 }
