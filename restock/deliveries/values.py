@@ -177,6 +177,24 @@ class NewDelivery:
     due_at: datetime | None = None
 
 
+class TurnStanding(StrEnum):
+    """How the turn stands that a message was about, as far as its person is concerned."""
+
+    open = "open"  # it can be passed on
+    declined = "declined"  # it was passed on
+    bought = "bought"  # the goods were bought
+    over = "over"  # its time is over, or the goods are sold out
+
+
+@dataclass(frozen=True, slots=True)
+class TurnView:
+    """What the page behind a decline link may show. `product` None: not known."""
+
+    contact_id: int
+    standing: TurnStanding
+    product: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Drained:
     """What one drain did. `left`: something is still due; `provider_down`: nobody can be reached for now."""

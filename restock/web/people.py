@@ -7,11 +7,12 @@ no cookie and no sign-in: the signed token in the path is the capability (RFC 80
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from restock.deliveries.values import TurnStanding
 from restock.subscriptions.values import ContactView
 from restock.web.people_texts import texts_for
 
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
     from restock.bootstrap import Services
 
 
+_ABOUT_NO_ADDRESS = frozenset({"decline", "over", "bought"})
 _NO_FRAMES = "frame-ancestors 'none'; base-uri 'none'"
 
 
 def people_blueprint(services: Services) -> Blueprint:
-    """Build `/c`, `/unsubscribe` and `/confirm`."""
+    """Build `/c`, `/decline`, `/unsubscribe` and `/confirm`."""
     blueprint = Blueprint("people", __name__)
     links, subscriptions = services.links, services.subscriptions
 
@@ -33,6 +35,17 @@ def people_blueprint(services: Services) -> Blueprint:
         is_click = request.method != "HEAD"  # link checkers ask so; no browser opens a page with it
         target = services.deliveries.follow(delivery_id, count=is_click) if delivery_id is not None else None
         return redirect(target, 302) if target else _not_valid()
+
+    @blueprint.get("/decline/<token>")
+    def ask_to_decline(token: str) -> Response:
+        return _turn_page(services, links.read_decline(token))
+
+    @blueprint.post("/decline/<token>")
+    def decline(token: str) -> Response:
+        delivery_id = links.read_decline(token)
+        if delivery_id is not None and services.restocks.decline(delivery_id):
+            services.waker.wake()
+        return _turn_page(services, delivery_id)
 
     @blueprint.get("/unsubscribe/<token>")
     def ask_to_leave(token: str) -> Response:
@@ -71,8 +84,35 @@ def _view(services: Services, contact_id: int | None) -> ContactView | None:
     return services.subscriptions.contact_view(contact_id) if contact_id is not None else None
 
 
+def _turn_page(services: Services, delivery_id: int | None) -> Response:
+    """Say how a turn stands, as it is now: after a post too, whoever it was that changed it."""
+    turn = services.deliveries.turn_behind(delivery_id) if delivery_id is not None else None
+    view = _view(services, turn.contact_id) if turn else None
+    if turn is None or view is None:
+        return _not_valid()
+    leave_url = services.links.unsubscribe(turn.contact_id)
+    match turn.standing:
+        case TurnStanding.open:
+            return _page(view, "decline", button=True, goods=turn.product, leave_url=leave_url)
+        case TurnStanding.declined:
+            return _page(view, "passed", done=True, goods=turn.product, leave_url=leave_url)
+        case TurnStanding.bought:
+            return _page(view, "bought", goods=turn.product, leads_to_shop=True)
+        case TurnStanding.over:
+            return _page(view, "over", goods=turn.product, leads_to_shop=True, leave_url=leave_url)
+        case _:
+            assert_never(turn.standing)
+
+
 def _page(
-    view: ContactView, step: str, *, button: bool = False, done: bool = False, leads_to_shop: bool = False
+    view: ContactView,
+    step: str,
+    *,
+    button: bool = False,
+    done: bool = False,
+    leads_to_shop: bool = False,
+    goods: str | None = None,
+    leave_url: str | None = None,
 ) -> Response:
     locale, texts = texts_for(view.locale)
     shop = view.shop_name
@@ -81,7 +121,10 @@ def _page(
         locale=locale,
         title=getattr(texts, f"{step}_title").format(shop=shop),
         text=getattr(texts, f"{step}_text").format(shop=shop),
-        address=view.masked_address or texts.this_browser,
+        address=(view.masked_address or texts.this_browser) if step not in _ABOUT_NO_ADDRESS else None,
+        goods=goods,
+        leave_url=leave_url,
+        leave_link=texts.leave_button,
         button=getattr(texts, f"{step}_button") if button else None,
         done=done,
         shop_name=shop,

@@ -19,7 +19,7 @@ from restock.channels.values import ChannelName, NoticeKind, Receipt
 from restock.clock import Clock, SystemClock
 from restock.database import Database
 from restock.deliveries.repository import lanes, notices
-from restock.deliveries.repository.clicks import count_click, look
+from restock.deliveries.repository.clicks import count_click, look, turn_behind
 from restock.deliveries.rules import PATIENCE, Patience
 from restock.deliveries.service.breaker import Breaker
 from restock.deliveries.service.claiming import Claiming, load_shop
@@ -29,7 +29,7 @@ from restock.deliveries.service.receipts import Receipts
 from restock.deliveries.service.recording import Recording
 from restock.deliveries.service.reminders import Reminders
 from restock.deliveries.service.sending import Sending
-from restock.deliveries.values import Batch, Drained, NewDelivery, Outage, SkipReason
+from restock.deliveries.values import Batch, Drained, NewDelivery, Outage, SkipReason, TurnView
 from restock.failpoints import failpoint
 from restock.links import Links
 from restock.restocks.values import OfferNotice, OfferRef
@@ -178,6 +178,16 @@ class Deliveries:
             own = {one.market_id: one.base_url for one in shop.settings.markets}.get(clicked.market_id)
             template = market_template(shop.settings.product_url_template, own)
             return product_url(template, shop.domain, handle, clicked.variant_id, clicked.product_id)
+
+    def turn_behind(self, delivery_id: int) -> TurnView | None:
+        """Say how the turn stands that a message was about; None when it was about none, or is not known any more."""
+        with self.database.transaction() as session:
+            turn = turn_behind(session, delivery_id)
+            if turn is None:
+                return None
+            goods = catalog.product_facts(session, load_shop(session, turn.shop_id), [turn.variant_id])
+            known = goods.get(turn.variant_id)
+            return TurnView(turn.contact_id, turn.standing, known.title if known else None)
 
     @cached_property
     def _claiming(self) -> Claiming:
