@@ -51,8 +51,8 @@ class PassReason(StrEnum):
 class OpenEvent:
     """A variant's open restock, as read at `seen_at`. `cursor` is the place in the queue a running wave has come to.
 
-    `look_at`: when the first sleeper whom that wave has passed over wakes. `rest_until`: until then only the head of
-    the queue is looked at.
+    `look_at`: when the first sleeper whom that wave has passed over wakes. `rest_until`: until then a walk ends where
+    a page of the queue has nobody who fits.
     """
 
     id: int

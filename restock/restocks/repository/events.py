@@ -213,7 +213,7 @@ def end_walk(
 ) -> None:
     """End a walk. Looked at again at once if something has changed behind it, else at `next_at`; None: if ever.
 
-    `rest`: for so long only the head of the queue is looked at.
+    `rest`: for so long the next ones end where a page has nobody who fits.
     """
     seconds = None if rest is None else rest.total_seconds()
     values = {"id": event_id, "next_at": next_at, "again": again, "rest_seconds": seconds}
