@@ -60,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     migrate = _add(commands, "migrate", f"{_PARTS}:migrate", "bring the database to the newest migration")
     migrate.add_argument("--quiet", action="store_true", help="say nothing when all is well")
     _add(commands, "doctor", "restock.commands.doctor:examine", "look at everything and say what is amiss")
+    _add_questions(commands)
     _add_shop(commands)
     _add_privacy(commands)
     secrets = commands.add_parser("secrets", help="the secrets in the database").add_subparsers(required=True)
@@ -68,6 +69,25 @@ def build_parser() -> argparse.ArgumentParser:
     _add(commands, "peers", f"{_PARTS}:peers", "stand-ins for mail server, Twilio and push service (development)")
     _add(commands, "bench", f"{_PARTS}:bench", "the benchmarks (in a checkout)")
     return parser
+
+
+def _add_questions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    explain = _add(
+        commands, "explain", "restock.commands.explain:explain", "say why somebody waits, or was told or not"
+    )
+    explain.add_argument(
+        "subscription", metavar="ID", type=int, help="the subscription's id, as in the merchant's list"
+    )
+    explain.add_argument("--json", action="store_true", help="everything the reason was judged by, for programs")
+    what = "say who would be told when if a variant had so many units now; nothing is changed"
+    simulate = _add(commands, "simulate", "restock.commands.simulate:simulate", what)
+    simulate.add_argument("variant", metavar="VARIANT", type=int, help="Shopify's id of the variant")
+    simulate.add_argument("units", metavar="UNITS", type=int, nargs="?", help="so many in stock; or --unlimited")
+    simulate.add_argument("--unlimited", action="store_true", help="stock without limit")
+    simulate.add_argument("--policy", choices=("fair", "strict", "everyone"), help="instead of the shop's own")
+    simulate.add_argument("--bought", metavar="PERCENT", type=float, default=0, help="so much is bought; default: 0")
+    simulate.add_argument("--shop", metavar="DOMAIN", help="needed only where several shops have the variant")
+    simulate.add_argument("--json", action="store_true", help="for programs")
 
 
 def _add_shop(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -88,6 +108,7 @@ def _add_shop(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     settings = _add(shop, "settings", "restock.commands.shops:settings", "show or change a shop's settings")
     settings.add_argument("domain", metavar="DOMAIN")
     settings.add_argument("changes", metavar="KEY=VALUE", nargs="*", help="an empty value goes back to the default")
+    settings.add_argument("--dry-run", action="store_true", help="say whom it would alert now, and save nothing")
 
 
 def _add_privacy(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -46,11 +46,23 @@ def renew(options: argparse.Namespace) -> int:
 def settings(options: argparse.Namespace) -> int:
     """Show a shop's settings, or change them."""
     changes = read_changes(options.changes)
+    if options.dry_run:
+        return _preview(options.domain, changes)
     with migrated_services() as services:
         shop = services.shops.change_settings(options.domain, changes)
         lines = services.shops.settings_table(shop)
     changed = [line for line in lines if line.key in changes] or lines
     print_table(("KEY", "VALUE", "DEFAULT", "ALLOWED"), [(s.key, s.value, s.default, s.allowed) for s in changed])
+    return 0
+
+
+def _preview(domain: str, changes: Mapping[str, str]) -> int:
+    from restock.commands.simulate import print_preview
+
+    if not changes:
+        raise ValidationError("Nothing to try: say what to change, as KEY=VALUE.")
+    with migrated_services() as services:
+        print_preview(services.previewing.preview_settings(services.shops.named(domain), changes))
     return 0
 
 

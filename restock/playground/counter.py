@@ -24,7 +24,8 @@ from restock.playground.shoppers import Crowd, Shopper
 from restock.playground.store import LOCATIONS, SHOP_DOMAIN, VARIANTS
 from restock.reports.rules import seconds_between
 from restock.reports.service import ReportService
-from restock.reports.values import MessageOrigin, Place
+from restock.reports.values import MessageOrigin
+from restock.reports.values.standing import Place
 from restock.shops.service import ShopService
 from restock.shops.service.tokens import TokenService
 from restock.shops.values import PRESETS, Shop

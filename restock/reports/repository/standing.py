@@ -22,9 +22,10 @@ _PLACES = """
         d.sent_at,
         CASE WHEN w.number = 1 THEN coalesce(e.stock_changed_at, e.opened_at) ELSE w.planned_at END AS turn_came_at,
         w.number AS wave_number, o.reason AS offer_reason, d.next_at AS delivery_next_at,
-        coalesce(d.attempt, 0) AS delivery_attempt, s.contact_id, s.market_id, s.priority, x.reason AS suppression
+        coalesce(d.attempt, 0) AS delivery_attempt, coalesce(s.contact_id, 0) AS contact_id, s.market_id, s.priority,
+        x.reason AS suppression
     FROM subscriptions s
-    JOIN contacts c ON c.id = s.contact_id
+    LEFT JOIN contacts c ON c.id = s.contact_id
     LEFT JOIN suppressions x ON x.shop_id = c.shop_id AND x.address_hash = c.address_hash
     LEFT JOIN LATERAL (SELECT * FROM offers WHERE subscription_id = s.id ORDER BY id DESC LIMIT 1) o ON true
     LEFT JOIN restock_events e ON e.id = o.event_id
@@ -34,14 +35,15 @@ _PLACES = """
     ) d ON true
     WHERE s.shop_id = :shop_id AND
 """
-_WAITING = """ s.variant_id = :variant_id AND s.state IN ('pending', 'active')
+# A row without a contact is a figure: the person was erased.
+_WAITING = """ s.variant_id = :variant_id AND s.contact_id IS NOT NULL AND s.state IN ('pending', 'active')
     ORDER BY s.priority DESC, s.queued_at {way}, s.id {way} LIMIT :limit"""
 _QUEUES = {
     QueueOrder.oldest: text(_PLACES + _WAITING.format(way="ASC")),
     QueueOrder.newest: text(_PLACES + _WAITING.format(way="DESC")),
 }
 _LEFT = text(
-    _PLACES + " s.variant_id = :variant_id AND s.state NOT IN ('pending', 'active')"
+    _PLACES + " s.variant_id = :variant_id AND s.contact_id IS NOT NULL AND s.state NOT IN ('pending', 'active')"
     " ORDER BY s.updated_at DESC, s.id DESC LIMIT :limit"
 )
 _ONE = text(_PLACES + " s.id = :id")
@@ -55,6 +57,8 @@ _IN_FRONT = {
     QueueOrder.oldest: text(_AHEAD.format(before="<")),
     QueueOrder.newest: text(_AHEAD.format(before=">")),
 }
+
+_OF = text("SELECT shop_id, variant_id FROM subscriptions WHERE id = :id")
 
 _STOCK = text("""
     SELECT now() AS now, r.sellable, r.units, r.source, r.read_at, r.held_from IS NOT NULL AS held, r.lagging_since,
@@ -110,6 +114,12 @@ def one(session: Session, shop_id: int, subscription_id: int, wakes: Wakes) -> P
     return next(iter(_places(session, _ONE, wakes, shop_id=shop_id, id=subscription_id)), None)
 
 
+def belongs_to(session: Session, subscription_id: int) -> tuple[int, int] | None:
+    """Find the shop and the variant of a subscription; None when there is no such one."""
+    row = session.execute(_OF, {"id": subscription_id}).one_or_none()
+    return None if row is None else (row.shop_id, row.variant_id)
+
+
 def ahead(session: Session, shop_id: int, variant_id: int, person: PlaceFacts, order: QueueOrder) -> tuple[int, int]:
     """Count the people, and their units, that wait in front of one place."""
     asked = {
@@ -154,6 +164,7 @@ def _places(session: Session, query: TextClause, wakes: Wakes, **asked: object) 
 
 
 def _place(row: Row[Any], wakes: Wakes) -> PlaceFacts:
-    """Make the facts of a row; the address is never whole."""
-    facts = PlaceFacts(row.id, row.channel, mask_address(row.channel, row.address), *tuple(row)[3:])
-    return replace(facts, wakes_at=wakes(row.channel, row.address))
+    """Make the facts of a row; the address is never whole. Without one the person was erased."""
+    masked = mask_address(row.channel, row.address) if row.address is not None else "somebody erased"
+    facts = PlaceFacts(row.id, row.channel, masked, *tuple(row)[3:])
+    return facts if row.address is None else replace(facts, wakes_at=wakes(row.channel, row.address))

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 from restock.database import Database
 from restock.reports import repository
+from restock.reports.repository.standing import belongs_to
 from restock.reports.service.standing import Installation, Queue
 from restock.reports.values import Gauges, MessageOrigin, VariantStock, Waitlist
+from restock.reports.values.standing import Place
 from restock.shops.values import Shop
 
 LONGEST_SHELF = 500
@@ -32,6 +34,20 @@ class ReportService:
             queue = Queue(session, shop, variant_id, self.installation)
             now, waiting = queue.first(limit)
             return Waitlist(variant_id, now, waiting, queue.left(limit))
+
+    def shop_of(self, subscription_id: int) -> int | None:
+        """Find the shop of a subscription, for whoever runs the program; None when there is no such subscription."""
+        with self.database.transaction() as session:
+            found = belongs_to(session, subscription_id)
+        return None if found is None else found[0]
+
+    def explain(self, shop: Shop, subscription_id: int) -> Place | None:
+        """Give the one current reason of a subscription; None when the shop has no such one."""
+        with self.database.transaction() as session:
+            found = belongs_to(session, subscription_id)
+            if found is None or found[0] != shop.id:
+                return None
+            return Queue(session, shop, found[1], self.installation).one(subscription_id)
 
     def origins(self, shop: Shop, delivery_ids: Sequence[int]) -> dict[int, MessageOrigin]:
         """Find the restock behind each delivery of a shop; deliveries without one are left out."""

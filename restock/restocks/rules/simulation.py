@@ -233,7 +233,7 @@ class DryRun:
             told=self._told,
             told_units=self._told_units,
             bought_units=self._bought,
-            skipped=self._never + Counter(self._line.reasons.values()),
+            skipped=dict(self._never + Counter(self._line.reasons.values())),
             over_at=self._over_at,
             ended_by=end,
         )

@@ -6,7 +6,7 @@ holds up nobody.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -69,6 +69,11 @@ class Simulating:
         premise = Premise(reading, asked.settings.policy, starts_at, bought_share, turns.units_by_end)
         played = self.play(asked, premise, turns, waiting, bounds, progress)
         return Simulation(variant_id, units, premise.policy, starts_at, bought_share, waiting, played)
+
+    def shops_of(self, variant_id: int) -> Sequence[int]:
+        """List the shops in which something is known of a variant."""
+        with self.reading() as session:
+            return dryruns.shops_of_variant(session, variant_id)
 
     def play(  # noqa: PLR0917 (see `simulate`)
         self, shop: Shop, premise: Premise, turns: OpenTurns, waiting: int, bounds: Bounds, progress: Progress
