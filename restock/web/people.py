@@ -124,7 +124,7 @@ def _page(
         address=(view.masked_address or texts.this_browser) if step not in _ABOUT_NO_ADDRESS else None,
         goods=goods,
         leave_url=leave_url,
-        leave_link=texts.leave_button,
+        leave_link=texts.leave_link.format(shop=shop),
         button=getattr(texts, f"{step}_button") if button else None,
         done=done,
         shop_name=shop,

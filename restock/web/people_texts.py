@@ -12,6 +12,7 @@ class PageTexts:
     leave_title: str
     leave_text: str
     leave_button: str
+    leave_link: str  # on a page about something else
     left_title: str
     left_text: str
     confirm_title: str
@@ -40,6 +41,7 @@ TEXTS = {
         leave_title="Stop all alerts from {shop}?",
         leave_text="We will no longer write to",
         leave_button="Stop all alerts",
+        leave_link="Stop all alerts from {shop}",
         left_title="Done. You will hear no more from us",
         left_text="{shop} no longer sends restock alerts to",
         confirm_title="Tell you when it is back?",
@@ -66,6 +68,7 @@ TEXTS = {
         leave_title="Alle Benachrichtigungen von {shop} beenden?",
         leave_text="Wir schreiben dann nicht mehr an",
         leave_button="Alle beenden",
+        leave_link="Alle Benachrichtigungen von {shop} beenden",
         left_title="Erledigt. Sie hören nichts mehr von uns",
         left_text="{shop} schickt keine Benachrichtigungen mehr an",
         confirm_title="Sollen wir Bescheid geben?",
@@ -92,6 +95,7 @@ TEXTS = {
         leave_title="Arrêter toutes les alertes de {shop} ?",
         leave_text="Nous n’écrirons plus à",
         leave_button="Tout arrêter",
+        leave_link="Arrêter toutes les alertes de {shop}",
         left_title="C’est fait. Vous ne recevrez plus rien de nous",
         left_text="{shop} n’envoie plus d’alertes à",
         confirm_title="Faut-il vous prévenir du retour en stock ?",
@@ -118,6 +122,7 @@ TEXTS = {
         leave_title="¿Detener todos los avisos de {shop}?",
         leave_text="Ya no escribiremos a",
         leave_button="Detener todos",
+        leave_link="Detener todos los avisos de {shop}",
         left_title="Hecho. No volveremos a escribirte",
         left_text="{shop} ya no envía avisos a",
         confirm_title="¿Te avisamos cuando vuelva?",
