@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy.exc
 
 from restock.channels.email.message import parse_sender
+from restock.channels.email.sending_domain import Standing, Texts, judge_domain, look_up
 from restock.channels.registry import dkim_key
-from restock.commands.mail_domain import Standing, Texts, judge_domain, look_up
 from restock.commands.outages import say_outages
 from restock.commands.surroundings import surroundings
 from restock.config import Settings, has_password

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from restock.channels.email.dkim import DkimKey, read_dkim_key, sign
 from restock.channels.email.message import Sender, compose
+from restock.channels.email.sending_domain import Standing, judge_domain
 from restock.channels.values import Recipient
-from restock.commands.mail_domain import Standing, judge_domain
 from tests.channels.benches import envelope_for, notice_for
 
 TESTS = Path(__file__).parents[1]
