@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from restock.local.lifeline import StartError
-from tests.benchmarks import faults, intents, planning, webhooks
+from tests.benchmarks import faults, intents, latency, planning, webhooks
 from tests.benchmarks.load import MissingToolError, wrk_program
 from tests.benchmarks.policies import command as policies
 from tests.benchmarks.report import Report, machine_facts
@@ -20,6 +20,7 @@ Benchmark = Callable[[Stage, Effort, Callable[[str], None]], Report]
 BENCHMARKS: Mapping[str, Benchmark] = {"intents": intents.run, "webhooks": webhooks.run}
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {  # what needs no load generator, and reads its own words
     "faults": faults.main,
+    "latency": latency.main,
     "planning": planning.main,
     "policies": policies.main,
 }
