@@ -199,6 +199,19 @@ query RestockCustomer($identifier: CustomerIdentifierInput!) {
     points=4,
 )
 
+TAGGED = Document(
+    "RestockTagged",
+    """\
+query RestockTagged($search: String!, $after: String) {
+  customers(first: 250, query: $search, after: $after) {
+    nodes { id tags }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+""",
+    points=253,
+)
+
 ADD_CUSTOMER = Document(
     "RestockAddCustomer",
     """\
@@ -251,6 +264,7 @@ DOCUMENTS = (
     SUBSCRIBE,
     UNSUBSCRIBE,
     CUSTOMER,
+    TAGGED,
     ADD_CUSTOMER,
     CONSENT_TO_EMAIL,
     CONSENT_TO_SMS,

@@ -6,7 +6,7 @@ Shopify does not know is absent from the answer.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from typing import Protocol
 
 from restock.shopify.values import (
@@ -25,6 +25,7 @@ MOST_STOCK_IDS = 250  # Shopify's limit for an array; 3 points an id
 MOST_GOODS_IDS = 80
 MOST_LEVEL_IDS = 25
 MOST_MARKET_IDS = 80
+MOST_TAGGED = 100_000
 
 
 class AdminApi(Protocol):
@@ -75,6 +76,13 @@ class AdminApi(Protocol):
 
     def customer(self, access: Access, *, email: str | None = None, phone: str | None = None) -> ShopCustomer | None:
         """Find a customer by exactly one address; None when the shop has none."""
+        ...
+
+    def tagged_customers(self, access: Access, tag: str) -> Set[int]:
+        """Ask for the customers that have a tag, whatever its capitals, in pages. Needs read_customers.
+
+        Shopify's search learns of a new tag some seconds late. Raises AdminSurpriseError beyond MOST_TAGGED.
+        """
         ...
 
     def add_customer(self, access: Access, *, email: str | None = None, phone: str | None = None) -> ShopCustomer:

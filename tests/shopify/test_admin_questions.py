@@ -79,6 +79,38 @@ def test_a_list_of_locations_without_end_is_a_surprise(server: ShopServer, api: 
     assert len(server.asked) < 30
 
 
+@pytest.mark.parametrize(
+    ("tag", "search"),
+    [
+        ("VIP", "tag:'VIP'"),
+        ("gold club", "tag:'gold club'"),
+        ("Ada's", r"tag:'Ada\'s'"),
+        ("x' OR email:*", r"tag:'x\' OR email:*'"),
+        ("back\\", r"tag:'back\\'"),
+    ],
+)
+def test_a_tag_is_searched_for_as_it_is_and_never_becomes_another_search(
+    server: ShopServer, api: AdminApi, tag: str, search: str
+) -> None:
+    server.says({"data": {"customers": {"nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}}})
+    assert api.tagged_customers(ACCESS, tag) == set()
+    assert server.asked[0].body["variables"]["search"] == search
+
+
+def test_customers_with_a_tag_are_read_to_the_last_page_and_a_likeness_does_not_count(
+    server: ShopServer, api: AdminApi
+) -> None:
+    def answer(handler: Handler, asked: Asked) -> None:
+        page = int(asked.body["variables"]["after"] or 0)
+        tags = (["vip", "new"], ["VIP customer"], ["Vip"])[page]
+        node = {"id": f"{GIDS}Customer/{page + 1}", "tags": tags}
+        info = {"hasNextPage": page < 2, "endCursor": str(page + 1)}
+        send(handler, json.dumps({"data": {"customers": {"nodes": [node], "pageInfo": info}}}).encode())
+
+    server.answer = answer
+    assert api.tagged_customers(ACCESS, "VIP") == {1, 3}
+
+
 def test_a_topic_is_subscribed_by_its_word_in_the_schema(server: ShopServer, api: AdminApi) -> None:
     made = {"id": f"{GIDS}WebhookSubscription/5", "topic": "ORDERS_CREATE", "uri": "https://app.example.com/hook"}
     server.says({"data": {"webhookSubscriptionCreate": {"webhookSubscription": made, "userErrors": []}}})

@@ -93,6 +93,7 @@ class Customer:
     phone: str | None = None
     email_consent: Consent = field(default_factory=Consent)
     sms_consent: Consent = field(default_factory=Consent)
+    tags: list[str] = field(default_factory=list)
 
 
 @dataclass

@@ -5,7 +5,7 @@ It must never hold a transaction's time (one call may take ten seconds), keep a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from typing import TypeVar
 
 from restock.shopify import documents, port
@@ -98,6 +98,18 @@ class HttpAdminApi:
         identifier = _one_of(emailAddress=email, phoneNumber=phone)
         found = self._ask(access, documents.CUSTOMER, identifier=identifier).walk("customerByIdentifier")
         return things.read_customer(found) if found else None
+
+    def tagged_customers(self, access: Access, tag: str) -> Set[int]:
+        """Ask for the customers that have a tag, whatever its capitals, in pages. Needs read_customers."""
+        found: set[int] = set()
+        cursor: str | None = None
+        for _ in range(port.MOST_TAGGED // _LONGEST_PAGE):
+            data = self._ask(access, documents.TAGGED, search=things.search_tag(tag), after=cursor)
+            page, cursor = things.read_tagged(data, tag)
+            found |= page
+            if cursor is None:
+                return found
+        raise AdminSurpriseError(f"more than {port.MOST_TAGGED:,} customers have the tag")
 
     def add_customer(self, access: Access, *, email: str | None = None, phone: str | None = None) -> ShopCustomer:
         """Make sure that a customer with this address exists, changing nothing else of it."""

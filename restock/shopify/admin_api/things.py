@@ -167,6 +167,23 @@ def read_customer(node: Part) -> ShopCustomer:
     )
 
 
+def search_tag(tag: str) -> str:
+    """Write the search for a tag, quoted: whatever it holds, it cannot become another search."""
+    escaped = tag.replace("\\", "\\\\").replace("'", "\\'")
+    return f"tag:'{escaped}'"
+
+
+def read_tagged(data: Part, tag: str) -> tuple[set[int], str | None]:
+    """Read one page of TAGGED, of whom only those that have the very tag, and the cursor of the next."""
+    page, wanted = data.at("customers"), tag.strip().casefold()
+    found = {
+        one.number("Customer")
+        for one in page.items("nodes")
+        if any(isinstance(own.value, str) and own.value.strip().casefold() == wanted for own in one.items("tags"))
+    }
+    return found, page.at("pageInfo").text("endCursor") if _has_more(page) else None
+
+
 def _marketing_state(part: Part | None) -> MarketingState | None:
     if part is None:
         return None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from restock.playground.shopify.state import Customer
 from restock.playground.store import LOCATIONS, PRODUCTS, SHOP_DOMAIN, SHOP_NAME
 from restock.shopify.admin_api import HttpAdminApi
 from restock.shopify.admin_api.transport import Transport
@@ -69,6 +70,14 @@ def test_a_customer_is_added_once_and_their_yes_is_written_down(api: AdminApi, a
     found = api.customer(access, email="ada.new@example.com")
     assert found is not None
     assert found.email_marketing is MarketingState.subscribed
+
+
+def test_customers_are_found_by_their_tag(shopify: Shopify, api: AdminApi, access: Access) -> None:
+    with shopify.server.world.changing(SHOP_DOMAIN) as shop:
+        for number in range(300):
+            shop.customers[number + 1] = Customer(number + 1, tags=["Ada's friends", "odd"] if number % 2 else ["even"])
+    assert api.tagged_customers(access, "ADA'S FRIENDS") == set(range(2, 301, 2))
+    assert api.tagged_customers(access, "friends") == set()
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "RestockSubscribe": {"topic": "ORDERS_CREATE", "subscription": {"uri": "/webhooks/shopify"}},
     "RestockUnsubscribe": {"id": gid("WebhookSubscription", 1)},
     "RestockCustomer": {"identifier": {"emailAddress": "ada@example.com"}},
+    "RestockTagged": {"search": "tag:'VIP'"},
     "RestockAddCustomer": {"identifier": {"email": "ada@example.com"}, "input": {"email": "ada@example.com"}},
     "RestockConsentToEmail": {
         "input": {"customerId": gid("Customer", 1), "emailMarketingConsent": {"marketingState": "SUBSCRIBED"}}
