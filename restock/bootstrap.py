@@ -113,17 +113,12 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
     upkeep = Upkeep(tokens, TopicService(tokens, admin, f"{settings.public_url}/webhooks/shopify"))
     subscriptions = SubscriptionService(database, settings.settle_seconds)
     channels = open_channels(settings)
-    installation = Installation(_names_of(channels, settings), settings.reconcile_minutes * 60)
+    reconcile_seconds, newest = settings.reconcile_minutes * 60, settings.reading_max_age_seconds
+    installation = Installation(_names_of(channels, settings), reconcile_seconds, newest)
     marketing = MarketingWriteBack(database, tokens, admin)
     purchases = PurchaseService(database, DeliveryNotices(), settings.settle_seconds, settings.delivery_lease_seconds)
     stock = CatalogService(database, tokens, admin)
-    restocks = RestockService(
-        database,
-        DeliveryNotices(),
-        settings.reconcile_minutes * 60,
-        stock=stock,
-        lease_seconds=settings.delivery_lease_seconds,
-    )
+    restocks = _open_restocks(settings, database, stock)
     simulating = Simulating(database)
     privacy = _open_privacy(settings, database, vault, restocks, shops)
     shoppers_news = (*order_effects(purchases), *consent_effects(marketing))
@@ -162,6 +157,16 @@ def _names_of(channels: Mapping[ChannelName, Channel], settings: Settings) -> Ma
     """Name the providers of the channels that are on."""
     names = provider_names(settings)
     return {name: names.get(name, "") for name in channels}
+
+
+def _open_restocks(settings: Settings, database: Database, stock: CatalogService) -> RestockService:
+    return RestockService(
+        database,
+        DeliveryNotices(),
+        settings.reconcile_minutes * 60,
+        stock=stock,
+        lease_seconds=settings.delivery_lease_seconds,
+    )
 
 
 def check_providers(settings: Settings) -> None:

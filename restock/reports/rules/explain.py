@@ -11,6 +11,9 @@ from datetime import datetime
 from typing import assert_never
 
 from restock.catalog.values import StockReading
+from restock.channels.values import NoticeKind
+from restock.deliveries.rules import ASLEEP, STALE, Hold, Send, Skip, may_send
+from restock.deliveries.values import LaneFacts, PersonFacts
 from restock.reports.values.reason import LookBy, NextLook, ReadingSeen, Reason, ReasonCode, TurnSeen
 from restock.reports.values.standing import PlaceFacts, Standing, StockNow
 from restock.restocks.rules import can_be_bought, capacity, plan_wave, units_wanted
@@ -36,9 +39,9 @@ _PASSED: Mapping[PassReason, ReasonCode] = {
     PassReason.asleep: ReasonCode.asleep,
     PassReason.lent_on: ReasonCode.lent_on,
 }
-_HELD: Mapping[str, ReasonCode] = {"stale": ReasonCode.message_stale, "asleep": ReasonCode.message_asleep}
+_HELD: Mapping[str, ReasonCode] = {STALE: ReasonCode.message_stale, ASLEEP: ReasonCode.message_asleep}
 _FLYING = {"sending": ReasonCode.message_sending, "unknown": ReasonCode.message_unanswered}
-_NOT_IN_TIME = frozenset({"sold_out", "event_closed", "stale"})
+_NOT_IN_TIME = frozenset({"sold_out", "event_closed", "turn_over"})
 _OF_THE_MESSAGE: Mapping[ReasonCode, LookBy] = {
     ReasonCode.message_queued: LookBy.send,
     ReasonCode.message_asleep: LookBy.send_hours,
@@ -47,6 +50,7 @@ _OF_THE_MESSAGE: Mapping[ReasonCode, LookBy] = {
     ReasonCode.message_unanswered: LookBy.answer,
     ReasonCode.message_sending: LookBy.answer,
     ReasonCode.leaving: LookBy.answer,
+    ReasonCode.turn_going_back: LookBy.send,
 }
 _NO_MORE_THIS_TIME = frozenset(
     {ReasonCode.tried, ReasonCode.declined, ReasonCode.not_in_market, ReasonCode.wants_more, ReasonCode.below_factor}
@@ -112,15 +116,37 @@ def _not_let_in(person: PlaceFacts) -> ReasonCode:
 
 
 def _message(person: PlaceFacts, stock: StockNow, now: datetime) -> ReasonCode:
-    """Say what the message of an open turn waits for."""
-    if (held := _HELD.get(person.delivery_reason or "")) is not None:
-        return held
-    if person.channel in stock.providers_down:
-        return ReasonCode.provider_down
-    if person.delivery_reason:
-        return ReasonCode.message_retrying
+    """Say what the message of an open turn waits for: its own time, or what is decided when it may leave."""
     is_later = person.delivery_next_at is not None and person.delivery_next_at > now
-    return ReasonCode.message_asleep if is_later else ReasonCode.message_queued
+    if is_later and person.delivery_reason and person.delivery_reason != ASLEEP:
+        return ReasonCode.provider_down if person.channel in stock.providers_down else ReasonCode.message_retrying
+    decision = may_send(_lane(person, stock), _recipient(person, stock), now)
+    match decision:
+        case Hold():
+            return _HELD.get(decision.reason, ReasonCode.message_queued)
+        case Skip():
+            return ReasonCode.turn_going_back
+        case Send():
+            if person.channel in stock.providers_down:
+                return ReasonCode.provider_down
+            return ReasonCode.message_asleep if is_later else ReasonCode.message_queued
+        case _:
+            assert_never(decision)
+
+
+def _lane(person: PlaceFacts, stock: StockNow) -> LaneFacts:
+    return LaneFacts(
+        shop_installed=stock.shop_is_installed,
+        channel_on=person.channel in stock.channels_on,
+        event_open=stock.event_is_open,
+        reading=stock.reading,
+        reading_max_age_seconds=stock.reading_max_age_seconds,
+    )
+
+
+def _recipient(person: PlaceFacts, stock: StockNow) -> PersonFacts:
+    units = units_wanted(person.quantity, stock.policy)
+    return PersonFacts(NoticeKind.offer, holds_offer=True, units=units, wakes_at=person.wakes_at)
 
 
 def _in_restock(person: PlaceFacts, stock: StockNow, reading: StockReading, now: datetime) -> ReasonCode:
@@ -196,7 +222,7 @@ def _over(person: PlaceFacts, now: datetime) -> Reason:
 def _told(person: PlaceFacts, now: datetime) -> ReasonCode:
     if person.delivery_state == "bounced":
         return ReasonCode.message_bounced
-    if person.offer_state == OfferState.missed:
+    if person.offer_state in (OfferState.missed, OfferState.declined):
         return ReasonCode.place_passed_on
     is_running = person.turn_ends_at is not None and person.turn_ends_at > now
     return ReasonCode.turn_running if person.offer_state == OfferState.open and is_running else ReasonCode.told

@@ -9,7 +9,7 @@ from restock.reports.values.reason import LookBy, Reason, ReasonCode, TurnSeen
 _AWAY = {
     "sold_out": "Not told: sold out again before the message went out.",
     "event_closed": "Not told: the restock was over before the message went out.",
-    "stale": "Not told: nobody could say in time whether it was still in stock.",
+    "turn_over": "Not told: the turn was over before the message went out.",
 }
 _NO_WORD = {
     "bounced": "The address does not exist: nothing is sent there.",
@@ -37,9 +37,10 @@ _FIXED: Mapping[ReasonCode, str] = {
     ReasonCode.provider_down: "It is their turn: the provider takes no messages now, and is tried again.",
     ReasonCode.message_sending: "It is their turn: the message is being handed over.",
     ReasonCode.message_unanswered: "The message was handed over, but nobody answered.",
+    ReasonCode.turn_going_back: "It was their turn, but nothing is left of it: goes back to the place.",
     ReasonCode.leaving: "Stops waiting; a message was already on its way.",
     ReasonCode.message_bounced: "The message came back: their turn went to the next in line.",
-    ReasonCode.place_passed_on: "Sold out during their turn; asked anew meanwhile, and that wait has the old place.",
+    ReasonCode.place_passed_on: "Their turn came to nothing; asked anew meanwhile, and that wait has the old place.",
     ReasonCode.bought: "Bought it.",
     ReasonCode.left: "Left the list.",
     ReasonCode.stopped: "Answered STOP.",

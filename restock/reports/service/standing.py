@@ -23,10 +23,12 @@ from restock.subscriptions.rules.zones import candidate_zones, wakes_at
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What reasons depend on besides rows: this instance's providers by channel, and how often it reads all stock."""
+    """What reasons depend on besides rows: this instance's providers by channel, how often it reads all stock, and how
+    old a reading may be when a message leaves."""
 
     providers: Mapping[ChannelName, str] = field(default_factory=lambda: dict.fromkeys(ChannelName, ""))
     reconcile_seconds: float = 900.0
+    reading_max_age_seconds: float = 120.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Queue:
             free_units=free_units(row.reading, policy, row.open_units) if row.reading else 0,
             policy=policy,
             lagging=row.is_lagging,
+            reading_max_age_seconds=self.installation.reading_max_age_seconds,
             shop_is_installed=shop.is_installed,
             channels_on=frozenset(channel.value for channel in providers if channel in shop.settings.channels),
             providers_down=standing.providers_down(self.session, shop.id, known),

@@ -51,6 +51,7 @@ class ReasonCode(StrEnum):
     provider_down = "provider_down"
     message_sending = "message_sending"
     message_unanswered = "message_unanswered"  # handed over, never answered
+    turn_going_back = "turn_going_back"  # it will not be sent: sold out, or the restock is over
     leaving = "leaving"  # stops waiting as soon as the message has come back
 
     # waits no more

@@ -27,6 +27,7 @@ class StockNow:
     free_units: int | None
     policy: NotificationPolicy = field(default_factory=NotificationPolicy)
     lagging: bool = False
+    reading_max_age_seconds: float = 120.0
     shop_is_installed: bool = True
     channels_on: frozenset[str] = frozenset({"email", "sms", "push"})
     providers_down: Mapping[str, datetime | None] = field(default_factory=dict)
