@@ -127,6 +127,7 @@ def _decline(session: Session, offer: OfferRef) -> bool:
 
 def _put_back(session: Session, shop_id: int, variant_id: int, missed: Sequence[HeldTurn]) -> None:
     """Put people back in line, or end their waiting after as many turns as the shop gives; note both."""
+    repository.lock_open_event(session, shop_id, variant_id)  # before its people, as whoever plans it does
     shop = load_shop(session, shop_id)
     people = [turn.subscription_id for turn in missed]
     most = shop.settings.policy.max_offers if shop else 1
