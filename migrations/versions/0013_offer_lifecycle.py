@@ -16,7 +16,7 @@ _OPEN = sa.text("state = 'open'")
 
 def upgrade() -> None:
     op.add_column("restock_events", sa.Column("walk_again", sa.Boolean(), server_default=sa.false(), nullable=False))
-    for column in ("look_at", "rest_until", "settle_at"):
+    for column in ("look_at", "rest_until", "not_before", "settle_at"):
         op.add_column("restock_events", sa.Column(column, _MOMENT))
     op.create_index(
         "ix_restock_events_settle", "restock_events", ["settle_at"], postgresql_where=sa.text("settle_at IS NOT NULL")
@@ -42,5 +42,5 @@ def downgrade() -> None:
     op.drop_column("waves", "queue_order")
     op.drop_column("waves", "capacity")
     op.drop_index("ix_restock_events_settle", table_name="restock_events")
-    for column in ("settle_at", "rest_until", "look_at", "walk_again"):
+    for column in ("settle_at", "not_before", "rest_until", "look_at", "walk_again"):
         op.drop_column("restock_events", column)

@@ -37,6 +37,7 @@ class RestockEventRow(Base):
     `cursor_…` mark how far the current wave has walked the queue; None between waves. `walk_again`: something changed
     behind it, so that the next walk follows at once. `look_at` is when the first sleeper it has passed over wakes.
     `rest_until`: a long walk found nobody at its end, so that until then one ends where a page has nobody who fits.
+    `not_before`: no walk begins until then, because what so many open offers keep was counted just now.
     `plan_at` is when the queue is to be looked at again, None when nothing is due until something changes. `planned_at`
     is when a page of it was last planned: the shop where that is longest ago is next.
     `settle_at`: closed as sold out, with turns that may still have to be called missed.
@@ -69,6 +70,7 @@ class RestockEventRow(Base):
     walk_again: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     look_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     rest_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)
     settle_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     plan_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     planned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

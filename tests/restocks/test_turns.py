@@ -485,6 +485,22 @@ def test_a_shop_that_turns_its_queue_round_has_the_walk_begin_anew(store: Store)
     assert store.offered() == [*people[:2], *reversed(people[5:])]
 
 
+def test_no_walk_begins_while_an_event_is_put_off_and_none_is_forgotten(store: Store) -> None:
+    """What a crowd of open offers keeps was counted just now; turns end meanwhile."""
+    people = store.join(3)
+    store.set(policy="strict")
+    store.restock(2)
+    store.send()
+    store.sql("UPDATE restock_events SET not_before = now() + interval '4 seconds'")
+    store.pass_time("offers", "ends_at", 3 * 3600)
+    store.restocks.end_turns()
+    assert store.restocks.plan_due() == 0
+    assert store.one("SELECT plan_at = not_before FROM restock_events") is True
+    store.pass_time("restock_events", "plan_at", 5)
+    store.plan()
+    assert store.offered() == people[2:]
+
+
 def test_a_long_walk_in_vain_rests_and_meanwhile_only_the_head_is_looked_at(store: Store) -> None:
     people = store.join(30, quantity=2)
     store.set(policy="strict")

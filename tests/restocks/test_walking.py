@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from restock.restocks.rules.walking import (
+    CROWD,
     LONGEST_REST,
     GoOn,
     WalkEnds,
@@ -14,6 +15,7 @@ from restock.restocks.rules.walking import (
     after_page,
     earliest,
     fewer,
+    pause_after_counting,
     rest_after,
 )
 from restock.restocks.values import Turn, WavePlan
@@ -49,6 +51,11 @@ def test_while_it_rests_a_walk_goes_as_far_as_people_fit() -> None:
     assert after_page(plan(), resting, page_is_full=True) == WalkEnds(SOON)
     assert after_page(plan(offers=1), resting, page_is_full=True) == GoOn(None)
     assert after_page(plan(), WalkFacts(NOON, rest_until=NOON), page_is_full=True) == GoOn(None)
+
+
+def test_a_crowd_of_open_offers_is_not_counted_all_the_time() -> None:
+    assert pause_after_counting(CROWD - 1) is None
+    assert pause_after_counting(1_000_000) == timedelta(seconds=4)
 
 
 @pytest.mark.parametrize(("before", "page", "first"), [(LATER, SOON, SOON), (None, LATER, LATER), (SOON, None, SOON)])

@@ -202,7 +202,8 @@ REGISTRY: Mapping[str, TableRule] = {
         Paging.bigint,
         _words(
             "id shop_id variant_id units_at_open wave_count cursor_priority cursor_queued_at cursor_id walk_again"
-            " look_at rest_until settle_at plan_at planned_at stock_changed_at opened_at closed_at close_reason"
+            " look_at rest_until not_before settle_at plan_at planned_at stock_changed_at opened_at closed_at"
+            " close_reason"
         ),
     ),
     "delivery_lanes": TableRule(Paging.bigint, _words("id shop_id channel event_id next_at served_at")),
@@ -247,6 +248,7 @@ REGISTRY: Mapping[str, TableRule] = {
     "market_views": TableRule(
         Paging.shop_first, _words("shop_id variant_id country published price_cents currency read_at")
     ),
+    "priority_lists": TableRule(Paging.shop_first, _words("shop_id tag next_at known_at customer_count reason")),
     "reconcile_state": TableRule(
         Paging.shop_first,
         _words(

@@ -72,17 +72,20 @@ _OPEN = text("""
     INSERT INTO restock_events AS old (shop_id, variant_id, units_at_open, plan_at, stock_changed_at)
     VALUES (:shop_id, :variant_id, :units, now(), :changed_at)
     ON CONFLICT (shop_id, variant_id) WHERE closed_at IS NULL
-    DO UPDATE SET plan_at = now(), walk_again = old.cursor_id IS NOT NULL
+    DO UPDATE SET walk_again = old.cursor_id IS NOT NULL,
+        plan_at = CASE WHEN old.cursor_id IS NULL THEN greatest(now(), old.not_before) ELSE old.plan_at END
 """)
 
 _REPLAN = text("""
-    UPDATE restock_events SET plan_at = least(plan_at, now()), walk_again = cursor_id IS NOT NULL
+    UPDATE restock_events SET walk_again = cursor_id IS NOT NULL,
+        plan_at = CASE WHEN cursor_id IS NULL THEN greatest(now(), not_before) ELSE plan_at END
     WHERE id IN (SELECT id FROM restock_events WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE)
       AND closed_at IS NULL
 """)
 
 _REPLAN_VARIANT = text("""
-    UPDATE restock_events SET plan_at = least(plan_at, now()), walk_again = cursor_id IS NOT NULL
+    UPDATE restock_events SET walk_again = cursor_id IS NOT NULL,
+        plan_at = CASE WHEN cursor_id IS NULL THEN greatest(now(), not_before) ELSE plan_at END
     WHERE shop_id = :shop_id AND variant_id = :variant_id AND closed_at IS NULL
 """)
 
@@ -120,11 +123,14 @@ _GO_ON = text("""
 
 _END_WALK = text("""
     UPDATE restock_events SET cursor_priority = NULL, cursor_queued_at = NULL, cursor_id = NULL, look_at = NULL,
-        plan_at = CASE WHEN walk_again OR :again THEN now() ELSE CAST(:next_at AS timestamptz) END,
+        plan_at = CASE WHEN walk_again OR :again THEN greatest(now(), not_before)
+            ELSE CAST(:next_at AS timestamptz) END,
         walk_again = false,
         rest_until = coalesce(now() + make_interval(secs => CAST(:rest_seconds AS float8)), rest_until)
     WHERE id = :id
 """)
+
+_PUT_OFF = text("UPDATE restock_events SET not_before = now() + make_interval(secs => :seconds) WHERE id = :id")
 
 _DUE = text("""
     SELECT EXISTS (SELECT 1 FROM stock_checks WHERE due_at <= now()) AS checks,
@@ -218,6 +224,11 @@ def end_walk(
     seconds = None if rest is None else rest.total_seconds()
     values = {"id": event_id, "next_at": next_at, "again": again, "rest_seconds": seconds}
     session.execute(_END_WALK, values)
+
+
+def put_off(session: Session, event_id: int, pause: timedelta) -> None:
+    """Have no other walk along an event's queue begin for so long."""
+    session.execute(_PUT_OFF, {"id": event_id, "seconds": pause.total_seconds()})
 
 
 def due(session: Session) -> StockDue:

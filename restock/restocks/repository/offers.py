@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from restock.restocks.values import OpenEvent, Turn, TurnsTaken
 
 _OPEN_UNITS = text("""
-    SELECT coalesce(sum(units), 0)::bigint FROM offers WHERE event_id = :event_id AND state = 'open'
+    SELECT coalesce(sum(units), 0)::bigint, count(*) FROM offers WHERE event_id = :event_id AND state = 'open'
 """)
 
 _ANY_TURN = text("SELECT EXISTS (SELECT 1 FROM offers WHERE event_id = :event_id AND state = 'open')")
@@ -67,9 +67,10 @@ _CAME_BACK = text("""
 """)
 
 
-def open_units(session: Session, event_id: int) -> int:
-    """Count the units that an event's open offers keep; once a walk, for it reads every open offer."""
-    return int(session.execute(_OPEN_UNITS, {"event_id": event_id}).scalar_one())
+def open_units(session: Session, event_id: int) -> tuple[int, int]:
+    """Count the units that an event's open offers keep, and the offers; once a walk, for it reads every one of them."""
+    units, offers = session.execute(_OPEN_UNITS, {"event_id": event_id}).one()
+    return units, offers
 
 
 def has_open_turn(session: Session, event_id: int) -> bool:

@@ -158,11 +158,18 @@ def _step(session: Session, event: OpenEvent, reading: StockReading, shop: Shop)
     in_order = wave is not None and wave.order == policy.order.value
     if wave is not None and in_order and wave.capacity == capacity:
         return _Step(event.cursor, wave.free_left, wave, wave)
-    open_units = 0 if capacity is None else repository.open_units(session, event.id)
-    free = rules.free_units(reading, policy, open_units)
+    free = None if capacity is None else rules.free_units(reading, policy, _count(session, event))
     if wave is None or not in_order:
         return _Step(None, free)
     return _Step(event.cursor, walking.fewer(wave.free_left, free), None, wave, again=True)
+
+
+def _count(session: Session, event: OpenEvent) -> int:
+    """Count what open offers keep; a crowd of them is not counted again for a while."""
+    units, offers = repository.open_units(session, event.id)
+    if (pause := walking.pause_after_counting(offers)) is not None:
+        repository.put_off(session, event.id, pause)
+    return units
 
 
 def _notice(event: OpenEvent, offer_id: int, turn: Turn) -> OfferNotice:
