@@ -83,12 +83,13 @@ _HOLD_CONTACTS = text("""
     SELECT id FROM contacts WHERE id = ANY(:ids) ORDER BY id FOR UPDATE
 """)
 
+# An array is made once; a subquery of IN may be run again for every row, and then its limit is none.
 _EXPIRE = text("""
     UPDATE deliveries SET state = 'unknown', doubts = doubts + 1, lease_until = NULL, reason = :reason, next_at = now()
-    WHERE id IN (
+    WHERE id = ANY(ARRAY(
         SELECT id FROM deliveries WHERE state = 'sending' AND lease_until < now()
         ORDER BY lease_until LIMIT :limit FOR UPDATE SKIP LOCKED
-    ) AND state = 'sending'
+    )) AND state = 'sending'
     RETURNING id
 """)
 
