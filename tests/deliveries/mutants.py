@@ -201,14 +201,17 @@ MUTANTS = (
 
 
 def main(names: Sequence[str]) -> int:
-    """Try the mutants of these names, or all; print what became of each."""
+    """Try the mutants of these names, or all that can be noticed; print what became of each."""
     missed = 0
     for mutant in MUTANTS:
         if names and mutant.name not in names:
             continue
+        if mutant.harmless and not names:
+            print(f"{mutant.name:70} harmless: {mutant.harmless}")
+            continue
         began = time.monotonic()
         caught = _is_caught(mutant)
-        said = "caught" if caught else (f"not caught: {mutant.harmless}" if mutant.harmless else "NOT CAUGHT")
+        said = "caught" if caught else "NOT CAUGHT"
         print(f"{mutant.name:70} {said} ({time.monotonic() - began:.0f} s)", flush=True)
         missed += not caught and mutant.harmless is None
     return int(missed > 0)
