@@ -15,7 +15,7 @@ from restock.restocks.values import WavePlan
 # that is free again would fit after all, waits longer than that to be looked at.
 RESTS_TIMES = 10
 LONGEST_REST = timedelta(minutes=2)
-# What open offers keep is counted when a walk begins, in about 0.2 s for a million. With turns ending all the time walks
+# What open offers keep is counted when a walk begins, in about 0.2 s for a million. As turns end all the time, walks
 # could begin every moment; where a crowd is to be counted, they begin as often as costs a twentieth of the time.
 CROWD = 50_000
 PAUSE_PER_OFFER = timedelta(microseconds=4)
