@@ -48,6 +48,7 @@ from restock.shops.service.upkeep import Upkeep
 from restock.subscriptions.service import SubscriptionService
 from restock.subscriptions.service.answers import AnswerService
 from restock.subscriptions.service.marketing import MarketingWriteBack
+from restock.subscriptions.service.priorities import Priorities
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Services:
     subscriptions: SubscriptionService
     answers: AnswerService
     marketing: MarketingWriteBack
+    priorities: Priorities
     restocks: RestockService
     simulating: Simulating
     previewing: Previewing
@@ -87,6 +89,7 @@ class Services:
         """
         self.upkeep.wait(seconds)
         self.marketing.wait(seconds)
+        self.priorities.wait(seconds)
         self.restocks.threads.close(seconds)
         self.waker.close()
         for channel in self.deliveries.channels.values():
@@ -117,8 +120,7 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
     installation = Installation(_names_of(channels, settings), reconcile_seconds, newest)
     marketing = MarketingWriteBack(database, tokens, admin)
     purchases = PurchaseService(database, DeliveryNotices(), settings.settle_seconds, settings.delivery_lease_seconds)
-    stock = CatalogService(database, tokens, admin)
-    restocks = _open_restocks(settings, database, stock)
+    restocks = _open_restocks(settings, database, CatalogService(database, tokens, admin))
     simulating = Simulating(database)
     privacy = _open_privacy(settings, database, vault, restocks, shops)
     shoppers_news = (*order_effects(purchases), *consent_effects(marketing))
@@ -133,6 +135,7 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
         subscriptions=subscriptions,
         answers=AnswerService(database, settings.settle_seconds),
         marketing=marketing,
+        priorities=Priorities(database, tokens, admin),
         restocks=restocks,
         simulating=simulating,
         previewing=Previewing(database, simulating),
@@ -156,7 +159,7 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
 def _names_of(channels: Mapping[ChannelName, Channel], settings: Settings) -> Mapping[ChannelName, str]:
     """Name the providers of the channels that are on."""
     names = provider_names(settings)
-    return {name: names.get(name, "") for name in channels}
+    return {name: names.get(name, name.value) for name in channels}
 
 
 def _open_restocks(settings: Settings, database: Database, stock: CatalogService) -> RestockService:

@@ -11,7 +11,7 @@ from restock.commands.outages import say_outages
 from restock.commands.shops import access_word, migrated_services
 from restock.errors import ValidationError
 from restock.restocks.values import HeldBack, ReconcileState
-from restock.shops.values import Shop, ShopAccess
+from restock.shops.values import PriorityList, Shop, ShopAccess
 
 if TYPE_CHECKING:
     from restock.bootstrap import Services
@@ -60,6 +60,23 @@ def say_reading(shop: Shop, state: ReconcileState | None, wanted_seconds: float)
     return f"{reached}; {variants} in the last round, which ended {state.last_finished_at:%Y-%m-%d %H:%M} UTC"
 
 
+def say_priority(tag: str | None, known: PriorityList | None) -> str:
+    """Say who stands before all others, and since when that is known."""
+    if tag is None:
+        return "nobody stands before others: policy.priority_tag is not set"
+    if known is None or known.tag != tag or (known.known_at is None and known.reason is None):
+        return f"customers tagged {tag} are being asked for"
+    if known.reason == "no_access":
+        return (
+            f"nobody, though policy.priority_tag is {tag}: the shop does not let its customers be read (read_customers)"
+        )
+    if known.known_at is None:
+        return f"nobody yet: Shopify could not be asked for customers tagged {tag}, and is asked again"
+    count = counted(known.customer_count or 0, "customer")
+    late = "" if known.reason is None else "; Shopify could not be asked since"
+    return f"{count} tagged {tag}, as of {known.known_at:%Y-%m-%d %H:%M} UTC; asked every 15 minutes{late}"
+
+
 def say_held(held: HeldBack) -> str:
     """Say whom a confirmed change of settings would alert about how much."""
     people = "1 person" if held.people_count == 1 else f"{held.people_count} people"
@@ -78,6 +95,7 @@ def _describe(services: Services, shop: Shop) -> Iterator[tuple[str, str]]:
     yield "access", access_word(shop) or "none"
     yield "scopes", ", ".join(sorted(shop.scopes)) or "none known"
     yield "read again", say_reading(shop, state, services.restocks.reconcile_seconds)
+    yield "priority", say_priority(shop.settings.policy.priority_tag, services.priorities.state(shop.id))
     yield "messages", say_outages(services.deliveries.outages(shop.id))
     way_on = f"; to alert them: restock shop confirm {shop.domain}"
     yield "held back", f"{say_held(held)}{way_on}" if held.variant_count else "nothing"

@@ -67,3 +67,21 @@ class ShopTokenRow(Base):
     reason: Mapped[str | None] = mapped_column(Text)  # why the last try failed, a word
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     stored_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+
+
+class PriorityListRow(Base):
+    """Whose customers stand first: those with a tag in a shop's own list, as it was when it was last read.
+
+    `tag` None: not read yet, or nobody is to stand first any more. `reason`: why the last reading failed, a word.
+    """
+
+    __tablename__ = "priority_lists"
+
+    shop_id: Mapped[int] = mapped_column(
+        ForeignKey("shops.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    tag: Mapped[str | None] = mapped_column(Text)
+    next_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())  # to be read, and a lease
+    known_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    customer_count: Mapped[int | None] = mapped_column(Integer)
+    reason: Mapped[str | None] = mapped_column(Text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
@@ -153,6 +154,16 @@ class Profile:
     locale: str | None = None
     time_zone: str | None = None  # IANA
     primary_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityList:
+    """Customers with a tag, as counted last. `known_at` None: never; `reason`: why the last reading failed."""
+
+    tag: str | None
+    known_at: datetime | None = None
+    customer_count: int | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,7 @@ class SubscriptionRow(Base):
             "id",
             postgresql_where=text("state = 'active' AND open_offer_id IS NULL"),
         ),
+        Index("ix_subscriptions_first", "shop_id", "id", postgresql_where=text("priority > 0")),
         Index("ix_subscriptions_expiry", "expires_at", postgresql_where=text(WAITING)),
         Index("ix_subscriptions_list", "shop_id", "queued_at", "id"),  # the merchant's list, ended ones too
         Index("ix_subscriptions_variant", "shop_id", "variant_id", "queued_at", "id"),

@@ -23,7 +23,7 @@ from tests.opened import opened
 
 BIG = "big.myshopify.com"
 VARIANT = 1
-SMALL_SHOPS = 200
+SMALL_SHOPS = 2000
 SMALL_DOMAIN = "small.example.com"
 WANTED = 2  # units each of the crowd wants
 

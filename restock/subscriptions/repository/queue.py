@@ -38,6 +38,24 @@ _ANYBODY = text("""
     )
 """)
 
+_WAITING_OF = text("""
+    SELECT s.id FROM customers c
+    JOIN intents i ON i.customer_id = c.id AND i.closed_at IS NULL
+    JOIN subscriptions s ON s.id = i.subscription_id AND s.state IN ('pending', 'active')
+    WHERE c.shop_id = :shop_id AND c.verified_customer_id = ANY(:customer_ids) AND s.shop_id = :shop_id
+""")
+
+_FIRST = text("""
+    SELECT id FROM subscriptions WHERE shop_id = :shop_id AND priority > 0 AND state IN ('pending', 'active')
+""")
+
+_SET_PRIORITY = text("""
+    UPDATE subscriptions SET priority = :priority, updated_at = now()
+    WHERE id IN (
+        SELECT id FROM subscriptions WHERE id = ANY(:ids) AND shop_id = :shop_id ORDER BY id FOR NO KEY UPDATE
+    ) AND state IN ('pending', 'active') AND priority <> :priority
+""")
+
 _MARKETS = text("""
     SELECT DISTINCT market_id FROM subscriptions
     WHERE shop_id = :shop_id AND variant_id = ANY(:variant_ids) AND state = 'active' AND open_offer_id IS NULL
@@ -115,6 +133,22 @@ def queue_page(  # noqa: PLR0917 (the place a walk has come to, and how it goes 
         if len(page) == limit:
             break
     return page
+
+
+def waiting_of(session: Session, shop_id: int, verified_customer_ids: Sequence[int]) -> set[int]:
+    """Find the subscriptions in which customers wait whose Shopify id was vouched for and is one of these."""
+    values = {"shop_id": shop_id, "customer_ids": list(verified_customer_ids)}
+    return set(session.execute(_WAITING_OF, values).scalars())
+
+
+def standing_first(session: Session, shop_id: int) -> set[int]:
+    """Find the waiting subscriptions of a shop that stand before the others."""
+    return set(session.execute(_FIRST, {"shop_id": shop_id}).scalars())
+
+
+def set_priority(session: Session, shop_id: int, subscription_ids: Sequence[int], priority: int) -> None:
+    """Give subscriptions that wait a level of PRIORITIES."""
+    session.execute(_SET_PRIORITY, {"shop_id": shop_id, "ids": list(subscription_ids), "priority": priority})
 
 
 def is_waited_for(session: Session, shop_id: int, variant_id: int) -> bool:
