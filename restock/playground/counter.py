@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -195,7 +195,8 @@ class Counter:
         answer = self.reports.waitlist(shop, variant_id, limit=50)
         return {
             "variant_id": str(variant_id),
-            "now": asdict(answer.now),
+            "sellable": answer.now.sellable,
+            "free_units": answer.now.free_units,
             "waiting": [_place(place) for place in answer.waiting],
             "left": [_place(place) for place in answer.left],
         }

@@ -114,7 +114,7 @@ def test_the_form_posts_a_real_intent_and_the_queue_tells_why_each_waits(store: 
         ("a•••@example.com", 1, 2),
         ("b•••@example.com", 2, 1),
     ]
-    assert queue["waiting"][1]["reason"] == "Waits: 1 ahead, wanting 2 units."
+    assert queue["waiting"][1]["reason"] == "Waits: 1 ahead, wanting 2 units. Stock has not been read yet."
 
 
 def test_sample_shoppers_are_taken_by_the_real_api(store: Store) -> None:

@@ -14,6 +14,7 @@ from restock.channels.values import ChannelName
 from restock.reports.rules.journey import tell
 from restock.reports.values.journey import (
     ConsentFact,
+    HistoryFact,
     IntentFact,
     JourneyFacts,
     MessageFact,
@@ -148,3 +149,35 @@ def test_a_story_runs_backwards_in_time_and_does_not_depend_on_the_order_of_the_
     shuffled = replace(facts, messages=chance.sample(messages, len(messages)), turns=chance.sample(turns, len(turns)))
     assert tell(shuffled) == story
     assert sum(moment.kind is MomentKind.offered for moment in story) == len(turns)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("passed_over", "not_enough_free"), ("missed", "sold_out"), ("declined", None)]
+)
+def test_what_left_no_row_of_its_own_is_told_from_the_history(kind: str, reason: str | None) -> None:
+    entry = HistoryFact(at(9), kind, reason, units=2, free_units=1)
+    (latest, _) = tell(replace(ASKED, history=[entry]))
+    assert latest.kind == kind
+    assert latest.said == {"units": 2, "free": 1} | ({"reason": reason} if reason else {})
+
+
+def test_nothing_is_told_twice_where_the_rows_and_the_history_both_know_it() -> None:
+    lent = replace(TURN, state="returned", reason="asleep", ends_at=None, accepted_at=None)
+    slept = HistoryFact(at(40), "lent_on", "asleep", offer_id=TURN.id)
+    assert kinds(replace(ASKED, turns=[lent], history=[slept])) == ["asked", "offered", "lent_on"]
+    over = replace(LINE, state="expired", end_reason="offers_used_up", ended_at=at(90))
+    used_up = HistoryFact(at(90), "expired", "offers_used_up", offer_id=TURN.id)
+    story = tell(replace(ASKED, line=over, history=[used_up]))
+    assert [moment.kind for moment in story] == ["expired", "asked"]
+    assert story[0].said == {"reason": "offers_used_up"}
+
+
+def test_a_reminder_shows_as_one() -> None:
+    reminder = replace(SENT, kind="reminder", sent_at=at(60))
+    withdrawn = replace(reminder, sent_at=None, state="skipped", reason="purchased", finished_at=at(61))
+    assert kinds(replace(ASKED, messages=[SENT, reminder, withdrawn])) == [
+        "asked",
+        "sent",
+        "reminded",
+        "reminder_skipped",
+    ]

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from restock.reports.repository.lists import LINE, line_of
 from restock.reports.values.journey import (
     ConsentFact,
+    HistoryFact,
     IntentFact,
     JourneyFacts,
     MessageFact,
@@ -52,6 +53,11 @@ _MESSAGES = text("""
     ) d ORDER BY d.id DESC LIMIT :limit
 """)
 
+_HISTORY = text("""
+    SELECT at, kind, reason, offer_id, units, free_units FROM subscription_events
+    WHERE shop_id = :shop_id AND subscription_id = :id ORDER BY id DESC LIMIT :limit
+""")
+
 _PURCHASES = text("""
     SELECT o.ordered_at, o.quantity FROM subscriptions s JOIN purchases o ON o.subscription_id = s.id
     WHERE s.id = :id AND s.shop_id = :shop_id AND o.shop_id = s.shop_id AND o.ordered_at >= s.created_at
@@ -77,4 +83,5 @@ def facts(session: Session, shop_id: int, subscription_id: int) -> JourneyFacts 
         turns=[TurnFact(*found) for found in rows(_TURNS)],
         messages=[MessageFact(*found) for found in rows(_MESSAGES)],
         purchases=[PurchaseFact(*found) for found in rows(_PURCHASES)],
+        history=[HistoryFact(*found) for found in rows(_HISTORY)],
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from restock.channels.values import NoticeKind
 from restock.reports.values.journey import (
     ConsentFact,
     JourneyFacts,
@@ -13,15 +14,30 @@ from restock.reports.values.journey import (
     MomentKind,
     TurnFact,
 )
+from restock.reports.values.subscribers import SubscriberLine
+from restock.subscriptions.values import HistoryKind
 
 _RANK = {kind: rank for rank, kind in enumerate(MomentKind)}
 _LATER = {"delivered": MomentKind.delivered, "bounced": MomentKind.bounced, "complained": MomentKind.complained}
 _NEVER = {"failed": MomentKind.failed, "skipped": MomentKind.skipped}
 
+_SENT: Mapping[str, MomentKind] = {
+    NoticeKind.confirmation: MomentKind.confirmation_sent,
+    NoticeKind.reminder: MomentKind.reminded,
+}
+_TOLD_OF = frozenset({HistoryKind.passed_over, HistoryKind.missed, HistoryKind.declined, HistoryKind.lent_on})
+
 
 def tell(facts: JourneyFacts) -> list[Moment]:
     """List what happened, the latest first; the order of the rows given does not matter."""
-    moments = [*_asked(facts), *_consents(facts), *_turns(facts), *_messages(facts), *_ends(facts)]
+    moments = [
+        *_asked(facts),
+        *_consents(facts),
+        *_turns(facts),
+        *_history(facts),
+        *_messages(facts),
+        *_ends(facts),
+    ]
     return sorted(moments, key=lambda m: (m.at, _RANK[m.kind], sorted(m.said.items(), key=str)), reverse=True)
 
 
@@ -52,12 +68,23 @@ def _consents(facts: JourneyFacts) -> Iterator[Moment]:
 
 
 def _turns(facts: JourneyFacts) -> Iterator[Moment]:
+    """Tell of offers, as far as the history does not say more of them."""
+    told_of = {entry.offer_id for entry in facts.history}
     for turn in facts.turns:
         yield Moment(turn.created_at, MomentKind.offered, {"units": turn.units, "wave": turn.wave_number})
         if turn.state == "ended" and turn.ends_at is not None:
             yield Moment(turn.ends_at, MomentKind.turn_over)
-        elif turn.state == "returned":
+        elif turn.state == "returned" and turn.id not in told_of:
             yield Moment(_returned_at(turn, facts), MomentKind.returned, {"reason": turn.reason} if turn.reason else {})
+
+
+def _history(facts: JourneyFacts) -> Iterator[Moment]:
+    """Tell what left no other row; how a wait ended, its own row says."""
+    for entry in facts.history:
+        if entry.kind in _TOLD_OF:
+            said = {"reason": entry.reason, "units": entry.units, "free": entry.free_units}
+            known = {name: value for name, value in said.items() if value is not None}
+            yield Moment(entry.at, MomentKind(entry.kind), known)
 
 
 def _returned_at(turn: TurnFact, facts: JourneyFacts) -> datetime:
@@ -71,12 +98,13 @@ def _messages(facts: JourneyFacts) -> Iterator[Moment]:
         said: dict[str, str | int] = {"channel": message.channel}
         because = said | ({"reason": message.reason} if message.reason else {})
         if message.sent_at is not None:
-            sent = MomentKind.confirmation_sent if message.kind == "confirmation" else MomentKind.sent
-            yield Moment(message.sent_at, sent, said)
+            yield Moment(message.sent_at, _SENT.get(message.kind, MomentKind.sent), said)
         if message.state in _LATER:
             yield Moment(_end_of(message), _LATER[message.state], because)
         elif message.state in _NEVER:
-            yield Moment(_end_of(message), _NEVER[message.state], because)
+            is_reminder = message.kind == NoticeKind.reminder and message.state == "skipped"
+            kind = MomentKind.reminder_skipped if is_reminder else _NEVER[message.state]
+            yield Moment(_end_of(message), kind, because)
         elif message.state == "unknown":
             yield Moment(_end_of(message), MomentKind.unanswered, because)
         if message.clicked_at is not None:
@@ -94,7 +122,10 @@ def _ends(facts: JourneyFacts) -> Iterator[Moment]:
     if line.state == "purchased" and not facts.purchases:
         yield Moment(line.ended_at or line.queued_at, MomentKind.bought, {"quantity": line.quantity})
     if line.state == "cancelled":
-        said: dict[str, str | int] = {"reason": line.end_reason} if line.end_reason else {}
-        yield Moment(line.ended_at or line.queued_at, MomentKind.left, said)
+        yield Moment(line.ended_at or line.queued_at, MomentKind.left, _ended(line))
     if line.state == "expired":
-        yield Moment(line.ended_at or facts.expires_at, MomentKind.expired)
+        yield Moment(line.ended_at or facts.expires_at, MomentKind.expired, _ended(line))
+
+
+def _ended(line: SubscriberLine) -> dict[str, str | int]:
+    return {"reason": line.end_reason} if line.end_reason else {}

@@ -20,7 +20,6 @@ _FIXED: Mapping[ReasonCode, str] = {
     ReasonCode.shop_uninstalled: "The shop has removed the app: keeps the place.",
     ReasonCode.awaits_confirmation: "Waits for the address to be confirmed.",
     ReasonCode.channel_off: "This channel is switched off: keeps the place.",
-    ReasonCode.no_reading: "Waits: stock has not been read yet.",
     ReasonCode.lagging: "There is stock, but Shopify does not sell it yet: looked at again shortly.",
     ReasonCode.held_back: "It can be bought by changed settings alone: told once the change is confirmed.",
     ReasonCode.beginning: "It can be bought: the restock begins at the next look.",
@@ -94,6 +93,10 @@ def _in_line(reason: Reason) -> str:
     return f"Waits: {reason.people_ahead} ahead, wanting {units(reason.units_ahead)}."
 
 
+def _no_reading(reason: Reason) -> str:
+    return f"{_in_line(reason)} Stock has not been read yet."
+
+
 def _below_minimum(reason: Reason) -> str:
     have = reason.reading.units if reason.reading and reason.reading.units is not None else 0
     return f"{units(have).capitalize()} in stock: a restock begins with {reason.minimum_units}."
@@ -158,6 +161,7 @@ _VARYING: Mapping[ReasonCode, Callable[[Reason], str]] = {
     ReasonCode.suppressed: _suppressed,
     ReasonCode.first_in_line: _in_line,
     ReasonCode.behind: _in_line,
+    ReasonCode.no_reading: _no_reading,
     ReasonCode.below_minimum: _below_minimum,
     ReasonCode.all_offered: _all_offered,
     ReasonCode.below_factor: _below_factor,

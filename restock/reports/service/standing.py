@@ -26,7 +26,7 @@ class Installation:
     """What reasons depend on besides rows: this instance's providers by channel, how often it reads all stock, and how
     old a reading may be when a message leaves."""
 
-    providers: Mapping[ChannelName, str] = field(default_factory=lambda: dict.fromkeys(ChannelName, ""))
+    providers: Mapping[ChannelName, str] = field(default_factory=lambda: {name: name.value for name in ChannelName})
     reconcile_seconds: float = 900.0
     reading_max_age_seconds: float = 120.0
 

@@ -20,18 +20,24 @@ class MomentKind(StrEnum):
     marketing_refused = "marketing_refused"
     confirmation_sent = "confirmation_sent"
     confirmed = "confirmed"
+    passed_over = "passed_over"  # a wave went by, the place is kept
     offered = "offered"
     skipped = "skipped"
     sent = "sent"
     unanswered = "unanswered"
     failed = "failed"
     returned = "returned"  # the turn went back: the place is kept
+    lent_on = "lent_on"  # slept through the turn: the place is kept
     delivered = "delivered"
     clicked = "clicked"
+    reminder_skipped = "reminder_skipped"
+    reminded = "reminded"
+    declined = "declined"  # "not now"
     bought = "bought"
     bounced = "bounced"
     complained = "complained"
     turn_over = "turn_over"
+    missed = "missed"  # sold out in the own turn: back to the place
     withdrawn = "withdrawn"
     left = "left"
     expired = "expired"
@@ -100,6 +106,18 @@ class MessageFact:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryFact:
+    """One thing that left no row but its own. `units` were wanted, `free_units` free."""
+
+    at: datetime
+    kind: str
+    reason: str | None = None
+    offer_id: int | None = None
+    units: int | None = None
+    free_units: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PurchaseFact:
     """One line of an order this person placed."""
 
@@ -118,6 +136,7 @@ class JourneyFacts:
     turns: Sequence[TurnFact] = ()
     messages: Sequence[MessageFact] = ()
     purchases: Sequence[PurchaseFact] = ()
+    history: Sequence[HistoryFact] = ()
 
 
 @dataclass(frozen=True, slots=True)

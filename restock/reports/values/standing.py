@@ -34,6 +34,14 @@ class StockNow:
     wave_facts: WaveFacts = field(default_factory=WaveFacts)
     looks: Sequence[NextLook] = ()
 
+    @property
+    def sellable(self) -> bool:
+        return self.reading is not None and self.reading.sellable
+
+    @property
+    def units(self) -> int | None:
+        return self.reading.units if self.reading is not None else None
+
 
 @dataclass(frozen=True, slots=True)
 class PlaceFacts:

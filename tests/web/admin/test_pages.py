@@ -190,6 +190,7 @@ def test_every_sentence_asked_for_exists_and_every_one_that_exists_is_asked_for(
     assert {f"{key}.{form}" for key in counted for form in ("one", "other")} <= known.keys()
     families = (
         "moment",
+        "passed",
         "status",
         "channel",
         "delivery",
