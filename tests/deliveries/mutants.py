@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MACHINE = "tests/deliveries/test_state_machine.py"
 WALK = f"{MACHINE}::test_every_walk_goes_allowed_arrows_tells_nobody_twice_and_comes_to_rest"
 DRAINS = "tests/deliveries/test_races.py::test_two_drains_of_one_lane_share_it"
+ERASURES = "tests/privacy/test_races.py"
 OUTCOMES = "restock/deliveries/repository/outcomes.py"
 CLAIMS = "restock/deliveries/repository/claims.py"
 RECEIPTS = "restock/deliveries/repository/receipts.py"
@@ -132,6 +133,34 @@ MUTANTS = (
         caught_by=(DRAINS,),
     ),
     Mutant(
+        "a record holds its message before the address it ends",
+        "restock/deliveries/service/recording.py",
+        "            outcomes.hold_contacts(session, [one for one in blamed if one is not None])\n",
+        "",
+        caught_by=(ERASURES,),
+    ),
+    Mutant(
+        "a receipt holds its message before the address it ends",
+        "restock/deliveries/service/receipts.py",
+        "                receipts.hold_contact(session, receipt.delivery_id)\n",
+        "                pass\n",
+        caught_by=(ERASURES,),
+    ),
+    Mutant(
+        "people are put back before the next restock is held",
+        "restock/restocks/service/turns.py",
+        "    repository.lock_open_event(session, shop_id, variant_id)",
+        "    ",
+        caught_by=("tests/restocks/test_races.py::test_the_next_restock_meets_the_end_of_the_last",),
+    ),
+    Mutant(
+        "a doubt is waited for",
+        OUTCOMES,
+        "ORDER BY deliveries.id FOR UPDATE OF deliveries SKIP LOCKED",
+        "ORDER BY deliveries.id DESC FOR UPDATE OF deliveries",
+        caught_by=("tests/deliveries/test_races.py::test_a_late_answer_meets_whoever_looks_into_the_doubt",),
+    ),
+    Mutant(
         "what was found out about one hand-over ends the doubt about the next",
         OUTCOMES,
         "WHERE deliveries.doubts = seen.doubts AND {_DOUBTED}",
@@ -226,7 +255,7 @@ def _is_caught(mutant: Mutant) -> bool:
         shutil.copy(ROOT / "pyproject.toml", copy)
         mutant.apply(copy)
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *mutant.caught_by]
-        environment = os.environ | {"DELIVERY_WALKS": "hunt"}
+        environment = os.environ | {"DELIVERY_WALKS": "hunt", "RACE_ROUNDS": "4"}
         done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
         if done.returncode not in {0, 1}:
             raise RuntimeError(f"{mutant.name}: the tests did not run\n{done.stdout[-2000:]}{done.stderr[-2000:]}")

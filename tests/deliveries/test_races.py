@@ -14,7 +14,7 @@ import pytest
 from restock.channels.values import Blame, ChannelName, Doubt, Envelope, Outcome, Receipt, ReceiptStatus, Verdict
 from restock.deliveries.service import DeliveryNotices
 from restock.deliveries.values import Batch
-from tests.restocks.at_once import no_deadlock, race
+from tests.restocks.at_once import no_deadlock, race, rounds
 from tests.restocks.store import VARIANT, RecordingChannel, Store, refused, unanswered
 
 EMAIL, SMS = ChannelName.email, ChannelName.sms
@@ -73,7 +73,7 @@ def settled(store: Store) -> None:
 
 def test_leaving_meets_a_claim_a_hand_over_and_its_record(store: Store) -> None:
     """Who has said no is not claimed any more; whatever was claimed before counts as it went."""
-    for _ in range(12):
+    for _ in rounds(6):
         people = queue(store, 9)
         batch = store.deliveries.claim(EMAIL, 3)
         assert batch is not None
@@ -93,7 +93,7 @@ def test_leaving_meets_a_claim_a_hand_over_and_its_record(store: Store) -> None:
 
 def test_the_record_of_a_dead_address_meets_its_leaving_and_its_receipts(store: Store) -> None:
     """All of them end the same address: one lock order, whoever comes first."""
-    for _ in range(15):
+    for _ in rounds(7):
         queue(store, 8)
         batch, people = claim(store), contacts(store)[-8:]
         gone = [refused(envelope, "gone", Blame.address) for envelope in batch.envelopes]
@@ -119,7 +119,7 @@ def leave(store: Store, people: list[int]) -> None:
 def test_a_late_answer_meets_whoever_looks_into_the_doubt(store: Store, doubt: Doubt) -> None:
     """The same messages in two orders: each ends once, by the one or the other."""
     store.channel.doubt = doubt
-    for number in range(15):
+    for number in rounds(7):
         queue(store, 20)
         batch = claim(store)
         answers = [
@@ -141,7 +141,7 @@ def test_a_late_answer_meets_whoever_looks_into_the_doubt(store: Store, doubt: D
 
 
 def test_four_sweepers_take_each_lost_message_once(store: Store) -> None:
-    for _ in range(12):
+    for _ in rounds(6):
         queue(store, 30)
         claim(store)
         store.pass_time("deliveries", "lease_until", 60)
@@ -153,7 +153,7 @@ def test_four_sweepers_take_each_lost_message_once(store: Store) -> None:
         store.send()
     settled(store)
     sent = [envelope.delivery_id for envelope in store.channel.sent]
-    assert len(sent) == len(set(sent)) == 360
+    assert len(sent) == len(set(sent)) == 30 * len(rounds(6))
 
 
 def counted(step: Callable[[], int]) -> int:
@@ -165,17 +165,17 @@ def counted(step: Callable[[], int]) -> int:
 
 def test_two_drains_of_one_lane_share_it(store: Store) -> None:
     """Each message leaves once, in no more claims than there are, and the lane is empty afterwards."""
-    for _ in range(12):
+    for _ in rounds(6):
         queue(store, 40)
         race(store.send, store.send, store.send)
     settled(store)
     sent = [envelope.delivery_id for envelope in store.channel.sent]
-    assert len(sent) == len(set(sent)) == 480
+    assert len(sent) == len(set(sent)) == 40 * len(rounds(6))
 
 
 def test_who_empties_a_lane_meets_who_puts_something_back(store: Store) -> None:
     """However a refusal of the moment and the next look at the lane fall, nothing is forgotten."""
-    for _ in range(25):
+    for _ in rounds(10):
         queue(store, 6)
         batch = store.deliveries.claim(EMAIL, 6)
         assert batch is not None
@@ -189,7 +189,7 @@ def test_who_empties_a_lane_meets_who_puts_something_back(store: Store) -> None:
 
 def test_a_withdrawal_meets_a_claim_and_a_record(store: Store) -> None:
     """Bought goods are not told of any more, unless the message was claimed before."""
-    for _ in range(20):
+    for _ in rounds(10):
         queue(store, 6)
         offers = [int(str(row[0])) for row in store.sql("SELECT id FROM offers ORDER BY id DESC LIMIT 6")]
         race(store.send, store.send, partial(withdraw, store, offers), partial(withdraw, store, offers[::-1]))
@@ -200,7 +200,7 @@ def test_a_withdrawal_meets_a_claim_and_a_record(store: Store) -> None:
 
 def test_a_claim_that_holds_back_and_skips_meets_the_reading_it_asks_for(store: Store) -> None:
     """Some of a batch wait for a newer reading, some have left: the claim and the reading wait in no ring."""
-    for _ in range(20):
+    for _ in rounds(10):
         queue(store, 20)
         store.sql("UPDATE stock_readings SET source = 'admin', read_at = now() - interval '10 min'")
         store.sql("UPDATE subscriptions SET state = 'cancelled', open_offer_id = NULL WHERE id % 2 = 0")
@@ -218,7 +218,7 @@ def withdraw(store: Store, offers: list[int]) -> None:
 
 def test_six_copies_of_every_receipt_meet_the_sweepers(store: Store) -> None:
     """Early, late, doubled: one news each, and no sweeper undoes it."""
-    for _ in range(12):
+    for _ in rounds(6):
         queue(store, 10, channel="sms")
         batch = claim(store, SMS)
         record(store, batch, *(unanswered(envelope) for envelope in batch.envelopes))
@@ -239,7 +239,7 @@ def deliver(store: Store, numbers: list[int], news: list[bool]) -> None:
 
 def test_a_provider_that_goes_down_and_comes_back_meets_new_messages(store: Store) -> None:
     """Whatever is queued meanwhile, two workers find out at once, and nothing is forgotten."""
-    for number in range(10):
+    for number in rounds(6):
         store.join(5, variant=VARIANT + number)
         store.stock(None, variant=VARIANT + number)
         store.restocks.check_due()
@@ -252,7 +252,7 @@ def test_a_provider_that_goes_down_and_comes_back_meets_new_messages(store: Stor
         assert store.one(f"{forgotten} AND l.next_at IS NULL") == 0
     store.channel.answer = accepted
     settled(store)
-    assert store.states("deliveries") == {"sent": 50}
+    assert store.states("deliveries") == {"sent": 5 * len(rounds(6))}
 
 
 def away(envelope: Envelope) -> Outcome:

@@ -252,9 +252,10 @@ class DeliveryMachine(RuleBasedStateMachine):
         self._work(worker, WORKERS, lambda: worker.start(lambda: drain(channel, 20, lambda: False)))
 
     @precondition(lambda self: not self.workers)
-    @rule(channel=st.sampled_from([EMAIL, SMS]), times=st.integers(0, 2))
-    def a_worker_stands_still_too_long(self, channel: ChannelName, times: int) -> None:
+    @rule(channel=st.sampled_from([EMAIL, SMS]), times=st.integers(0, 2), first=st.sampled_from([*REACTIONS]))
+    def a_worker_stands_still_too_long(self, channel: ChannelName, times: int, first: str) -> None:
         """Somebody else has its messages by the time it goes on, if it ever does."""
+        self.providers[channel].plan = [first]
         self.a_worker_starts(channel)
         if self.workers:
             self.a_worker_goes_on(0, times + 1)
