@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 
@@ -75,6 +75,11 @@ class MerchantReports:
         """List the variants anybody asked for, by product, to choose from."""
         with self.database.transaction() as session:
             return lists.goods_asked_for(session, shop.id)
+
+    def lines_of(self, shop: Shop, subscription_ids: Sequence[int]) -> Mapping[int, SubscriberLine]:
+        """Read some of a shop's subscribers by their ids; strangers' and erased ones are left out."""
+        with self.database.transaction() as session:
+            return {line.id: line for line in lists.lines_of(session, shop.id, subscription_ids)}
 
     def every_subscriber(self, shop: Shop, wanted: SubscriberFilter) -> Iterator[SubscriberLine]:
         """Yield all of a shop's subscribers, reading as it goes: one short transaction for each page, memory flat."""

@@ -23,6 +23,7 @@ from restock.web.admin.entry import Entry, visitor
 from restock.web.admin.health import Machine, examine
 from restock.web.admin.pages import Pages
 from restock.web.admin.permissions import read_permissions
+from restock.web.admin.whatif import add_what_if
 
 if TYPE_CHECKING:
     from restock.bootstrap import Services
@@ -43,7 +44,7 @@ def admin_entry(services: Services) -> Entry:
 
 
 def admin_blueprint(services: Services) -> Blueprint:
-    """Build `/`, `/settings/confirm`, `/subscribers`, `/subscribers/{id}` and `/subscribers.csv`."""
+    """Build `/`, `/settings/confirm`, `/subscribers`, `/subscribers/{id}`, `/subscribers.csv` and `/what-if`."""
     blueprint = Blueprint("admin", __name__, template_folder="templates")
     pages, reports = Pages(services), services.merchant_reports
     machine = Machine(services.channels_on, services.settings.reconcile_minutes * 60)
@@ -102,6 +103,7 @@ def admin_blueprint(services: Services) -> Blueprint:
         name = f"subscribers-{shop.domain.split('.')[0]}-{SystemClock().now():%Y-%m-%d}.csv"
         return export_response(pieces, name)
 
+    add_what_if(blueprint, services, pages)
     pages.answer_failures(blueprint)
     return blueprint
 

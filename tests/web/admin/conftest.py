@@ -20,6 +20,8 @@ from restock.links import Links, Vault
 from restock.reports.service.latency import LatencyReports
 from restock.reports.service.merchant import MerchantReports
 from restock.restocks.service import RestockService
+from restock.restocks.service.simulating import Simulating
+from restock.restocks.service.simulating.preview import Previewing
 from restock.shopify.id_tokens import IdToken
 from restock.shops.service import ShopService
 from restock.shops.values import Shop
@@ -57,6 +59,8 @@ class AdminServices:
     tokens: Welcoming
     merchant_reports: MerchantReports
     restocks: RestockService
+    simulating: Simulating
+    previewing: Previewing
     deliveries: Deliveries
     latency: LatencyReports
     channels_on: frozenset[ChannelName] = frozenset(ChannelName)
@@ -111,7 +115,18 @@ def open_house(settings: Settings, url: str, *, page_size: int = 5) -> House:
     links = Links(["a-key-for-tests-only-000001"], settings.public_url)
     deliveries = Deliveries(database, {}, restocks, people, links)
     latency = LatencyReports(database, deliveries.outages)
-    services = AdminServices(settings, shops, Welcoming(shops), reports, restocks, deliveries, latency)
+    playing = Simulating(database, page_size=7)
+    services = AdminServices(
+        settings,
+        shops,
+        Welcoming(shops),
+        reports,
+        restocks,
+        playing,
+        Previewing(database, playing),
+        deliveries,
+        latency,
+    )
     register_error_handlers(app)
     mount(app, admin_blueprint(services), Guard(Audience.merchant, admin_entry(services).check))  # type: ignore[arg-type]
     mount(app, doorstep_blueprint(settings), Guard(Audience.anyone))

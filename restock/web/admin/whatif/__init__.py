@@ -1,0 +1,74 @@
+"""The page of dry runs: what a restock would do, and what other settings would do. It only reads, and saves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, request
+
+from restock.errors import Fault, ValidationError
+from restock.reports.values.subscribers import SubscriberLine
+from restock.restocks.rules.simulated import Bounds, SettingsPreview, Simulation
+from restock.shops.values import Shop
+from restock.web.admin.entry import visitor
+from restock.web.admin.pages import Pages
+from restock.web.admin.whatif.asking import WhatIf, field_of, read_what_if
+
+if TYPE_CHECKING:
+    from restock.bootstrap import Services
+
+_A_VISIT = Bounds(people=25, waves=12, looks=20_000, kept=5_000, most_waves=1_000, horizon=timedelta(days=14))
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of trying settings."""
+
+    preview: SettingsPreview | None = None
+    faults: Mapping[str, Fault] | None = None
+
+
+def add_what_if(blueprint: Blueprint, services: Services, pages: Pages) -> None:
+    """Add `/what-if` to the merchant's pages."""
+
+    @blueprint.get("/what-if")
+    def what_if() -> Response:
+        shop = visitor().shop
+        asked = read_what_if(request.args)
+        found = _play(services, shop, asked)
+        return pages.show(
+            "what_if.html",
+            asked=asked,
+            query=request.args,
+            goods_list=services.merchant_reports.goods(shop),
+            found=found,
+            names=_names(services, shop, found),
+            tried=_try(services, shop, asked),
+            own=shop.settings.policy,
+        )
+
+
+def _play(services: Services, shop: Shop, asked: WhatIf) -> Simulation | None:
+    if asked.variant_id is None or not asked.can_play:
+        return None
+    share = asked.bought_percent / 100
+    return services.simulating.simulate(
+        shop, asked.variant_id, asked.units, asked.policy, bought_share=share, bounds=_A_VISIT
+    )
+
+
+def _names(services: Services, shop: Shop, found: Simulation | None) -> Mapping[int, SubscriberLine]:
+    people = found.played.people if found else ()
+    return services.merchant_reports.lines_of(shop, [person.subscription_id for person in people])
+
+
+def _try(services: Services, shop: Shop, asked: WhatIf) -> Tried:
+    if not asked.changes:
+        return Tried()
+    try:
+        return Tried(services.previewing.preview_settings(shop, asked.changes))
+    except ValidationError as refused:
+        return Tried(faults={field_of(fault.field): fault for fault in refused.faults})
