@@ -59,7 +59,7 @@ class Outcome:
         lines = [f"Faults, seed {self.plan.seed}: {self.seconds:,.0f} s, {found.accepted:,} messages taken", ""]
         lines += [f"  {count:>5}  {name}" for name, count in sorted(chaos.done.items(), key=lambda kind: -kind[1])]
         lines += [f"      –  {name}: {why}" for name, why in chaos.skipped.items()]
-        lines += ["", f"  {chaos.crashes} processes lost; unknown and shown so: {found.unknown} (text messages)"]
+        lines += ["", f"  {chaos.lost} processes lost; unknown and shown so: {found.unknown} (text messages)"]
         lines += [f"  taken again under the same name: {_by_channel(found.repeats)}"]
         lines += ["", *(goal.line() for goal in self.goals())]
         lines += [f"  {sentence}" for sentence in found.faults()]
@@ -68,7 +68,7 @@ class Outcome:
     def as_dict(self) -> dict[str, object]:
         goals = [{"text": g.text, "value": g.value, "limit": g.limit, "met": g.met} for g in self.goals()]
         run = {"seed": self.plan.seed, "seconds": self.seconds, "faults": dict(self.chaos.done)}
-        crashes = {"crashes": self.chaos.crashes, "skipped": self.chaos.skipped}
+        crashes = {"processes_lost": self.chaos.lost, "skipped": self.chaos.skipped}
         return run | crashes | {"judgement": self.judgement.as_dict(), "goals": goals, "again": self.replay()}
 
 
@@ -89,7 +89,7 @@ def run(plan: Plan) -> Outcome:
     """Run a plan on an instance of its own, which is gone afterwards."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="restock-faults-") as folder:
-        instance = Instance(Path(folder), lease_seconds=LEASE_SECONDS)
+        instance = Instance(Path(folder), lease_seconds=LEASE_SECONDS, wrong_clocks=True)
         town = Town(instance)
         chaos = Chaos(plan, town)
         try:

@@ -54,6 +54,10 @@ class AskedShop:
         """Have new stock; only a pass can find it."""
         self.shopify.deeds.set_level(DOMAIN, VARIANT, LOCATIONS[0].id, units)
 
+    def let_a_pass_be_due(self) -> None:
+        """Let a quarter of an hour have passed since what is waited for was asked about."""
+        self.town.sql("UPDATE reconcile_state SET next_at = least(next_at, now()) WHERE cursor_variant_id = 0")
+
     def let_tokens_run_out(self) -> None:
         """Make tokens due for renewal at the next question."""
         self.town.sql(_TOKENS_ARE_DUE)

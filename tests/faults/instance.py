@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import psycopg
 import redis
@@ -23,7 +21,6 @@ from tests.faults.nursery import Nursery, Process
 from tests.faults.witnesses import ACCOUNT_SID, AUTH_TOKEN, Witnesses, until
 from tests.opened import opened
 
-ROOT = Path(__file__).parents[2]
 KEY = "a-key-for-tests-only-000001"
 API_KEY, API_SECRET = "restock-faults-key", "a-client-secret-for-the-fault-tests"
 VAPID_KEY = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"  # a valid P-256 scalar, known to everybody
@@ -34,6 +31,7 @@ WORDS = {
     "deliveries": ["worker", "deliveries"],
     "sweeper": ["sweep"],
 }
+_STEADY = {"DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1"}
 _FAKE_CLOCKS = (
     *Path("/usr/lib").glob("*/faketime/libfaketime.so.1"),
     *Path("/usr/lib").glob("faketime/libfaketime.so.1"),
@@ -47,7 +45,12 @@ class Instance:
     """
 
     def __init__(
-        self, folder: Path, database_url: str | None = None, lease_seconds: float = 2.0, more: Mapping[str, str] = {}
+        self,
+        folder: Path,
+        database_url: str | None = None,
+        lease_seconds: float = 2.0,
+        more: Mapping[str, str] = MappingProxyType({}),
+        wrong_clocks: bool = False,
     ) -> None:
         self.folder = folder
         self.witnesses = Witnesses.open(folder)
@@ -61,7 +64,10 @@ class Instance:
         self.roles: dict[str, Process] = {}
         self.starts = 0
         self._more = dict(more)
-        self._elsewhere: list[Process] = []
+        library = fake_clock()
+        self._wrong_clocks: Nursery | None = None
+        if wrong_clocks and library is not None:
+            self._wrong_clocks = Nursery(folder, {"LD_PRELOAD": str(library), "FAKETIME": "+0", **_STEADY})
         self._lease_seconds = lease_seconds
 
     @property
@@ -80,16 +86,15 @@ class Instance:
         self.roles[role] = self.nursery.start(words, self.environment() | more, log)
         return self.roles[role]
 
-    def start_elsewhere(self, role: str, **more: str) -> Process:
-        """Start the process of a role from scratch, for what must be there from its first moment."""
+    def start_with_clock(self, role: str, shift: str) -> Process | None:
+        """Start the process of a role whose clock goes wrong, such as `+3h`; None without libfaketime."""
+        if self._wrong_clocks is None:
+            return None
         self.starts += 1
-        with (self.folder / f"{self.starts:04d}-{role}.log").open("wb") as log:
-            words = [sys.executable, "-m", "restock.cli", *WORDS[role.partition("-")[0]]]
-            started = subprocess.Popen(words, env=self.environment() | more, stdout=log, stderr=log, cwd=ROOT)
-        process = self.roles[role] = Process(started.pid, role)
-        threading.Thread(target=lambda: process.has_ended(started.wait()), daemon=True).start()
-        self._elsewhere.append(process)
-        return process
+        log = self.folder / f"{self.starts:04d}-{role}.log"
+        environment = self.environment() | {**_STEADY, "FAKETIME": shift}
+        self.roles[role] = self._wrong_clocks.start(WORDS[role.partition("-")[0]], environment, log)
+        return self.roles[role]
 
     def keep(self, roles: Sequence[str]) -> list[str]:
         """Start those of the roles whose process has ended; return which."""
@@ -167,10 +172,9 @@ class Instance:
         self.postgres = start_postgres(self.folder / "postgres", durable=False)
 
     def close(self) -> None:
-        for process in self._elsewhere:
-            if process.poll() is None:
-                process.kill()
         self.nursery.close()
+        if self._wrong_clocks is not None:
+            self._wrong_clocks.close()
         self.witnesses.close()
         if self.valkey is not None:
             self.valkey.stop()

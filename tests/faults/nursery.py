@@ -18,6 +18,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 _ROOT = Path(__file__).parents[2]
 _START_SECONDS = 60.0
@@ -66,15 +67,19 @@ class Process:
 
 
 class Nursery:
-    """Make processes; `close` ends all of them. From the main thread alone."""
+    """Make processes; `close` ends all of them. From the main thread alone.
 
-    def __init__(self, folder: Path) -> None:
+    `more` is added to the nursery's own environment, and thereby to what its processes have loaded.
+    """
+
+    def __init__(self, folder: Path, more: Mapping[str, str] = MappingProxyType({})) -> None:
         ours, theirs = socket.socketpair()
-        self._log = folder / "nursery.log"
+        self._log = folder / f"nursery{len(more)}.log"
         log = self._log.open("wb")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.nursery", str(theirs.fileno())],
             cwd=_ROOT,
+            env={**os.environ, **more},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -17,7 +17,7 @@ A_MINUTE = Plan(seed=SEED, deliveries=600, faults=30, seconds=25, round_size=40)
 
 def test_a_minute_of_chaos_loses_nobody_and_tells_nobody_twice(tmp_path: Path) -> None:
     """kill -9 of every process, FLUSHALL, Valkey and PostgreSQL restarted, providers silent, breaking and failing."""
-    instance = Instance(tmp_path, lease_seconds=3.0)
+    instance = Instance(tmp_path, lease_seconds=3.0, wrong_clocks=True)
     town = Town(instance)
     chaos = Chaos(A_MINUTE, town)
     try:

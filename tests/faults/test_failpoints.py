@@ -39,6 +39,7 @@ CHAINS: dict[str, list[str]] = {
         "purchases.claimed",
         "purchases.before_commit",
         "purchases.after_commit",
+        "missed.before_commit",
         "reconcile.answered",
         "reconcile.before_commit",
         "token.answered",
@@ -64,6 +65,9 @@ CHAINS: dict[str, list[str]] = {
         "sweep.step:5",
         "confirmations.before_commit",
         "confirmations.after_commit",
+        "reminders.before_commit",
+        "reminders.after_commit",
+        "lend.before_commit",
         "turns.before_commit",
         "turns.after_commit",
     ],
@@ -133,9 +137,9 @@ def shopify() -> Iterator[FakeShopify]:
 
 @pytest.fixture
 def town(clean_database: str, tmp_path: Path, shopify: FakeShopify) -> Iterator[Town]:
-    more = {"SHOPIFY_ADMIN_URL": shopify.admin_url, "RECONCILE_MINUTES": "0.02"}
+    more = {"SHOPIFY_ADMIN_URL": shopify.admin_url}
     instance = Instance(tmp_path, clean_database, more=more)
-    town = Town(instance)
+    town = Town(instance, {"policy.reminder_count": "1", "policy.reminder_hours": "1"})
     yield town
     town.close()
     instance.close()
@@ -172,6 +176,7 @@ def test_whatever_step_the_power_goes_at_everybody_is_told_once(town: Town, shop
 def stimulate(town: Town, asked: AskedShop, nothing: int, *, is_calm: bool) -> None:
     """Let something happen that leads past every failpoint; while it is to be calm, only what a pass needs."""
     asked.let_tokens_run_out()
+    asked.let_a_pass_be_due()
     if is_calm:
         return
     variant = town.new_variant()
@@ -181,4 +186,7 @@ def stimulate(town: Town, asked: AskedShop, nothing: int, *, is_calm: bool) -> N
     town.restock(variant, 10)
     town.ask_to_confirm(nothing)
     town.buy_something()
-    town.end_turns()
+    town.sell_out_something(variant)
+    town.wake_nobody()
+    town.remind_somebody()
+    town.end_a_turn()

@@ -65,6 +65,27 @@ _A_BUYER = """
 """
 
 
+_A_RUNNING_TURN = """
+    SELECT o.id FROM offers o JOIN subscriptions s ON s.id = o.subscription_id
+    WHERE o.state = 'open' AND o.accepted_at IS NOT NULL AND s.channel = 'push' ORDER BY o.id
+"""
+_ALL_TOLD = """
+    SELECT variant_id FROM subscriptions WHERE shop_id = (SELECT id FROM shops WHERE domain = 'demo.myshopify.com')
+      AND variant_id <> %(but)s AND variant_id IN (
+          SELECT variant_id FROM restock_events WHERE closed_at IS NULL OR close_reason <> 'sold_out')
+    GROUP BY variant_id
+    HAVING bool_and(state IN ('notified', 'purchased')) AND bool_or(state = 'notified') ORDER BY variant_id LIMIT 1
+"""
+_REMIND = """
+    UPDATE offers SET remind_at = now() FROM subscriptions s JOIN contacts c ON c.id = s.contact_id
+    WHERE s.id = offers.subscription_id AND offers.id = (
+        SELECT o.id FROM offers o JOIN subscriptions mine ON mine.id = o.subscription_id
+        WHERE o.accepted_at IS NOT NULL AND o.remind_at > now() AND mine.channel = 'email'
+        ORDER BY o.id LIMIT 1)
+    RETURNING s.channel, c.address
+"""
+
+
 class Due(NamedTuple):
     """One person a message must reach."""
 
@@ -80,6 +101,7 @@ class Town:
     settings: dict[str, str] = field(default_factory=dict)
     due: list[Due] = field(default_factory=list)
     posted_ids: list[str] = field(default_factory=list)
+    may_hear_again: set[Due] = field(default_factory=set)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _variants: itertools.count[int] = field(default_factory=lambda: itertools.count(FIRST_VARIANT))
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -169,9 +191,26 @@ class Town:
         (address,) = self.join(variant, ChannelName.email, 1)
         self.sql("UPDATE contacts SET confirm_requested_at = now() WHERE address = %(address)s", address=address)
 
-    def end_turns(self) -> None:
-        """Let the turns be over of everybody who has been told."""
-        self.sql("UPDATE offers SET ends_at = now() WHERE state = 'open' AND accepted_at IS NOT NULL")
+    def end_a_turn(self) -> None:
+        """Let the turn be over of somebody who has been told."""
+        self.sql(f"UPDATE offers SET ends_at = now() WHERE id = ({_A_RUNNING_TURN} LIMIT 1)")
+
+    def wake_nobody(self) -> None:
+        """Let somebody's message not have left for as long as units are kept for sleepers."""
+        kept = "SELECT id FROM offers WHERE state = 'open' AND accepted_at IS NULL ORDER BY id DESC LIMIT 1"
+        self.sql(f"UPDATE offers SET kept_until = now() WHERE id = ({kept})")
+
+    def sell_out_something(self, but: int) -> None:
+        """Let goods be sold out of which everybody who waited has been told."""
+        found = self.sql(_ALL_TOLD, but=but)
+        if found:
+            level = {"inventory_item_id": found[0][0], "location_id": 1, "available": 0}
+            self.post("inventory_levels/update", level | {"updated_at": datetime.now(UTC).isoformat()})
+
+    def remind_somebody(self) -> None:
+        """Let the time come for somebody's reminder, who may hear from us once more."""
+        for channel, address in self.sql(_REMIND):
+            self.may_hear_again.add(Due(str(channel), str(address)))
 
     def buy_something(self) -> None:
         """Have somebody who has been told by e-mail buy; nothing happens while nobody has."""

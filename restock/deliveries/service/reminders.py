@@ -20,6 +20,7 @@ from restock.deliveries.repository import notices, reminders
 from restock.deliveries.repository.reminders import Remindable, Reminded
 from restock.deliveries.service.claiming import load_shop
 from restock.deliveries.values import NewDelivery
+from restock.failpoints import failpoint
 from restock.shops.values import NotificationPolicy
 
 _READ_SECONDS = 5.0  # the time an answer about the stock may take, so that the message finds it there
@@ -45,6 +46,10 @@ class Reminders:
             wanted = [o for o in due if rules.wants_reminder(o.state, o.reminded_count, policies[o.shop_id])]
             reminders.set_next(session, _next(due, wanted, policies))
             notices.add(session, [self._message(offer) for offer in wanted])
+            if due:
+                failpoint("reminders.before_commit")
+        if due:
+            failpoint("reminders.after_commit")
         self._ask(wanted)
         return len(due)
 

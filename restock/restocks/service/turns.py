@@ -53,6 +53,7 @@ class Turns:
         for shop_id, offer_ids in due:
             with self.database.transaction() as session:
                 lent += self._lend_on(session, shop_id, offer_ids)
+                failpoint("lend.before_commit")
         return lent
 
     def decline(self, delivery_id: int) -> bool:
@@ -89,6 +90,7 @@ class Turns:
                     event = turns.claim_sold_out(session)
                     if event is not None:
                         self._miss(session, event)
+                        failpoint("missed.before_commit")
                     return event is not None
             except IntegrityError:  # somebody has just asked again: look again, and see it
                 continue
