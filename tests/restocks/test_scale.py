@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
+import restock.catalog.repository as catalog
 from restock.restocks.repository import claim_event
 from tests.restocks.store import Store
 
@@ -54,7 +56,8 @@ def test_a_page_takes_as_many_statements_at_the_end_as_at_the_beginning(
     store.restocks.check_due()
     counts = pages(store)
     offered = len(store.offered())
-    assert offered == (CROWD if units is None else min(CROWD, 2 * units) if quantity == 1 else 0)
+    may_be_out = int(units * (store.shop.settings.policy.factor or 0)) if units is not None else CROWD
+    assert offered == (min(CROWD, may_be_out) if quantity == 1 else 0)
     assert len(counts) <= CROWD // PAGE + 2
     assert max(counts) <= 20, counts
     assert counts[-3] <= counts[1] + 2, counts
@@ -111,3 +114,36 @@ def test_an_event_that_somebody_is_planning_is_left_to_them_and_nobody_waits(sto
 
     store.in_transaction(take_all(3))
     assert sorted(taken) == sorted([(store.shop.id, 1), (store.shop.id, 2), (other.id, 1)])
+
+
+def test_a_shop_with_many_checks_lets_the_others_go_first(store: Store) -> None:
+    """Six hundred variants of one shop were told of before one of another: it is looked at after the first portion."""
+    other = store.shops.add("other")
+    for shop, count in ((store.shop, 600), (other, 1)):
+        with store.database.transaction() as session:
+            catalog.request_checks(session, shop.id, range(1, count + 1), 0, datetime.now(UTC))
+    assert store.restocks.check_due(limit=251) == 251
+    assert store.sql("SELECT count(*) FROM stock_checks WHERE shop_id = :shop", shop=other.id) == [(0,)]
+    assert store.restocks.check_due() == 350, "and nothing is left out"
+
+
+def test_what_webhooks_told_of_is_looked_at_before_what_is_looked_at_by_the_way(store: Store) -> None:
+    with store.database.transaction() as session:
+        catalog.request_checks(session, store.shop.id, [1], 0)
+    with store.database.transaction() as session:
+        catalog.request_checks(session, store.shop.id, [2], 0, datetime.now(UTC))
+    assert store.restocks.check_due(limit=1) == 1
+    assert store.sql("SELECT variant_id FROM stock_checks") == [(1,)]
+
+
+def test_a_look_at_everything_is_taken_in_small_pieces(store: Store) -> None:
+    """The sweeper has other things to do: a look goes on where it stopped, one shop at a time."""
+    shops = [store.shop, *(store.shops.add(f"shop-{number}") for number in range(3))]
+    for shop in shops:
+        store.join(1, shop=shop)
+    rounds = [store.restocks.reconcile_some(0) for _ in shops]
+    assert rounds[:-1] == [True, True, True]
+    assert store.sql("SELECT count(DISTINCT shop_id) FROM stock_checks") == [(4,)]
+    while store.restocks.reconcile_some(0):
+        pass
+    assert store.restocks.reconcile_some(60) is False
