@@ -129,7 +129,7 @@ class StockCheckRow(Base):
     """
 
     __tablename__ = "stock_checks"
-    __table_args__ = (Index("ix_stock_checks_due", "due_at"),)
+    __table_args__ = (Index("ix_stock_checks_due", text("(told_at IS NULL)"), "due_at"),)
 
     shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"), primary_key=True)
     variant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

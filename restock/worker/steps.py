@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 EVERY_TICK = 0.0
 ROUNDS = 10  # of a batch, before the other steps get their turn
+GO_ON = object()  # what a step returns that has more to do: it is run again at the next tick
+LOOK_SECONDS = 0.2
 INLINE_DRAIN_SECONDS = 2.0
 
 
@@ -44,7 +46,7 @@ def steps_of(services: Services, chain: Chain) -> tuple[Step, ...]:
         Step("turns", 1, lambda: _in_rounds(services.restocks.end_turns)),
         Step("leases", min(5.0, settings.delivery_lease_seconds / 4), lambda: _in_rounds(deliveries.expire_leases)),
         Step("unknown", 1, deliveries.resolve_unknown),
-        Step("reconcile", min(60.0, reconcile_seconds / 4), services.restocks.reconcile),
+        Step("reconcile", min(60.0, reconcile_seconds / 4), lambda: _reconcile_some(services)),
         Step("expiry", 60, lambda: _in_rounds(subscriptions.expire_due)),
         Step("orphans", 600, lambda: _in_rounds(subscriptions.sweep_orphans)),
         Step("privacy", 1, services.privacy.work_due),
@@ -90,6 +92,10 @@ def _due_job(services: Services) -> JobName | None:
     if due.plans:
         return JobName.plan_waves
     return JobName.reconcile if due.passes else None
+
+
+def _reconcile_some(services: Services) -> object:
+    return GO_ON if services.restocks.reconcile_some(LOOK_SECONDS) else None
 
 
 def _in_rounds(batch: Callable[[], int]) -> None:

@@ -20,7 +20,7 @@ from restock.config import Settings
 from restock.failpoints import failpoint
 from restock.jobs import NOTIFY_CHANNEL, Notifier
 from restock.worker.process import chain_of
-from restock.worker.steps import Step, steps_of
+from restock.worker.steps import GO_ON, Step, steps_of
 from restock.worker.stopping import StopFlag
 
 log = structlog.get_logger(__name__)
@@ -110,7 +110,8 @@ class Sweeper:
     def _run(self, step: Step) -> None:
         failpoint("sweep.step")
         try:
-            step.run()
+            if step.run() is GO_ON:
+                self._next_run[step.name] = 0.0
         except (OperationalError, InterfaceError) as error:
             self._say(step, "database_away", type(error.orig or error).__name__)
         except Exception as error:  # noqa: BLE001 (the outer door of a step: the others go on)

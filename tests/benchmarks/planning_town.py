@@ -14,10 +14,12 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
+from restock.catalog.rules.basis import basis_of, write_basis
 from restock.database import Database
 from restock.inbox.service import InboxService
 from restock.inbox.values import InboxMessage
 from restock.jobs import Waker
+from restock.shops.values import ShopSettings
 from tests.benchmarks.stage import OURS, Stage
 from tests.opened import opened
 
@@ -38,8 +40,8 @@ _GOODS = """
         source_updated_at, source_triggered_at) SELECT id, 1, 1, 'Green', 1250, 1, true, now(), now() FROM shops;
     INSERT INTO inventory_levels (shop_id, inventory_item_id, location_id, available, source_updated_at,
         source_triggered_at) SELECT id, 1, 1, 0, now(), now() FROM shops;
-    INSERT INTO stock_readings (shop_id, variant_id, sellable, units, source, read_at)
-        SELECT id, 1, false, 0, 'webhook', now() FROM shops
+    INSERT INTO stock_readings (shop_id, variant_id, sellable, units, source, read_at, basis)
+        SELECT id, 1, false, 0, 'webhook', now(), %(basis)s FROM shops
 """
 _CONTACTS = """
     INSERT INTO contacts (shop_id, channel, address, address_hash)
@@ -153,7 +155,8 @@ def _town(connection: psycopg.Connection[tuple[object, ...]], database: Database
 def _fill(connection: psycopg.Connection[tuple[object, ...]], count: int) -> None:
     for statement in _SHOPS.split(";"):
         connection.execute(statement, {"big": BIG, "n": SMALL_SHOPS})
-    connection.execute(_GOODS)
+    for statement in _GOODS.split(";"):
+        connection.execute(statement, {"basis": write_basis(basis_of(ShopSettings()))})
     connection.execute(_SMALL)
     [[shop_id]] = connection.execute("SELECT id FROM shops WHERE domain = %s", [BIG]).fetchall()
     for first in range(1, count + 1, _ROWS_A_STATEMENT):

@@ -19,8 +19,9 @@ from restock.database import Database, init_database
 from restock.errors import ConfigurationError
 from restock.jobs import NOTIFY_CHANNEL
 from restock.worker.main import run_worker
+from restock.worker.steps import GO_ON, Step
 from restock.worker.stopping import NeverStop, StopFlag
-from restock.worker.sweeper import Listener, Step, Sweeper
+from restock.worker.sweeper import Listener, Sweeper
 
 
 class Deaf:
@@ -48,6 +49,14 @@ def stop() -> Iterator[StopFlag]:
 
 def sweeper(*steps: Step, listener: Listener | None = None, stop: StopFlag | None = None) -> Sweeper:
     return Sweeper(steps, listener or Listener(Deaf()), stop or NeverStop(), 0.01)
+
+
+def test_a_step_that_has_more_to_do_is_run_again_at_the_next_tick() -> None:
+    left = [GO_ON, GO_ON, None]
+    loop = sweeper(Step("long", 3600, lambda: left.pop(0)))
+    for _ in range(5):
+        loop.sweep()
+    assert left == []
 
 
 def test_one_failing_step_never_stops_the_others() -> None:

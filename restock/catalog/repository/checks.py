@@ -92,15 +92,15 @@ def request_each(
 def claim_checks(
     session: Session, limit: int, lease_seconds: float = 60, busy_shops: Collection[int] = ()
 ) -> list[Check]:
-    """Take due checks, the longest due first; one not finished comes back after the lease.
+    """Take due checks: what webhooks told of before what is looked at by the way, the longest due first.
 
-    Those of `busy_shops` are left alone.
+    One not finished comes back after the lease. Those of `busy_shops` are left alone.
     """
     key = tuple_(StockCheckRow.shop_id, StockCheckRow.variant_id)
     due = (
         select(StockCheckRow.shop_id, StockCheckRow.variant_id)
         .where(StockCheckRow.due_at <= func.now(), StockCheckRow.shop_id.not_in(busy_shops))
-        .order_by(StockCheckRow.due_at)
+        .order_by(StockCheckRow.told_at.is_(None), StockCheckRow.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )

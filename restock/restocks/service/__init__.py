@@ -76,6 +76,11 @@ class RestockService:
         """
         return self._reconciling.request()
 
+    def reconcile_some(self, seconds: float) -> bool:
+        """Go on with `reconcile` for so many seconds, or begin it anew; True when there is more to do."""
+        self._reconciling.request(seconds)
+        return self._reconciling.is_walking
+
     def reconcile_due(self, seconds: float = 20.0, give_way: Callable[[], bool] = lambda: False) -> int:
         """Ask Shopify about pages of waiting variants that are due, for so long at most; return how many pages."""
         return self._reconciling.run(seconds, give_way)

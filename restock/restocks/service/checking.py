@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
@@ -47,20 +47,22 @@ class Checking:
     def run(self, limit: int, patience_seconds: float = PATIENCE_SECONDS) -> int:
         """Look at up to about `limit` variants whose check is due; return how many were taken."""
         done, until = 0, time.monotonic() + patience_seconds
+        served: set[int] = set()  # a shop with many checks lets the others go first
         while done < limit:
-            checks, shops = self._claim(min(CHECKS_PER_CLAIM, limit - done))
+            checks, shops = self._claim(min(CHECKS_PER_CLAIM, limit - done), served)
             for shop_id, group in _by_shop(checks).items():
                 self._start(shops.get(shop_id), group)
             done += len(checks)
-            if not checks and not self.threads.wait(until - time.monotonic()):
+            was_first, served = not served, served | {check.shop_id for check in checks} if checks else set()
+            if not checks and was_first and not self.threads.wait(until - time.monotonic()):
                 return done
         while self.threads.wait(until - time.monotonic()):
             pass
         return done
 
-    def _claim(self, limit: int) -> tuple[Sequence[Check], dict[int, Shop]]:
+    def _claim(self, limit: int, served: Set[int]) -> tuple[Sequence[Check], dict[int, Shop]]:
         with self.database.transaction() as session:
-            checks = catalog.claim_checks(session, limit, self.lease_seconds, self.threads.busy())
+            checks = catalog.claim_checks(session, limit, self.lease_seconds, {*served, *self.threads.busy()})
             shops = {shop_id: load_shop(session, shop_id) for shop_id in {check.shop_id for check in checks}}
         if checks:
             failpoint("check.claimed")

@@ -6,9 +6,10 @@ turns by page. Shops without access have their recorded news looked at again.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 from typing import assert_never
@@ -35,6 +36,13 @@ THROTTLED_EXTRA_SECONDS = 1.0  # so that checks, which somebody was told of, com
 VARIANTS_PER_PAGE = 1000
 
 
+@dataclass
+class _Walk:
+    """How far a look at everything waited for has come: (shop, variant). None: the next one begins at the beginning."""
+
+    after: tuple[int, int] | None = None
+
+
 @dataclass(frozen=True)
 class Reconciling:
     """Find what no webhook told."""
@@ -45,20 +53,33 @@ class Reconciling:
     following: Following
     interval_seconds: float
     lease_seconds: float = LEASE_SECONDS
+    _walk: _Walk = field(default_factory=_Walk)
 
-    def request(self) -> int:
+    @property
+    def is_walking(self) -> bool:
+        """Whether `request` stopped before it had come to the end."""
+        return self._walk.after is not None
+
+    def request(self, seconds: float = math.inf) -> int:
         """Ask for checks of variants somebody waits for that were never read, or not lately in a shop that cannot be
         asked; have the others passed over. Return for how many.
+
+        A shop is a transaction. After so many seconds it stops, and the next call goes on there.
         """
-        asked, after = 0, None
+        asked, until = 0, time.monotonic() + seconds
         while True:
             with self.database.transaction() as session:
-                page = subscriptions.waiting_variants(session, after, VARIANTS_PER_PAGE)
-                for shop_id, pairs in groupby(page, key=lambda pair: pair[0]):
-                    asked += self._request(session, shop_id, [variant_id for _, variant_id in pairs])
+                page = subscriptions.waiting_variants(session, self._walk.after, VARIANTS_PER_PAGE)
+            for shop_id, pairs in groupby(page, key=lambda pair: pair[0]):
+                variant_ids = [variant_id for _, variant_id in pairs]
+                with self.database.transaction() as session:
+                    asked += self._request(session, shop_id, variant_ids)
+                self._walk.after = (shop_id, variant_ids[-1])
+                if time.monotonic() >= until:
+                    return asked
             if len(page) < VARIANTS_PER_PAGE:
+                self._walk.after = None
                 return asked
-            after = page[-1]
 
     def run(self, seconds: float, give_way: Callable[[], bool]) -> int:
         """Take pages of passes that are due until none is, the time is up, or `give_way` says so; return how many."""
