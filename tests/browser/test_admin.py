@@ -265,3 +265,25 @@ def test_a_keyboard_alone_is_enough(page: Page, served: Served) -> None:
     page.keyboard.press("Tab")
     focused = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert focused != "none"
+
+
+def test_a_dry_run_is_played_in_place(page: Page, served: Served) -> None:
+    errors = listen(page)
+    page.goto(f"{served.url}/what-if?shop=playground")
+    page.get_by_label("Product").select_option(f"v{VARIANTS[0]}")
+    page.get_by_label("Units in stock").fill("2")
+    page.get_by_role("button", name="Play it through").click()
+    expect(page.get_by_role("status")).to_contain_text("would be told")
+    expect(page).to_have_url(f"{served.url}/what-if?shop=playground.myshopify.com&item=v{VARIANTS[0]}&units=2")
+    page.get_by_label("Shared out").nth(1).select_option("everyone")
+    page.get_by_role("button", name="Try these settings").click()
+    expect(page.get_by_text("Nothing was saved.")).to_be_visible()
+    expect(page.get_by_text("would be told in")).to_be_visible()  # the other answer stays
+    assert errors == []
+
+
+def test_the_page_fits_a_phone_and_a_desk(page: Page, served: Served) -> None:
+    for size in (PHONE, DESK):
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        page.goto(f"{served.url}/what-if?shop=playground&item=v{VARIANTS[0]}&units=2&policy=strict&preset=everyone")
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
