@@ -36,6 +36,7 @@ class FakeShopify:
     tagged: dict[str, Set[int]] = field(default_factory=dict)
     failure: Exception | None = None
     asked: list[str] = field(default_factory=list)
+    meanwhile: Callable[[], None] = lambda: None
 
     def ask(self, shop_id: int, question: Callable[[Access], T]) -> T:
         if self.failure is not None:
@@ -44,6 +45,7 @@ class FakeShopify:
 
     def tagged_customers(self, _: Access, tag: str) -> Set[int]:
         self.asked.append(tag)
+        self.meanwhile()
         return self.tagged.get(tag, frozenset())
 
 
@@ -182,6 +184,24 @@ def test_while_shopify_does_not_answer_everybody_keeps_their_place(
     priorities.run()
     assert first(rows) == ["ada7@example.com"]
     assert rows("SELECT reason FROM priority_lists") == [(reason,)]
+
+
+@pytest.mark.usefixtures("crowd")
+def test_of_two_readings_at_once_the_newer_tag_has_the_last_word(
+    priorities: Priorities, shopify: FakeShopify, shops: ShopService, shop: Shop, rows: Rows
+) -> None:
+    """The tag changes while customers with the old one are asked for, and another process is quicker."""
+    shops.change_settings(shop.domain, {"policy.priority_tag": "VIP"})
+
+    def change() -> None:
+        shopify.meanwhile = lambda: None
+        shops.change_settings(shop.domain, {"policy.priority_tag": "gold"})
+        priorities.run()
+
+    shopify.meanwhile = change
+    priorities.run()
+    priorities.run()
+    assert first(rows) == ["ada9@example.com"]
 
 
 @pytest.mark.usefixtures("crowd", "has_tag")

@@ -37,7 +37,10 @@ _KNOWN = text("""
     UPDATE priority_lists SET next_at = now() + make_interval(secs => :seconds), known_at = now(),
         customer_count = :count, reason = NULL
     WHERE shop_id = :shop_id AND tag = :tag
+    RETURNING shop_id
 """)
+
+_HURRY = text("UPDATE priority_lists SET next_at = now() WHERE shop_id = :shop_id")
 
 _UNKNOWN = text("""
     UPDATE priority_lists SET next_at = now() + make_interval(secs => :seconds), reason = :reason
@@ -68,9 +71,10 @@ def claim_lists(session: Session, limit: int, lease_seconds: float) -> list[DueL
 
 
 def list_known(session: Session, due: DueList, customer_count: int, seconds: float) -> None:
-    """Note that a list was read, and is to be read again after so long."""
+    """Note that a list was read, and is to be read again after so long; at once where the tag has changed meanwhile."""
     values = {"shop_id": due.shop_id, "tag": due.tag, "count": customer_count, "seconds": seconds}
-    session.execute(_KNOWN, values)
+    if session.execute(_KNOWN, values).first() is None:
+        session.execute(_HURRY, {"shop_id": due.shop_id})
 
 
 def list_unknown(session: Session, due: DueList, reason: str, seconds: float) -> None:
