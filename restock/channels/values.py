@@ -5,6 +5,7 @@ Standard library only. A value here never reaches a log line whole: `Recipient` 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -55,8 +56,8 @@ class ShopFacts:
 class ProductFacts:
     """What a message may say about the goods.
 
-    `variant_title` is None where the product has one variant. `price` is text ready to show in the shop's currency,
-    None when unknown. `image_url` is None when unknown.
+    `variant_title` is None where the product has one variant. `price` is text ready to show, `price_cents` and
+    `currency` what it was made of; None when unknown. `image_url` is None when unknown.
     """
 
     title: str
@@ -64,6 +65,8 @@ class ProductFacts:
     price: str | None = None
     image_url: str | None = None
     quantity: int = 1
+    price_cents: int | None = None
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,8 @@ class Notice:
     """What is to be said to one person, before any channel gives it a form. `product` is None when not known.
 
     `turn_minutes`: after so long others in line are told too; None: everybody is told at once. `missed_before`: the
-    last time it sold out during this person's turn.
+    last time it sold out during this person's turn. `words`: what the shop says in its own words, by part; what is not
+    there is said in our phrases.
     """
 
     kind: NoticeKind
@@ -93,6 +97,7 @@ class Notice:
     product: ProductFacts | None = None
     turn_minutes: int | None = None
     missed_before: bool = False
+    words: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from functools import cache, lru_cache
 from importlib import resources
 
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_timedelta
+from babel.numbers import format_currency
 from babel.units import format_unit
 
 from restock.channels.values import Notice, NoticeKind
@@ -57,6 +60,14 @@ def _load(language: str) -> Phrases:
     return Phrases(language, texts.pop("direction"), texts)
 
 
+def tongue_of(notice: Notice, phrases: Phrases) -> tuple[str, str]:
+    """Name the language of a message and its direction; with words of the shop's it may be one we do not speak."""
+    known = known_locale(notice.locale) if notice.words else None
+    if known is None:
+        return phrases.language, phrases.direction
+    return known.language, "rtl" if known.text_direction == "rtl" else "ltr"
+
+
 def one_line(text: str, longest: int = 200) -> str:
     """Make a stranger's text fit for a subject, a notification or a text message.
 
@@ -85,6 +96,21 @@ def duration(minutes: int, language: str) -> str:
         return format_timedelta(span, threshold=1, locale=language)
     amount, unit = (minutes // 60, "duration-hour") if minutes % 60 == 0 else (minutes, "duration-minute")
     return format_unit(amount, unit, locale=language)
+
+
+@lru_cache(maxsize=1024)
+def price_text(cents: int, currency: str, locale: str) -> str:
+    """Write a price as people of that locale do; in English where the locale is not known."""
+    return str(format_currency(Decimal(cents) / 100, currency, locale=known_locale(locale) or Locale("en")))
+
+
+@lru_cache(maxsize=256)
+def known_locale(locale: str) -> Locale | None:
+    """Find a locale by its name, `fr-CA` or `fr_CA`; None: there is none of that name."""
+    try:
+        return Locale.parse(locale[:35].replace("-", "_"))
+    except (ValueError, UnknownLocaleError):
+        return None
 
 
 def isolate(text: str, phrases: Phrases) -> str:

@@ -13,17 +13,20 @@ from email.utils import formatdate, getaddresses
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import escape
 
 from restock.channels.email.mime import assemble, mailbox, unstructured
 from restock.channels.port import ChannelError
 from restock.channels.values import Blame, Envelope, Notice, NoticeKind
-from restock.channels.wording import Phrases, duration, isolate, one_line, phrases_for, product_name
+from restock.channels.wording import Phrases, duration, isolate, one_line, phrases_for, product_name, tongue_of
 
 _LONGEST_TITLE = 255  # Shopify's own limit: whole in the mail, short in the subject
 _ADDRESS = re.compile(
     r"(?P<local>[^\s@<>\x00-\x1f\x7f\"(),:;\[\]\\]{1,64})@(?P<domain>[^\s@<>\x00-\x1f\x7f\"(),:;\[\]\\]{1,253})"
 )
 _NOT_IN_IDENTITY = re.compile(r"[^A-Za-z0-9-]")
+_BODY = re.compile(r"<body[^>]*>", re.IGNORECASE)
+_BANNER_STYLE = "padding:12px 20px;background:#fff3d1;color:#6b4e00;font:14px/20px Arial,sans-serif;text-align:center"
 _templates = Environment(
     loader=PackageLoader("restock.channels.email"),
     autoescape=True,
@@ -70,7 +73,7 @@ def compose(envelope: Envelope, sender: Sender) -> Mail:
     recipient, needs_utf8 = _recipient(envelope.recipient.address)
     notice = envelope.notice
     phrases = phrases_for(notice.locale)
-    words = _words(notice, phrases)
+    words = words_of(notice, phrases)
     identity = _NOT_IN_IDENTITY.sub("-", envelope.identity)
     headers = (
         ("From", mailbox(one_line(notice.shop.name, 60) or sender.name, sender.address)),
@@ -82,12 +85,32 @@ def compose(envelope: Envelope, sender: Sender) -> Mail:
         ("List-Unsubscribe", f"<{notice.links.unsubscribe}>"),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),  # RFC 8058
     )
-    html = _html.render(words, **_facts(notice, phrases))
+    html = html_of(notice, phrases, words)
     try:
-        content = assemble(headers, _text(notice, phrases, words), html, f"=_{identity}")
+        content = assemble(headers, text_of(notice, phrases, words), html, f"=_{identity}")
     except ValueError:
         raise ChannelError("invalid_header", permanent=True) from None
     return Mail(recipient, content, needs_utf8)
+
+
+def words_of(notice: Notice, phrases: Phrases) -> dict[str, str]:
+    """Make every phrase of the mail, unescaped: the shop's own where it has any, else ours."""
+    words = _words(notice, phrases)
+    words |= {part: text for part, text in notice.words.items() if part in words}
+    if notice.kind is NoticeKind.test:
+        words["subject"] = phrases.say("email.test.subject", subject=words["subject"])
+    return words
+
+
+def html_of(notice: Notice, phrases: Phrases, words: dict[str, str]) -> str:
+    """Write the HTML part: the shop's own layout, or ours with these words."""
+    own = notice.words.get("body")
+    if own is None:
+        return _html.render(words, **_facts(notice, phrases))
+    if not words["banner"]:
+        return own
+    banner = f'<div style="{_BANNER_STYLE}">{escape(words["banner"])}</div>'
+    return _BODY.sub(lambda found: found.group() + banner, own, count=1)
 
 
 def _recipient(address: str) -> tuple[str, bool]:
@@ -114,8 +137,6 @@ def _words(notice: Notice, phrases: Phrases) -> dict[str, str]:
     words = {part: phrases.kind("email", notice, part, **slots) for part in parts}
     if notice.turn_minutes is not None:
         words["note"] = phrases.say("email.offer.turn", duration=duration(notice.turn_minutes, phrases.language))
-    if notice.kind is NoticeKind.test:
-        words["subject"] = phrases.say("email.test.subject", subject=words["subject"])
     quantity = notice.product.quantity if notice.product else 1
     return {
         **words,
@@ -129,11 +150,12 @@ def _words(notice: Notice, phrases: Phrases) -> dict[str, str]:
 
 def _facts(notice: Notice, phrases: Phrases) -> dict[str, object]:
     product = notice.product
+    language, direction = tongue_of(notice, phrases)
     return {
-        "language": phrases.language,
-        "direction": phrases.direction,
-        "start": "right" if phrases.direction == "rtl" else "left",
-        "end": "left" if phrases.direction == "rtl" else "right",
+        "language": language,
+        "direction": direction,
+        "start": "right" if direction == "rtl" else "left",
+        "end": "left" if direction == "rtl" else "right",
         "shop_name": one_line(notice.shop.name, 60),
         "shop_url": notice.shop.url,
         "action": notice.links.action,
@@ -166,7 +188,8 @@ def _image(url: str) -> str:
     return url
 
 
-def _text(notice: Notice, phrases: Phrases, words: dict[str, str]) -> str:
+def text_of(notice: Notice, phrases: Phrases, words: dict[str, str]) -> str:
+    """Write the text part."""
     goods = [product_name(notice, phrases, 2 * _LONGEST_TITLE)] if notice.product else []
     goods += [line for line in (_price(notice), words["quantity"]) if line]
     blocks = [

@@ -7,10 +7,11 @@ own: replacing the offer's notification would be silent, and whoever has put tha
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from restock.channels.port import ChannelError
 from restock.channels.values import Envelope, Notice, NoticeKind
-from restock.channels.wording import Phrases, duration, isolate, one_line, phrases_for, product_name
+from restock.channels.wording import Phrases, duration, isolate, one_line, phrases_for, product_name, tongue_of
 
 LARGEST_PAYLOAD = 2048  # Mozilla takes 2,744 bytes where it goes through Google; we stay well below
 _LONGEST_IMAGE_URL = 500
@@ -20,14 +21,15 @@ def compose(envelope: Envelope) -> bytes:
     """Return the payload, at most LARGEST_PAYLOAD bytes of JSON; raise ChannelError when that is too small."""
     notice = envelope.notice
     phrases = phrases_for(notice.locale)
+    language, direction = tongue_of(notice, phrases)
     fields = {
-        "title": _phrase(phrases, notice, "title"),
-        "body": _phrase(phrases, notice, _body(notice)),
+        "title": _tested(notice.words.get("title") or _phrase(phrases, notice, "title"), phrases, notice),
+        "body": notice.words["body"] if "body" in notice.words else _phrase(phrases, notice, _body(notice)),
         "url": notice.links.action,
         "unsubscribe": notice.links.unsubscribe,
         "tag": envelope.identity,
-        "lang": phrases.language,
-        "dir": phrases.direction,
+        "lang": language,
+        "dir": direction,
     }
     if notice.links.decline:
         fields |= {"decline": notice.links.decline, "decline_label": phrases.say("push.offer.decline")}
@@ -35,13 +37,15 @@ def compose(envelope: Envelope) -> bytes:
     payload = _encode(fields | {"icon": image, "image": image}) if image else _encode(fields)
     if len(payload) > LARGEST_PAYLOAD:
         payload = _encode(fields)
+    if len(payload) > LARGEST_PAYLOAD and notice.words:
+        return compose(replace(envelope, notice=replace(notice, words={})))
     if len(payload) > LARGEST_PAYLOAD:
         raise ChannelError("too_large", permanent=True)
     return payload
 
 
 def _phrase(phrases: Phrases, notice: Notice, part: str) -> str:
-    text = phrases.kind(
+    return phrases.kind(
         "push",
         notice,
         part,
@@ -49,9 +53,10 @@ def _phrase(phrases: Phrases, notice: Notice, part: str) -> str:
         shop=isolate(one_line(notice.shop.name, 60), phrases),
         duration=duration(notice.turn_minutes or 1, phrases.language),
     )
-    if part == "title" and notice.kind is NoticeKind.test:
-        text = phrases.say("push.test", text=text)
-    return text
+
+
+def _tested(text: str, phrases: Phrases, notice: Notice) -> str:
+    return phrases.say("push.test", text=text) if notice.kind is NoticeKind.test else text
 
 
 def _body(notice: Notice) -> str:

@@ -6,8 +6,8 @@ import re
 
 from restock.channels.port import ChannelError
 from restock.channels.sms.segments import cost_of, spell
-from restock.channels.values import Blame, Envelope, NoticeKind
-from restock.channels.wording import one_line, phrases_for, product_name
+from restock.channels.values import Blame, Envelope, Notice, NoticeKind
+from restock.channels.wording import Phrases, one_line, phrases_for, product_name
 
 MOST_SEGMENTS = 2
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -21,9 +21,15 @@ _MISSED = tuple(("missed", longest) for longest in (80, 60, 45, 32, 24))
 
 
 def compose(envelope: Envelope) -> str:
-    """Return the text, shortened to MOST_SEGMENTS where fewer words and shorter names can do it."""
+    """Return the text, shortened to MOST_SEGMENTS where fewer words and shorter names can do it.
+
+    The shop's own words come with names as short as they must be.
+    """
+    notice = envelope.notice
+    if own := notice.words.get("text"):
+        return finish(own, notice, phrases_for(notice.locale))
     text = ""
-    for part, longest in (*_MISSED, *_WAYS) if envelope.notice.missed_before else _WAYS:
+    for part, longest in (*_MISSED, *_WAYS) if notice.missed_before else _WAYS:
         text = _text(envelope, part, longest)
         if cost_of(text).segment_count <= MOST_SEGMENTS:
             break
@@ -45,6 +51,11 @@ def _text(envelope: Envelope, part: str, longest: int) -> str:
     text = phrases.kind(
         "sms", notice, part, shop=shop, product=product_name(notice, phrases, longest), link=notice.links.action
     )
+    return finish(text, notice, phrases)
+
+
+def finish(text: str, notice: Notice, phrases: Phrases) -> str:
+    """Mark a test, say how to stop, and spell it all as it is sent."""
     if notice.kind is NoticeKind.test:
         text = phrases.say("sms.test", text=text)
     return spell(f"{text} {phrases.say('sms.stop')}")

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from functools import lru_cache
-
-from babel import Locale, UnknownLocaleError
-from babel.numbers import format_currency
 
 from restock.catalog.values import GoodsFacts, MarketPrice
 from restock.channels.values import (
@@ -21,6 +16,7 @@ from restock.channels.values import (
     Recipient,
     ShopFacts,
 )
+from restock.channels.wording import price_text
 from restock.deliveries.rules import identity
 from restock.deliveries.values import ClaimedRow, MessageFacts
 from restock.links import Links
@@ -79,16 +75,6 @@ def _price(row: ClaimedRow, goods: GoodsFacts, facts: MessageFacts) -> MarketPri
         return own
     known = goods.price_cents is not None and goods.currency
     return MarketPrice(goods.price_cents or 0, goods.currency or "") if known else None
-
-
-@lru_cache(maxsize=1024)
-def price_text(cents: int, currency: str, locale: str) -> str:
-    """Write a price as people of that locale do; in English where the locale is not known."""
-    try:
-        known = Locale.parse(locale.replace("-", "_"))
-    except (ValueError, UnknownLocaleError):
-        known = Locale("en")
-    return str(format_currency(Decimal(cents) / 100, currency, locale=known))
 
 
 def _keys(stored: Mapping[str, str] | None) -> PushKeys | None:

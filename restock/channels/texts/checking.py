@@ -1,0 +1,114 @@
+"""Looking a text over before it is kept: all faults at once, each with its part, its line and how to mend it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+from liquid.template import BoundTemplate
+
+from restock.channels.texts.layout import compile_layout
+from restock.channels.texts.liquid import compile_text, variables_of
+from restock.channels.texts.parts import PARTS, Part, part_of
+from restock.channels.texts.values import Source, Stage, TextError, TextKey
+from restock.channels.texts.variables import VARIABLES, barest, sample
+from restock.channels.texts.written import read, say_parts
+from restock.channels.wording import known_locale
+from restock.errors import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A text as it may be kept, empty parts left out, and every fault found."""
+
+    source: Source
+    faults: tuple[Fault, ...] = ()
+
+
+def check_texts(key: TextKey, typed: Mapping[str, str]) -> Checked:
+    """Look all parts of a text over, compile its layout, and try it on a full message and on the barest."""
+    parts = {name: text.replace("\r\n", "\n").strip() for name, text in typed.items()}
+    kept = {name: text for name, text in parts.items() if text}
+    faults = [*_key_faults(key), *_name_faults(key, kept)]
+    html: str | None = None
+    for part in PARTS[key.channel]:
+        if (text := kept.get(part.name)) is None:
+            continue
+        found = check_part(text, part, key.stage)
+        faults += found
+        if part.html and not found:
+            html = compile_layout(text)
+    source = Source(kept, html)
+    if not kept:
+        faults.append(Fault(PARTS[key.channel][0].name, "EMPTY_TEXT", "write at least one part, or drop the text"))
+    return Checked(source, tuple(faults or _tried(key, source)))
+
+
+def check_part(text: str, part: Part, stage: Stage) -> list[Fault]:
+    """Look one part over: its length, its marks, its variables, its layout."""
+    if len(text) > part.longest:
+        return [Fault(part.name, "TEXT_TOO_LONG", f"must have at most {part.longest} characters; it has {len(text)}")]
+    faults: list[Fault] = []
+    try:
+        template = compile_text(text, html=part.html)
+    except TextError as error:
+        return [_fault(part.name, error)]
+    if part.html:
+        try:
+            compile_text(compile_layout(text), html=True)
+        except TextError as error:
+            faults.append(_fault(part.name, error))
+    return [*faults, *_variable_faults(template, text, part, stage)]
+
+
+def _variable_faults(template: BoundTemplate, text: str, part: Part, stage: Stage) -> Iterator[Fault]:
+    known, used = VARIABLES[stage], set()
+    for path, line in variables_of(template, text):
+        name = ".".join(str(one) for one in path) if all(isinstance(one, str) for one in path) else None
+        used.add(name)
+        if name is None:
+            yield Fault(part.name, "UNKNOWN_VARIABLE", f"line {line}: write out which variable is meant")
+        elif name not in known and name.removesuffix(".size") not in known:
+            yield Fault(part.name, "UNKNOWN_VARIABLE", f"line {line}: {name} is not known here{_hint(name, known)}")
+    for name in part.needs:
+        if name not in used:
+            yield Fault(part.name, "MISSING_LINK", f"must say {{{{ {name} }}}}")
+
+
+def _hint(name: str, names: Sequence[str]) -> str:
+    last = name.rpartition(".")[2]
+    near = get_close_matches(name, names, 1, 0.6) or [one for one in names if one.rpartition(".")[2] == last]
+    return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(names)}"
+
+
+def _tried(key: TextKey, source: Source) -> Iterator[Fault]:
+    """Write the text for a full message and for the barest; each part's first fault."""
+    written = read(source, key.channel)
+    told: set[str] = set()
+    full = sample(key.stage, key.locale)
+    for notice in (full, replace(full, missed_before=True), barest(full)):
+        for name, error in say_parts(written, notice, key.channel)[1].items():
+            if name not in told:
+                told.add(name)
+                yield _fault(name, error)
+
+
+def _key_faults(key: TextKey) -> Iterator[Fault]:
+    if known_locale(key.locale) is None:
+        yield Fault("locale", "INVALID_LOCALE", "must be a language such as fr or fr-CA")
+
+
+def _name_faults(key: TextKey, parts: Mapping[str, str]) -> Iterator[Fault]:
+    names = ", ".join(part.name for part in PARTS[key.channel])
+    for name in parts:
+        if part_of(key.channel, name) is None:
+            yield Fault(name[:40], "UNKNOWN_PART", f"is no part of this message; its parts are {names}")
+
+
+def _fault(name: str, error: TextError) -> Fault:
+    where = f"line {error.line}: " if error.line else ""
+    code = (
+        "TEXT_TOO_MUCH" if error.reason in ("too_much", "too_large", "too_long", "too_many_marks") else "INVALID_TEXT"
+    )
+    return Fault(name, code, f"{where}{error.sentence}")

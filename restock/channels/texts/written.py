@@ -1,0 +1,158 @@
+"""Saying a message in the shop's own words, part by part; a part that cannot be written is said in our phrases.
+
+Pure. A template is read once for each version of a text and kept with it. What went wrong is remembered, not raised:
+the message leaves in any case, and whoever sends it tells the merchant.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+
+from liquid.template import BoundTemplate
+
+from restock.channels.sms.message import finish
+from restock.channels.sms.segments import cost_of
+from restock.channels.texts.liquid import compile_text, render_text
+from restock.channels.texts.parts import PARTS, Part
+from restock.channels.texts.values import STAGES, Source, TextError, TextKey
+from restock.channels.texts.variables import LONGEST_NAME, values_of
+from restock.channels.values import ChannelName, Notice
+from restock.channels.wording import LANGUAGES, one_line, phrases_for
+
+MOST_SEGMENTS = 3
+_SHORTER_NAMES = (LONGEST_NAME, 60, 45, 32, 24, 16)
+_NOT_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One text, ready to be used. `faults` has a reason for each part that cannot be read."""
+
+    source: Source
+    templates: Mapping[str, BoundTemplate]
+    faults: Mapping[str, TextError]
+
+
+@dataclass(frozen=True)
+class ShopTexts:
+    """All texts of a shop as of one version; read one after the other when they are first needed."""
+
+    sources: Mapping[TextKey, Source] = field(default_factory=dict)
+    shop_locale: str = "en"
+    _ready: dict[TextKey, Written] = field(default_factory=dict, compare=False, repr=False)
+
+    def find(self, notice: Notice, channel: ChannelName) -> tuple[TextKey, Written] | None:
+        """Choose the text for a message; None: we say it."""
+        stage = STAGES[notice.kind]
+        locales = {key.locale for key in self.sources if (key.channel, key.stage) == (channel, stage)}
+        locale = choose_locale(locales, notice.locale, self.shop_locale) if locales else None
+        if locale is None:
+            return None
+        key = TextKey(channel, stage, locale)
+        if key not in self._ready:
+            self._ready[key] = read(self.sources[key], channel)
+        return key, self._ready[key]
+
+
+@dataclass
+class Speaker:
+    """Says the messages of one batch. `broken` collects which texts could not be said as written, and why."""
+
+    texts: ShopTexts
+    broken: dict[TextKey, TextError] = field(default_factory=dict)
+
+    def say(self, notice: Notice, channel: ChannelName) -> Notice:
+        """Put the shop's words into a message; one the shop has no words for stays as it is."""
+        found = self.texts.find(notice, channel) if self.texts.sources else None
+        if found is None:
+            return notice
+        key, written = found
+        spoken = notice if notice.locale.partition("-")[0] == key.locale else replace(notice, locale=key.locale)
+        words, faults = say_parts(written, spoken, channel)
+        if faults:
+            self.broken.setdefault(key, next(iter(faults.values())))
+        return replace(spoken, words=words) if words else notice
+
+
+def choose_locale(written: Collection[str], person: str, shop: str) -> str | None:
+    """Choose among the locales a text is written in: `fr-CA`, `fr`, the shop's own, English; None: ours.
+
+    Whose language we speak ourselves is never written to in another.
+    """
+    for locale in _widening(person):
+        if locale in written:
+            return locale
+    if language_of(person) in LANGUAGES:
+        return None
+    return next((locale for locale in (*_widening(shop), "en") if locale in written), None)
+
+
+def language_of(locale: str) -> str:
+    """Name the language of a locale."""
+    return locale.replace("_", "-").partition("-")[0].lower()
+
+
+def _widening(locale: str) -> tuple[str, ...]:
+    """`zh-Hant-TW`, `zh-Hant`, `zh`."""
+    words = locale[:35].replace("_", "-").split("-")
+    spelled = [words[0].lower(), *(word.title() if len(word) == 4 else word.upper() for word in words[1:])]
+    return tuple("-".join(spelled[:count]) for count in range(len(spelled), 0, -1))
+
+
+def read(source: Source, channel: ChannelName) -> Written:
+    """Read all parts of a text; those that cannot be read are its faults."""
+    templates: dict[str, BoundTemplate] = {}
+    faults: dict[str, TextError] = {}
+    for part in PARTS[channel]:
+        text = source.html if part.html else source.parts.get(part.name)
+        if not text:
+            continue
+        try:
+            templates[part.name] = compile_text(text, html=part.html)
+        except TextError as error:
+            faults[part.name] = error
+    return Written(source, templates, faults)
+
+
+def say_parts(written: Written, notice: Notice, channel: ChannelName) -> tuple[dict[str, str], dict[str, TextError]]:
+    """Write every part for one message; return what could be written, and why the rest could not."""
+    words: dict[str, str] = {}
+    faults = dict(written.faults)
+    values = values_of(notice, channel)
+    for part in PARTS[channel]:
+        template = written.templates.get(part.name)
+        if template is None:
+            continue
+        try:
+            if channel is ChannelName.sms:
+                words[part.name] = _text_message(template, part, notice)
+            else:
+                words[part.name] = _checked(render_text(template, values), part, notice)
+        except TextError as error:
+            faults[part.name] = error
+    return words, faults
+
+
+def _text_message(template: BoundTemplate, part: Part, notice: Notice) -> str:
+    """Shorten names until the message costs no more than it may."""
+    for longest in _SHORTER_NAMES:
+        text = render_text(template, values_of(notice, ChannelName.sms, longest))
+        said = _checked(text, part, notice)
+        if cost_of(finish(said, notice, phrases_for(notice.locale))).segment_count <= MOST_SEGMENTS:
+            return said
+    raise TextError("too_long", f"takes more than {MOST_SEGMENTS} text messages")
+
+
+def _checked(text: str, part: Part, notice: Notice) -> str:
+    said = _NOT_TEXT.sub(" ", text) if part.html else one_line(text, 100_000)
+    if not said.strip() and not part.may_be_empty:
+        raise TextError("empty", "says nothing")
+    if part.needs and len(said) > part.longest_said:
+        raise TextError("too_long", f"has more than {part.longest_said} characters")
+    for name in part.needs:
+        link = getattr(notice.links, name.removeprefix("links."))
+        if link not in said and link.replace("&", "&amp;") not in said:
+            raise TextError("no_link", f"does not say {{{{ {name} }}}} in every case")
+    return said if part.html else one_line(said, part.longest_said)
