@@ -148,7 +148,6 @@ def test_a_turn_never_handed_over_is_returned_and_not_missed(store: Store) -> No
     people = store.join(1)
     store.restock(1)
     store.restock(0)
-    store.send()
     assert store.sql("SELECT state, reason FROM offers") == [("returned", "event_closed")]
     assert stands(store, people[0]) == WAITS
     assert told_of(store, people[0]) == []
@@ -232,6 +231,7 @@ def test_a_message_accepted_after_the_sell_out_is_missed_too(store: Store) -> No
     """It was on its way when the goods ran out."""
     people = store.join(1)
     store.restock(1)
+    store.sql("UPDATE deliveries SET state = 'sending'")
     store.restock(0)
     offer = number(store, "SELECT id FROM offers")
     store.in_transaction(lambda session: store.restocks.offers_accepted(session, store.shop, [offer]))
@@ -239,6 +239,37 @@ def test_a_message_accepted_after_the_sell_out_is_missed_too(store: Store) -> No
     store.pass_time("restock_events", "settle_at", 60)
     store.plan()
     assert stands(store, people[0]) == WAITS
+
+
+def test_whoever_comes_back_from_a_restock_that_is_over_is_offered_in_the_one_that_is_on(store: Store) -> None:
+    """Its walk had gone by before the message of the first one found its restock closed."""
+    people = store.join(2)
+    store.restock(1)
+    [first] = store.sql("SELECT id FROM offers WHERE subscription_id = :id", id=people[0])
+    store.sql("UPDATE deliveries SET state = 'sending' WHERE offer_id = :id", id=first[0])
+    store.restock(0)
+    store.restock(9)
+    assert people[0] not in store.sql("SELECT subscription_id FROM offers WHERE event_id > 1")
+    store.in_transaction(
+        lambda s: store.restocks.offers_returned(s, store.shop.id, [int(str(first[0]))], "event_closed")
+    )
+    store.plan()
+    assert set(store.offered()) == set(people)
+
+
+def test_who_sleeps_when_everything_is_sold_stands_in_line_again_at_once(store: Store) -> None:
+    people = store.join(25)
+    sleep(store, 6)
+    store.restock(None)
+    store.stock(0)
+    store.restocks.check_due()
+    while small(store, 10).plan_due():
+        pass
+    assert store.states("offers") == {"returned": 25}
+    assert store.sql("SELECT DISTINCT state, reason FROM deliveries") == [("skipped", "event_closed")]
+    assert store.one("SELECT count(*) FROM restock_events WHERE settle_at IS NOT NULL") == 0
+    store.restock(None)
+    assert store.offered() == people
 
 
 def test_two_who_put_people_back_at_once_put_each_back_once(store: Store) -> None:

@@ -49,9 +49,9 @@ class DeliveryNotices:
         """Skip the messages of offers whose people have bought the goods, where they have not left yet."""
         notices.withdraw(session, shop_id, offer_ids, SkipReason.purchased)
 
-    def take_back(self, session: Session, shop_id: int, offer_ids: Sequence[int]) -> set[int]:
-        """Skip the messages of sleepers' offers that have not left yet; return those offers."""
-        return notices.withdraw(session, shop_id, offer_ids, SkipReason.asleep)
+    def take_back(self, session: Session, shop_id: int, offer_ids: Sequence[int], reason: str) -> set[int]:
+        """Skip the messages of offers that are taken back, where they have not left yet; return those offers."""
+        return notices.withdraw(session, shop_id, offer_ids, SkipReason(reason))
 
     def offer_of(self, session: Session, delivery_id: int) -> OfferRef | None:
         """Say which offer a message is about; None for any other message."""

@@ -76,11 +76,15 @@ _OPEN = text("""
         plan_at = CASE WHEN old.cursor_id IS NULL THEN greatest(now(), old.not_before) ELSE old.plan_at END
 """)
 
+# Of a restock that is over the next one is planned, if it is on: whoever comes back stands in its queue.
 _REPLAN = text("""
     UPDATE restock_events SET walk_again = cursor_id IS NOT NULL,
         plan_at = CASE WHEN cursor_id IS NULL THEN greatest(now(), not_before) ELSE plan_at END
-    WHERE id IN (SELECT id FROM restock_events WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE)
-      AND closed_at IS NULL
+    WHERE closed_at IS NULL AND id IN (
+        SELECT id FROM restock_events WHERE closed_at IS NULL AND (shop_id, variant_id) IN (
+            SELECT shop_id, variant_id FROM restock_events WHERE id = ANY(:ids)
+        ) ORDER BY id FOR NO KEY UPDATE
+    )
 """)
 
 _REPLAN_VARIANT = text("""
@@ -165,7 +169,10 @@ def open_event(
 
 
 def replan(session: Session, event_ids: Sequence[int]) -> None:
-    """Have the queue of these events walked from its head, after a walk that is under way; closed ones stay closed."""
+    """Have the queues of these events walked from their heads, after walks that are under way.
+
+    Closed ones stay closed; where another is open for the same variant, that one is meant.
+    """
     if event_ids:
         session.execute(_REPLAN, {"ids": sorted(set(event_ids))})
 

@@ -57,6 +57,10 @@ _RUNNING = text("""
 
 _MISS = text("UPDATE offers SET state = 'missed', reason = 'sold_out' WHERE id = ANY(:ids) AND state = 'open'")
 
+_UNHEARD = text("""
+    SELECT id FROM offers WHERE event_id = :event_id AND state = 'open' AND accepted_at IS NULL LIMIT :limit
+""")
+
 _USED_UP = text("""
     SELECT subscription_id FROM offers WHERE subscription_id = ANY(:ids) AND accepted_at IS NOT NULL
     GROUP BY subscription_id HAVING count(*) >= :most
@@ -67,6 +71,8 @@ _SETTLE_LATER = text("""
     SET settle_at = now() + least(greatest(now() - closed_at, interval '5 seconds'), interval '1 hour')
     WHERE id = :id
 """)
+
+_SETTLE_NOW = text("UPDATE restock_events SET settle_at = now() WHERE id = :id AND settle_at IS NOT NULL")
 
 _SETTLED = text("UPDATE restock_events SET settle_at = NULL WHERE id = :id")
 
@@ -114,6 +120,11 @@ def miss_offers(session: Session, offer_ids: Sequence[int]) -> None:
     session.execute(_MISS, {"ids": list(offer_ids)})
 
 
+def unheard_offers(session: Session, event_id: int, limit: int) -> list[int]:
+    """List open offers of an event whose message no provider has; nothing is held."""
+    return list(session.execute(_UNHEARD, {"event_id": event_id, "limit": limit}).scalars())
+
+
 def used_up(session: Session, subscription_ids: Sequence[int], most: int) -> set[int]:
     """Keep the subscriptions that have had so many turns, in all restocks."""
     return set(session.execute(_USED_UP, {"ids": list(subscription_ids), "most": most}).scalars())
@@ -122,6 +133,11 @@ def used_up(session: Session, subscription_ids: Sequence[int], most: int) -> set
 def settle_later(session: Session, event_id: int) -> None:
     """Look again at a sold-out event, ever less often: messages of it may still be on their way."""
     session.execute(_SETTLE_LATER, {"id": event_id})
+
+
+def settle_now(session: Session, event_id: int) -> None:
+    """Look at a sold-out event again at once: there is more of it."""
+    session.execute(_SETTLE_NOW, {"id": event_id})
 
 
 def settled(session: Session, event_id: int) -> None:

@@ -15,13 +15,13 @@ from restock.shops.values import Shop
 class Notices(Protocol):
     """The messages of offers, in the caller's transaction: queued with their offers, taken back with them.
 
-    `take_back` skips those that have not left yet and returns their offers; the others may be on their way. `offer_of`
-    says what a message was about, None for any other message.
+    `take_back` skips those that have not left yet and returns their offers; the others may be on their way. `reason` is
+    `asleep` or `event_closed`. `offer_of` says what a message was about, None for any other message.
     """
 
     def add(self, session: Session, notices: Sequence[OfferNotice]) -> None: ...
 
-    def take_back(self, session: Session, shop_id: int, offer_ids: Sequence[int]) -> set[int]: ...
+    def take_back(self, session: Session, shop_id: int, offer_ids: Sequence[int], reason: str) -> set[int]: ...
 
     def offer_of(self, session: Session, delivery_id: int) -> OfferRef | None: ...
 

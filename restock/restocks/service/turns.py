@@ -23,6 +23,7 @@ from restock.subscriptions.values import HistoryEntry, HistoryKind
 
 _TRIES = 5
 _ON_ITS_WAY_SECONDS = 300.0  # until it is known what became of a message that a provider may have
+_ASLEEP, _EVENT_CLOSED, _SOLD_OUT, _USED_UP = "asleep", "event_closed", "sold_out", "offers_used_up"
 _SAID_BY_SHOPPER, _SAID_BY_US = "shopper", "restock"
 
 
@@ -68,19 +69,23 @@ class Turns:
         return False
 
     def settle(self, limit: int) -> int:
-        """Call the running turns of sold-out restocks missed, a page a transaction; return how many pages."""
+        """End the turns of sold-out restocks, a page a transaction; return how many pages.
+
+        Running ones are missed; those whose message waits for its hour are taken back, or a night would go by in which
+        their people stand in no line.
+        """
         for done in range(limit):
             if not self._settle_page():
                 return done
         return limit
 
     def _lend_on(self, session: Session, shop_id: int, offer_ids: Sequence[int]) -> int:
-        free = self.notices.take_back(session, shop_id, offer_ids)
+        free = self.notices.take_back(session, shop_id, offer_ids, _ASLEEP)
         turns.keep_on(session, shop_id, sorted(set(offer_ids) - free), _ON_ITS_WAY_SECONDS)
         lent = turns.lend_on(session, shop_id, sorted(free))
         repository.replan(session, [turn.event_id for turn in lent])
         subscriptions.release_offers(session, [turn.subscription_id for turn in lent])
-        subscriptions.add_history(session, shop_id, [_said(turn, HistoryKind.lent_on, "asleep") for turn in lent])
+        subscriptions.add_history(session, shop_id, [_said(turn, HistoryKind.lent_on, _ASLEEP) for turn in lent])
         return len(lent)
 
     def _settle_page(self) -> bool:
@@ -88,27 +93,42 @@ class Turns:
             try:
                 with self.database.transaction() as session:
                     event = turns.claim_sold_out(session)
+                    only_unheard = event is not None and self._miss(session, event)
                     if event is not None:
-                        self._miss(session, event)
                         failpoint("missed.before_commit")
-                    return event is not None
             except IntegrityError:  # somebody has just asked again: look again, and see it
                 continue
+            if event is not None and only_unheard:
+                self._take_back(event)
+            return event is not None
         return False
 
-    def _miss(self, session: Session, event: ClosedEvent) -> None:
-        """Miss one page of running turns; what others hold is left for the next look."""
+    def _miss(self, session: Session, event: ClosedEvent) -> bool:
+        """Miss one page of running turns; what others hold is left for the next look. True: only others are open."""
         page = turns.running_turns(session, event.id, self.page_size)
         held = subscriptions.hold_contacts(session, event.shop_id, {t.contact_id for t in page if t.contact_id})
         missed = [turn for turn in page if turn.contact_id is None or turn.contact_id in held]
         if missed:
             turns.miss_offers(session, [turn.offer_id for turn in missed])
             _put_back(session, event.shop_id, event.variant_id, missed)
-        if len(missed) < self.page_size:
-            if repository.has_open_turn(session, event.id):
-                turns.settle_later(session, event.id)
-            else:
-                turns.settled(session, event.id)
+        if len(missed) == self.page_size:
+            return False
+        if not repository.has_open_turn(session, event.id):
+            turns.settled(session, event.id)
+            return False
+        turns.settle_later(session, event.id)
+        return True
+
+    def _take_back(self, event: ClosedEvent) -> None:
+        """Take back one page of offers whose message has not left; those on their way are looked at again later."""
+        with self.database.transaction() as session:
+            page = turns.unheard_offers(session, event.id, self.page_size)
+            free = self.notices.take_back(session, event.shop_id, page, _EVENT_CLOSED)
+            people, _ = repository.return_offers(session, event.shop_id, sorted(free), _EVENT_CLOSED)
+            if people:
+                turns.settle_now(session, event.id)
+                repository.replan(session, [event.id])
+                subscriptions.release_offers(session, people)
 
 
 def _decline(session: Session, offer: OfferRef) -> bool:
@@ -135,9 +155,9 @@ def _put_back(session: Session, shop_id: int, variant_id: int, missed: Sequence[
     most = shop.settings.policy.max_offers if shop else 1
     ended = subscriptions.expire_used_up(session, shop_id, turns.used_up(session, people, most))
     back, moved = subscriptions.return_to_place(session, shop_id, people)
-    entries = [_said(turn, HistoryKind.missed, "sold_out") for turn in missed]
+    entries = [_said(turn, HistoryKind.missed, _SOLD_OUT) for turn in missed]
     entries += [
-        _said(turn, HistoryKind.expired, "offers_used_up", said_by=_SAID_BY_US)
+        _said(turn, HistoryKind.expired, _USED_UP, said_by=_SAID_BY_US)
         for turn in missed
         if turn.subscription_id in ended
     ]
