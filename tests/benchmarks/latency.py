@@ -24,12 +24,11 @@ from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
 from statistics import quantiles
-from threading import local
 
 from restock.local.lifeline import StartError, start_tied, stop
 from restock.local.sockets import free_port
 from tests.benchmarks.bodies import SECRET
-from tests.benchmarks.machine import Meter, on_app_core
+from tests.benchmarks.machine import Meter, on_app_core, wait_for_calm
 from tests.benchmarks.planning_peer import MailPeer, open_mail_peer
 from tests.benchmarks.planning_town import SMALL_DOMAIN, SMALL_SHOPS, Town, open_town
 from tests.benchmarks.report import Goal, machine_facts
@@ -40,6 +39,7 @@ WEB = "web"
 _WARM_UP = 5  # the first of everything is slow, and is left out
 _HEAD_START = 2.0  # seconds the fan-out goes on before the first small restock
 _LONGEST_WAIT = 30.0
+_CALM_CORES = 0.2
 _START_SECONDS = 60.0
 
 
@@ -55,6 +55,7 @@ class Phase:
     crowd_seconds: float = 0.0
     crowd_left: int = 0
     foreign_cores: float = 0.0
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
 
     def share(self, percent: int) -> float:
         """Give the percentile; of too few, the worst."""
@@ -92,7 +93,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"  the fan-out: {beside.crowd_count:,} of {options.n:,} messages in the {beside.crowd_seconds:.0f} s of the"
         f" sample, {rate:,.0f}/s; {beside.crowd_left:,} were still to go at its end"
     )
-    print("\n".join(["latency", "", _HEAD, alone.line(), beside.line(), "", *(goal.line() for goal in goals), remark]))
+    costs = ", ".join(
+        f"{part} {1000 * spent / max(1, len(alone.seconds)):.0f}" for part, spent in alone.cpu_seconds.items()
+    )
+    remarks = [remark, f"  CPU of a restock under normal load, ms: {costs}"]
+    print(
+        "\n".join(["latency", "", _HEAD, alone.line(), beside.line(), "", *(goal.line() for goal in goals), *remarks])
+    )
     print("\n  " + " · ".join(f"{fact} {value}" for fact, value in machine_facts().items()))
     if options.json is not None:
         result = {"machine": machine_facts(), "phases": [asdict(alone), asdict(beside)]}
@@ -114,21 +121,25 @@ def _play(stage: Stage, name: str, crowd: int, options: argparse.Namespace) -> P
     with ExitStack() as stack:
         town = stack.enter_context(open_town(stage, name, crowd))
         peer = stack.enter_context(open_mail_peer(SMALL_DOMAIN))
-        shoppers = _Restocks(town, peer, stack.enter_context(_instance(stage, name, peer)))
+        port, pids = stack.enter_context(_instance(stage, name, peer))
+        shoppers = _Restocks(town, peer, port)
         for _ in range(_WARM_UP):
             shoppers.begin()
             shoppers.wait()
         shoppers.forget()
+        wait_for_calm(_CALM_CORES, options.patience)
         if crowd:
             town.tell(town.big_id, None)
             _await_first_of_crowd(peer)
             time.sleep(_HEAD_START)
         _say(f"{name}: {options.rate:g} restocks a second for {options.seconds:g} s …")
-        taken, meter, began = peer.taken_count, Meter(), time.monotonic()
+        meter = Meter(**pids, PostgreSQL=stage.postgres.process.pid)
+        taken, began = peer.taken_count, time.monotonic()
         shoppers.keep_beginning(options.rate, options.seconds)
         told = peer.taken_count - taken - len(shoppers.finished())
         spent = time.monotonic() - began
         shoppers.wait()
+        usage = meter.stop()
         title = f"while {crowd:,} people are told" if crowd else "normal load"
         return Phase(
             title,
@@ -138,8 +149,18 @@ def _play(stage: Stage, name: str, crowd: int, options: argparse.Namespace) -> P
             told if crowd else 0,
             spent if crowd else 0.0,
             max(0, crowd - peer.taken_count + len(shoppers.finished())) if crowd else 0,
-            meter.stop().foreign_cores,
+            usage.foreign_cores,
+            _by_part(usage.cpu),
         )
+
+
+def _by_part(cpu: dict[str, float]) -> dict[str, float]:
+    """Add up what processes of one kind used."""
+    found: dict[str, float] = {}
+    for name, seconds in cpu.items():
+        part = name.rstrip(" 0123456789")
+        found[part] = found.get(part, 0.0) + seconds
+    return found
 
 
 def _await_first_of_crowd(peer: MailPeer) -> None:
@@ -159,7 +180,6 @@ class _Restocks:
     port: int
     began: dict[str, float] = field(default_factory=dict)
     _place: int = 0
-    _mine: local = field(default_factory=local)
 
     def begin(self) -> None:
         """Post the webhook of the next shop that has not had its restock."""
@@ -201,31 +221,29 @@ class _Restocks:
         return p99
 
     def _post(self, shop: str, body: bytes) -> None:
-        connection: HTTPConnection | None = getattr(self._mine, "connection", None)
-        if connection is None:
-            connection = self._mine.connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
-        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
         headers = {
             "Content-Type": "application/json",
             "X-Shopify-Topic": "inventory_levels/update",
             "X-Shopify-Shop-Domain": shop,
             "X-Shopify-Hmac-Sha256": base64.b64encode(hmac.digest(SECRET.encode(), body, hashlib.sha256)).decode(),
             "X-Shopify-Webhook-Id": secrets.token_hex(16),
-            "X-Shopify-Triggered-At": now,
+            "X-Shopify-Triggered-At": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
             "X-Shopify-API-Version": "2026-10",
         }
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
         connection.request("POST", "/webhooks/shopify", body, headers)
-        answer = connection.getresponse()
-        answer.read()
-        if answer.status != 200:
-            raise StartError(f"a webhook was answered with {answer.status}")
+        status = connection.getresponse().status
+        connection.close()
+        if status != 200:
+            raise StartError(f"a webhook was answered with {status}")
 
 
 @contextmanager
-def _instance(stage: Stage, database: str, peer: MailPeer) -> Iterator[int]:
-    """Run every part of the program; give the web server's port."""
+def _instance(stage: Stage, database: str, peer: MailPeer) -> Iterator[tuple[int, dict[str, int]]]:
+    """Run every part of the program; give the web server's port, and the processes by what they do."""
     port = free_port()
     more = {"SMTP_URL": f"smtp://127.0.0.1:{peer.port}", "SETTLE_SECONDS": "0", "PORT": str(port), "WORKERS": "2"}
+    pids: dict[str, int] = {}
     with ExitStack() as stack:
         for number, part in enumerate((*PARTS, WEB)):
             log = stack.enter_context((stage.folder / f"{database}-{number}.log").open("wb"))
@@ -235,8 +253,9 @@ def _instance(stage: Stage, database: str, peer: MailPeer) -> Iterator[int]:
                     command, last_signal=signal.SIGTERM, output=log, environment=stage.environment(database) | more
                 )
             stack.callback(stop, process, signal.SIGTERM)
+            pids[f"{part} {number}"] = process.pid
         _await_ready(port)
-        yield port
+        yield port, pids
 
 
 def _await_ready(port: int) -> None:
@@ -264,6 +283,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--n", type=int, default=100_000, help="people of the other shop's crowd (100000)")
     parser.add_argument("--rate", type=float, default=5.0, help="small restocks a second (5)")
     parser.add_argument("--seconds", type=float, default=25.0, help="length of each sample (25)")
+    parser.add_argument("--patience", type=float, default=15.0, help="seconds to wait for a quiet machine (15)")
     parser.add_argument("--json", type=Path, help="also write every figure to this file")
     return parser
 

@@ -137,12 +137,10 @@ def duration(seconds: float) -> str:
 
 
 def took(seconds: float) -> str:
-    """Write how long a message took: to the tenth of a second where that says something."""
-    return (
-        str(format_unit(round(seconds, 1), "duration-second", "short", locale="en"))
-        if seconds < 10
-        else duration(seconds)
-    )
+    """Write how long a message took, short enough for a table; to the tenth of a second where that says something."""
+    if seconds < 120:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def goods_title(goods: Goods) -> str:
