@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from restock.catalog.values import GoodsFacts, MarketPrice, StockReading
 from restock.channels.values import ChannelName, Envelope, NoticeKind
 from restock.restocks.values import OfferState
 from restock.shops.values import Shop
 from restock.subscriptions.values import SuppressionReason
+
+if TYPE_CHECKING:
+    from restock.channels.texts.written import Speaker
 
 
 class DeliveryState(StrEnum):
@@ -150,13 +154,14 @@ class MessageFacts:
     """What the messages of one claim share. `goods` has the variants of which something is known.
 
     `market_prices` are those of (variant, market) where the market has a price of its own. `has_turns`: there is less
-    than everybody in line may want, so people are told one after the other.
+    than everybody in line may want, so people are told one after the other. `speaker` None: all is said in our phrases.
     """
 
     shop: Shop
     goods: Mapping[int, GoodsFacts]
     market_prices: Mapping[tuple[int, int], MarketPrice] = field(default_factory=dict)
     has_turns: bool = False
+    speaker: Speaker | None = None
 
 
 @dataclass(frozen=True, slots=True)

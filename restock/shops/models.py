@@ -35,6 +35,7 @@ class ShopRow(Base):
     access: Mapped[str] = mapped_column(Text, server_default="none")
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    texts_version: Mapped[int] = mapped_column(Integer, server_default="0")  # changes with every text; 0: never any
     installed_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
     uninstalled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
@@ -85,3 +86,26 @@ class PriorityListRow(Base):
     known_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     customer_count: Mapped[int | None] = mapped_column(Integer)
     reason: Mapped[str | None] = mapped_column(Text)
+
+
+class ShopTextRow(Base):
+    """A text of the merchant's own: what was typed for each part, and its layout as HTML; NULL without one.
+
+    `version` is the shop's `texts_version` with which it was written. `broken_at`: since then it could not be sent as
+    written, for `broken_reason`, a word.
+    """
+
+    __tablename__ = "shop_texts"
+
+    shop_id: Mapped[int] = mapped_column(
+        ForeignKey("shops.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    channel: Mapped[str] = mapped_column(Text, primary_key=True)
+    stage: Mapped[str] = mapped_column(Text, primary_key=True)
+    locale: Mapped[str] = mapped_column(Text, primary_key=True)
+    parts: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    html: Mapped[str | None] = mapped_column(Text)
+    version: Mapped[int] = mapped_column(Integer)
+    broken_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    broken_reason: Mapped[str | None] = mapped_column(Text)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
+from restock.channels.texts.values import TextKey
 from restock.channels.values import ChannelName
 
 
@@ -167,10 +168,26 @@ class PriorityList:
 
 
 @dataclass(frozen=True, slots=True)
+class ShopText:
+    """A text as the merchant sees it: what was typed for each part.
+
+    `broken_at`: since then it could not be sent as written, and our phrases stand in; `broken_reason` is a word.
+    """
+
+    key: TextKey
+    parts: Mapping[str, str]
+    version: int
+    updated_at: datetime
+    broken_at: datetime | None = None
+    broken_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Shop:
     """A shop as the other rooms see it. `name` falls back to the domain's first label.
 
     `scopes` are those granted with the token; empty for a custom app's token until the shop was asked.
+    `texts_version` changes with every text the merchant writes; 0: there never was one.
     """
 
     id: int
@@ -184,6 +201,7 @@ class Shop:
     scopes: frozenset[str] = frozenset()
     time_zone: str | None = None  # IANA, as Shopify says; None: not known
     primary_url: str | None = None  # where shoppers find the shop; None: not known
+    texts_version: int = 0
 
     @property
     def is_installed(self) -> bool:

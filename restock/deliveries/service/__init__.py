@@ -33,6 +33,7 @@ from restock.deliveries.values import Batch, Drained, NewDelivery, Outage, SkipR
 from restock.failpoints import failpoint
 from restock.links import Links
 from restock.restocks.values import OfferNotice, OfferRef
+from restock.shops.service.texts import TextShelf
 
 DRAIN_SECONDS = 30.0
 _MOST_COUNTED_PER_LANE = 2000
@@ -90,6 +91,7 @@ class Deliveries:
     clock: Clock = field(default_factory=SystemClock)
     patience: Patience = PATIENCE
     providers: Mapping[ChannelName, str] = field(default_factory=dict)  # what each channel's is called
+    texts: TextShelf = field(default_factory=TextShelf)
 
     def claim(self, channel: ChannelName, limit: int) -> Batch | None:
         """Claim up to `limit` deliveries of the lane served longest ago; None when nothing is due."""
@@ -191,7 +193,7 @@ class Deliveries:
 
     @cached_property
     def _claiming(self) -> Claiming:
-        return Claiming(self.database, self.channels, self.turns, self.links, self.reading_max_age_seconds)
+        return Claiming(self.database, self.channels, self.turns, self.links, self.reading_max_age_seconds, self.texts)
 
     @cached_property
     def _sending(self) -> Sending:

@@ -26,6 +26,7 @@ from restock.ids import new_token
 from restock.links import Links
 from restock.shops.repository import by_id
 from restock.shops.service import to_shop
+from restock.shops.service.texts import TextShelf
 from restock.shops.values import Shop
 from restock.subscriptions.rules.zones import candidate_zones, wakes_at
 
@@ -39,6 +40,7 @@ class Claiming:
     turns: Turns
     links: Links
     reading_max_age_seconds: float
+    texts: TextShelf
 
     def claim(self, channel: ChannelName, limit: int, lease_seconds: float) -> Batch | None:
         """Claim up to `limit` deliveries of the lane served longest ago; None when no lane is due.
@@ -59,6 +61,7 @@ class Claiming:
             claims.mark_sending(session, [row.id for row in sending], token, lease_seconds)
             goods = catalog.product_facts(session, shop, {row.variant_id for row in sending if row.variant_id})
             prices = catalog.market_prices(session, shop, markets_of(sending))
+            speaker = self.texts.speaker(session, shop)
             if rest_seconds:
                 lanes.rest(session, lane.id, rest_seconds)
             elif len(rows) < limit:
@@ -66,7 +69,8 @@ class Claiming:
             failpoint("claim.before_commit")
         failpoint("claim.after_commit")
         has_turns = shop.settings.policy.factor is not None and facts.is_limited
-        envelopes = seal_envelopes(sending, MessageFacts(shop, goods, prices, has_turns), self.links)
+        envelopes = seal_envelopes(sending, MessageFacts(shop, goods, prices, has_turns, speaker), self.links)
+        self.texts.tell(self.database, shop.id, speaker)
         return Batch(token, lane, shop, {row.id: row for row in sending}, envelopes)
 
     def _lane_facts(self, session: Session, lane: Lane, shop: Shop) -> tuple[LaneFacts, datetime]:

@@ -40,6 +40,8 @@ def _envelope(row: ClaimedRow, facts: MessageFacts, shop: ShopFacts, links: Link
         turn_minutes=facts.shop.settings.policy.turn_minutes if _is_turn(row, facts.has_turns) else None,
         missed_before=row.missed_before,
     )
+    if facts.speaker is not None:
+        notice = facts.speaker.say(notice, row.channel)
     return Envelope(
         delivery_id=row.id,
         identity=identity(row.id, row.dedupe_key, row.created_at),
@@ -66,7 +68,8 @@ def _links(row: ClaimedRow, links: Links, has_turns: bool) -> MessageLinks:
 
 def _product(goods: GoodsFacts, price: MarketPrice | None, quantity: int, locale: str) -> ProductFacts:
     written = price_text(price.cents, price.currency, locale) if price else None
-    return ProductFacts(goods.title, goods.variant_title, written, goods.image_url, quantity)
+    cents, currency = (price.cents, price.currency) if price else (None, None)
+    return ProductFacts(goods.title, goods.variant_title, written, goods.image_url, quantity, cents, currency)
 
 
 def _price(row: ClaimedRow, goods: GoodsFacts, facts: MessageFacts) -> MarketPrice | None:

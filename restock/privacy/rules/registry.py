@@ -248,6 +248,11 @@ REGISTRY: Mapping[str, TableRule] = {
     "market_views": TableRule(
         Paging.shop_first, _words("shop_id variant_id country published price_cents currency read_at")
     ),
+    "shop_texts": TableRule(
+        Paging.shop_first,
+        _words("shop_id channel stage locale version broken_at broken_reason updated_at"),
+        merchant=_words("parts html"),
+    ),
     "priority_lists": TableRule(Paging.shop_first, _words("shop_id tag next_at known_at customer_count reason")),
     "reconcile_state": TableRule(
         Paging.shop_first,
@@ -277,7 +282,7 @@ REGISTRY: Mapping[str, TableRule] = {
         Paging.once,
         _words(
             "id state locale currency settings access scopes asked_at profile_at installed_at uninstalled_at"
-            " created_at updated_at"
+            " created_at updated_at texts_version"
         ),
         merchant=_words("domain name profile"),
     ),

@@ -164,6 +164,7 @@ def to_shop(row: ShopRow) -> Shop:
         scopes=frozenset(row.scopes),
         time_zone=said.time_zone,
         primary_url=said.primary_url,
+        texts_version=row.texts_version,
     )
 
 
