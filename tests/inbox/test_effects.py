@@ -334,3 +334,20 @@ def test_in_any_order_levels_come_to_the_newest_word_of_each_location(bench: Inb
     with bench.database.transaction() as session:
         found = session.execute(text("SELECT location_id, available FROM inventory_levels")).all()
     assert {row.location_id: row.available for row in found} == newest
+
+
+def test_a_webhook_a_day_late_says_nothing_of_when_another_variant_changed(
+    send: Send, inbox: InboxService, database: Database, shop: Shop
+) -> None:
+    """Both are applied together; each check keeps the moment of its own first webhook."""
+    twin = ITEM + 1
+    send("products/create", _product(variants=[_variant(), _variant(id=TWIN, inventory_item_id=twin)]))
+    inbox.apply_due()
+    with database.transaction() as session:
+        session.execute(text("DELETE FROM stock_checks"))
+    send("inventory_levels/update", _level(4, second=9), NOON)
+    send("inventory_levels/update", _level(3) | {"inventory_item_id": twin}, NOON - timedelta(days=1))
+    inbox.apply_due()
+    with database.transaction() as session:
+        found = {check.variant_id: check.told_at for check in catalog.claim_checks(session, 9)}
+    assert found == {VARIANT: NOON, TWIN: NOON - timedelta(days=1)}

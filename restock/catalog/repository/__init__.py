@@ -15,6 +15,7 @@ from restock.catalog.repository.checks import (
     release_checks,
     request_checks,
     request_each,
+    request_told,
 )
 from restock.catalog.repository.goods import goods_wanted, record_goods
 from restock.catalog.repository.keeping import Fresh, Look, bases_of, confirm_held, keep_readings
@@ -61,6 +62,7 @@ __all__ = [
     "release_checks",
     "request_checks",
     "request_each",
+    "request_told",
     "take_reading",
     "take_reading_if_told",
     "variant_facts",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import cast
 
 from sqlalchemy import Interval, Table, bindparam, func, select, text, tuple_, update
@@ -80,10 +81,19 @@ def request_each(
     session: Session, shop_id: int, settle_seconds: Mapping[int, float], told_at: datetime | None = None
 ) -> None:
     """Do as `request_checks`, with a time for each variant."""
+    _ask(session, shop_id, [(variant_id, seconds, told_at) for variant_id, seconds in settle_seconds.items()])
+
+
+def request_told(session: Session, shop_id: int, told_at: Mapping[int, datetime], settle_seconds: float) -> None:
+    """Do as `request_checks`, each variant with the moment a webhook told of it."""
+    _ask(session, shop_id, [(variant_id, settle_seconds, at) for variant_id, at in told_at.items()])
+
+
+def _ask(session: Session, shop_id: int, wanted: Sequence[tuple[int, float, datetime | None]]) -> None:
     # Ordered, so that two transactions asking for the same variants never wait for each other in a ring.
     rows = [
         {"shop_id": shop_id, "variant_id": variant_id, "told_at": told_at, "settle": timedelta(seconds=seconds)}
-        for variant_id, seconds in sorted(settle_seconds.items())
+        for variant_id, seconds, told_at in sorted(wanted, key=itemgetter(0))
     ]
     if rows:
         session.connection().execute(_REQUEST, rows)

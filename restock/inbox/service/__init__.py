@@ -9,6 +9,7 @@ import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 
 import psycopg
@@ -130,11 +131,13 @@ class InboxService:
         return _received(repository.insert_message(self.database.hot(), message))
 
     def _record(self, session: Session, shop_id: int, batch: _Batch) -> None:
-        touched: set[int] = set()
+        told_at: dict[int, datetime] = {}
         for group in _groups(batch.told[shop_id]):
-            touched |= _record_group(session, shop_id, group, batch)
-        told_at = min(message.triggered_at for message, _ in batch.told[shop_id])
-        catalog.request_checks(session, shop_id, touched, self.settle_seconds, told_at)
+            for together in _of_one_minute(group):
+                first = min(message.triggered_at for message, _ in together)
+                for variant_id in _record_group(session, shop_id, together, batch):
+                    told_at[variant_id] = min(first, told_at.get(variant_id, first))
+        catalog.request_told(session, shop_id, told_at, self.settle_seconds)
 
 
 def _store_together(connection: Connection, messages: Sequence[InboxMessage]) -> list[Received]:
@@ -204,6 +207,14 @@ def _groups(told: Sequence[_Told]) -> Iterator[Sequence[_Told]]:
     for kind in (ProductSaid, VariantSaid, ItemSaid, LevelSaid):
         if together := [one for one in told if isinstance(one[1], kind)]:
             yield together
+
+
+def _of_one_minute(group: Sequence[_Told]) -> Iterator[Sequence[_Told]]:
+    """Take apart what was told at different times: what comes a day late says nothing about when others changed."""
+    minutes: dict[int, list[_Told]] = {}
+    for one in group:
+        minutes.setdefault(int(one[0].triggered_at.timestamp() // 60), []).append(one)
+    yield from minutes.values()
 
 
 def _record_group(session: Session, shop_id: int, group: Sequence[_Told], batch: _Batch) -> set[int]:
