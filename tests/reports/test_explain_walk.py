@@ -222,8 +222,11 @@ def leaving(store: Store) -> int:
 
 
 def going_back(store: Store) -> int:
+    """Sold out, in the second before anybody takes the message back."""
     person = strict(store, 1)[0]
-    store.restock(0)
+    store.stock(0)
+    while store.restocks.check_due():
+        pass
     return person
 
 

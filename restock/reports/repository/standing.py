@@ -22,7 +22,7 @@ _PLACES = """
         d.sent_at,
         CASE WHEN w.number = 1 THEN coalesce(e.stock_changed_at, e.opened_at) ELSE w.planned_at END AS turn_came_at,
         w.number AS wave_number, o.reason AS offer_reason, d.next_at AS delivery_next_at,
-        coalesce(d.attempt, 0) AS delivery_attempt, coalesce(s.contact_id, 0) AS contact_id, s.market_id, s.priority,
+        coalesce(s.contact_id, 0) AS contact_id, s.market_id, s.priority,
         x.reason AS suppression
     FROM subscriptions s
     LEFT JOIN contacts c ON c.id = s.contact_id

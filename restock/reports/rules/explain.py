@@ -248,7 +248,7 @@ def _detail(code: ReasonCode, person: PlaceFacts) -> str | None:
         case ReasonCode.leaving:
             return person.end_reason
         case ReasonCode.undelivered | ReasonCode.not_told_in_time | ReasonCode.message_retrying | ReasonCode.tried:
-            return person.delivery_reason
+            return person.delivery_reason or person.offer_reason
         case _:
             return None
 

@@ -68,7 +68,6 @@ class PlaceFacts:
     wave_number: int | None = None
     offer_reason: str | None = None
     delivery_next_at: datetime | None = None
-    delivery_attempt: int = 0
     contact_id: int = 0
     market_id: int = 0
     priority: int = 0
