@@ -31,6 +31,7 @@ from restock.privacy.service import PrivacyService
 from restock.reports.service import ReportService
 from restock.reports.service.latency import LatencyReports
 from restock.reports.service.merchant import MerchantReports
+from restock.reports.service.previews import MessagePreviews
 from restock.reports.service.standing import Installation
 from restock.restocks.service import RestockService
 from restock.restocks.service.purchases import PurchaseService
@@ -42,6 +43,7 @@ from restock.shopify.oauth import TokenEndpoint
 from restock.shopify.port import AdminApi
 from restock.shops.service import ShopService
 from restock.shops.service.renewal import Renewal
+from restock.shops.service.texts import TextService
 from restock.shops.service.tokens import TokenService
 from restock.shops.service.topics import TopicService
 from restock.shops.service.upkeep import Upkeep
@@ -72,6 +74,8 @@ class Services:
     reports: ReportService
     merchant_reports: MerchantReports
     latency: LatencyReports
+    texts: TextService
+    previews: MessagePreviews
     privacy: PrivacyService
     inbox: InboxService
     admin: AdminApi
@@ -144,6 +148,8 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
         reports=ReportService(database, installation),
         merchant_reports=MerchantReports(database, SystemClock(), installation=installation),
         latency=LatencyReports(database, deliveries.outages),
+        texts=TextService(database, shops.memory.forget),
+        previews=MessagePreviews(database),
         privacy=privacy,
         inbox=InboxService(database, settings.settle_seconds, effects),
         admin=admin,

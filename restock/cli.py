@@ -109,6 +109,25 @@ def _add_shop(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     settings.add_argument("domain", metavar="DOMAIN")
     settings.add_argument("changes", metavar="KEY=VALUE", nargs="*", help="an empty value goes back to the default")
     settings.add_argument("--dry-run", action="store_true", help="say whom it would alert now, and save nothing")
+    _add_texts(shop)
+
+
+def _add_texts(shop: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    where = "restock.commands.texts"
+    texts = _add(shop, "texts", f"{where}:show_all", "the texts a shop writes itself: listed, or changed by an action")
+    texts.add_argument("domain", metavar="DOMAIN")
+    actions = texts.add_subparsers(metavar="ACTION")
+    _add(actions, "list", f"{where}:show_all", "list them")
+    change = _add(actions, "set", f"{where}:change", "change parts of a text; an empty one is said in our phrases")
+    drop = _add(actions, "drop", f"{where}:drop", "go back to our phrases")
+    preview = _add(actions, "preview", f"{where}:preview", "show a message as it would leave")
+    for action in (change, drop, preview, _add(actions, "variables", f"{where}:variables", "what a text may say")):
+        action.add_argument("channel", metavar="CHANNEL", help="email, sms or push")
+        action.add_argument("stage", metavar="STAGE", help="confirmation, restock or reminder")
+        action.add_argument("locale", metavar="LOCALE", help="a language such as en or fr-CA")
+    change.add_argument("parts", metavar="PART=TEXT", nargs="+", help="PART=@FILE reads a file, PART=@- the input")
+    preview.add_argument("--variant", metavar="ID", type=int, help="the goods to show; default: those asked for last")
+    preview.add_argument("--html", action="store_true", help="an e-mail's HTML")
 
 
 def _add_privacy(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -14,8 +14,9 @@ from restock.channels.texts.parts import PARTS, Part, part_of
 from restock.channels.texts.values import Source, Stage, TextError, TextKey
 from restock.channels.texts.variables import VARIABLES, barest, sample
 from restock.channels.texts.written import read, say_parts
+from restock.channels.values import ChannelName
 from restock.channels.wording import known_locale
-from restock.errors import Fault
+from restock.errors import Fault, ValidationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,26 @@ class Checked:
     faults: tuple[Fault, ...] = ()
 
 
+def read_key(channel: str, stage: str, locale: str) -> TextKey:
+    """Read which message a text is for; raises ValidationError with a fault for each word that names nothing."""
+    faults = []
+    if channel not in list(ChannelName):
+        faults.append(Fault("channel", "INVALID_CHANNEL", f"must be one of {', '.join(ChannelName)}"))
+    if stage not in list(Stage):
+        faults.append(Fault("stage", "INVALID_STAGE", f"must be one of {', '.join(Stage)}"))
+    known = known_locale(locale) if locale.isascii() and len(locale) <= 35 else None
+    if known is None:
+        faults.append(Fault("locale", "INVALID_LOCALE", "must be a language such as fr or fr-CA"))
+    if faults or known is None:
+        raise ValidationError("There is no such message.", faults=faults)
+    return TextKey(ChannelName(channel), Stage(stage), str(known).replace("_", "-"))
+
+
 def check_texts(key: TextKey, typed: Mapping[str, str]) -> Checked:
     """Look all parts of a text over, compile its layout, and try it on a full message and on the barest."""
     parts = {name: text.replace("\r\n", "\n").strip() for name, text in typed.items()}
     kept = {name: text for name, text in parts.items() if text}
-    faults = [*_key_faults(key), *_name_faults(key, kept)]
+    faults = list(_name_faults(key, kept))
     html: str | None = None
     for part in PARTS[key.channel]:
         if (text := kept.get(part.name)) is None:
@@ -92,11 +108,6 @@ def _tried(key: TextKey, source: Source) -> Iterator[Fault]:
             if name not in told:
                 told.add(name)
                 yield _fault(name, error)
-
-
-def _key_faults(key: TextKey) -> Iterator[Fault]:
-    if known_locale(key.locale) is None:
-        yield Fault("locale", "INVALID_LOCALE", "must be a language such as fr or fr-CA")
 
 
 def _name_faults(key: TextKey, parts: Mapping[str, str]) -> Iterator[Fault]:

@@ -1,0 +1,33 @@
+"""What a message is tried on: goods people wait for, and a contact of the shop's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+_LAST_ASKED = text("""
+    SELECT s.variant_id FROM subscriptions s
+    JOIN variants v ON v.shop_id = s.shop_id AND v.variant_id = s.variant_id
+    JOIN products p ON p.shop_id = v.shop_id AND p.product_id = v.product_id AND p.title <> ''
+    WHERE s.shop_id = :shop_id ORDER BY s.id DESC LIMIT 1
+""")
+
+_CONTACT = text("""
+    SELECT id FROM contacts WHERE shop_id = :shop_id AND channel = :channel
+      AND address_hash = ANY(CAST(:hashes AS bytea[])) AND address IS NOT NULL ORDER BY id LIMIT 1
+""")
+
+
+def last_asked_for(session: Session, shop_id: int) -> int | None:
+    """Name the variant somebody asked for last whose product is known; None without one."""
+    found: int | None = session.execute(_LAST_ASKED, {"shop_id": shop_id}).scalar_one_or_none()
+    return found
+
+
+def contact_of(session: Session, shop_id: int, channel: str, hashes: Sequence[bytes]) -> int | None:
+    """Find a contact by the hashes its address may be filed under; None: the shop has none such."""
+    values = {"shop_id": shop_id, "channel": channel, "hashes": list(hashes)}
+    found: int | None = session.execute(_CONTACT, values).scalar_one_or_none()
+    return found
