@@ -10,7 +10,7 @@ import pytest
 from restock.errors import ValidationError
 from restock.restocks.rules.simulated import Bounds, RunEnd
 from restock.restocks.service.simulating import Simulating
-from restock.restocks.service.simulating.preview import Previewing
+from restock.restocks.service.simulating.preview import Previewing, Reach
 from restock.restocks.values import PassReason
 from restock.shops.values import PRESETS, PolicyPreset
 from tests.restocks.store import VARIANT, Store
@@ -164,12 +164,14 @@ def test_a_preview_names_every_fault_at_once(store: Store, previewing: Previewin
     assert {fault.field for fault in refused.value.faults} == {"policy", "expire_days", "colour"}
 
 
-def test_a_long_queue_is_counted_up_to_a_bound(store: Store, simulating: Simulating) -> None:
+def test_a_long_queue_is_counted_up_to_a_bound(store: Store, previewing: Previewing) -> None:
     store.join(10)
     store.restock(2)
-    short = Previewing(store.database, simulating, Bounds(people=0, waves=0, looks=4))
-    found = short.preview_settings(store.shop, {"policy": "everyone"})
+    found = previewing.preview_settings(store.shop, {"policy": "everyone"}, Reach(looks=4))
     assert (found.after, found.at_least) == (4, True)
+    store.join(10, variant=7)
+    store.restock(2, variant=7)
+    assert previewing.preview_settings(store.shop, {"policy": "everyone"}, Reach(variants=1)).at_least
 
 
 def test_a_stranger_s_queue_is_no_part_of_it(store: Store, simulating: Simulating, previewing: Previewing) -> None:

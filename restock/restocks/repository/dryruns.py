@@ -25,7 +25,7 @@ _WAITING = text("""
 
 _READ_VARIANTS = text("""
     SELECT r.variant_id FROM stock_readings r
-    WHERE r.shop_id = :shop_id AND r.variant_id > :after AND EXISTS (
+    WHERE r.shop_id = :shop_id AND r.variant_id > :after AND (r.sellable OR :sold_out_too) AND EXISTS (
         SELECT 1 FROM subscriptions s WHERE s.shop_id = r.shop_id AND s.variant_id = r.variant_id
           AND s.state = 'active' AND s.open_offer_id IS NULL
     )
@@ -68,9 +68,10 @@ def waiting_count(session: Session, shop_id: int, variant_id: int) -> int:
     return int(session.execute(_WAITING, {"shop_id": shop_id, "variant_id": variant_id}).scalar_one())
 
 
-def read_variants(session: Session, shop_id: int, after: int, limit: int) -> Sequence[int]:
+def read_variants(session: Session, shop_id: int, after: int, limit: int, *, sold_out_too: bool) -> Sequence[int]:
     """List the variants somebody waits for whose stock was ever read, in their order, after one."""
-    return session.execute(_READ_VARIANTS, {"shop_id": shop_id, "after": after, "limit": limit}).scalars().all()
+    values = {"shop_id": shop_id, "after": after, "limit": limit, "sold_out_too": sold_out_too}
+    return session.execute(_READ_VARIANTS, values).scalars().all()
 
 
 def shops_of_variant(session: Session, variant_id: int) -> Sequence[int]:

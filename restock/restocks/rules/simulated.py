@@ -88,7 +88,7 @@ class Played:
     """What came of a dry run.
 
     `skipped` counts those looked at and never told, by the last reason. Whoever is in neither count was not reached.
-    `over_at` is when the last turn ends.
+    `over_at` is when the last turn ends; `looks` is how often somebody was looked at.
     """
 
     people: Sequence[SimulatedPerson] = ()
@@ -99,6 +99,7 @@ class Played:
     bought_units: int = 0
     skipped: Mapping[PassReason, int] = field(default_factory=dict)
     over_at: datetime | None = None
+    looks: int = 0
     ended_by: RunEnd = RunEnd.all_told
 
 
@@ -140,7 +141,10 @@ class VariantPreview:
 
 @dataclass(frozen=True, slots=True)
 class SettingsPreview:
-    """What a change of settings would do now, over all variants somebody waits for; `top` has those it changes most."""
+    """What a change of settings would do now, over all variants somebody waits for; `top` has those it changes most.
+
+    `at_least`: counting stopped early.
+    """
 
     before: int = 0
     after: int = 0

@@ -235,5 +235,6 @@ class DryRun:
             bought_units=self._bought,
             skipped=dict(self._never + Counter(self._line.reasons.values())),
             over_at=self._over_at,
+            looks=self._looks,
             ended_by=end,
         )

@@ -31,7 +31,7 @@ from restock.shops.values import Shop
 MOST_SHOWN = 10
 _VARIANTS_A_PAGE = 200
 _NOBODY = Played()
-_AT_ONCE = Bounds(people=0, waves=0, looks=100_000, horizon=timedelta(0))
+_AT_ONCE = Bounds(people=0, waves=0, horizon=timedelta(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +45,25 @@ class _Looked:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a preview goes: so many looks at people in all, and so many variants."""
+
+    looks: int = 5_000_000
+    variants: int = 100_000
+
+
+NO_REACH = Reach()
+
+
 @dataclass(frozen=True)
 class Previewing:
-    """Say what changed settings would do now. `looks`: so many people are looked at for each variant at most."""
+    """Say what changed settings would do now."""
 
     database: Database
     simulating: Simulating
-    bounds: Bounds = _AT_ONCE
 
-    def preview_settings(self, shop: Shop, changes: Mapping[str, str]) -> SettingsPreview:
+    def preview_settings(self, shop: Shop, changes: Mapping[str, str], reach: Reach = NO_REACH) -> SettingsPreview:
         """Compare what would be told now under the settings as they are and with changes by key; "" is the default.
 
         Raises ValidationError with every fault of the changes, NotFoundError when the shop is gone.
@@ -61,10 +71,13 @@ class Previewing:
         changed = self._changed(shop, changes)
         asks_anew = _asks_anew(basis_of(shop.settings), basis_of(changed.settings))
         found: list[VariantPreview] = []
-        totals = SettingsPreview()
-        for variant_id in self._variants(shop.id):
-            one = self._variant(shop, changed, variant_id, asks_anew=asks_anew)
-            totals = totals.plus(one)
+        totals, left = SettingsPreview(), reach.looks
+        for number, variant_id in enumerate(self._variants(shop.id, sold_out_too=asks_anew)):
+            if left <= 0 or number >= reach.variants:
+                totals = replace(totals, at_least=True)
+                break
+            one, looks = self._variant(shop, changed, variant_id, left, asks_anew=asks_anew)
+            totals, left = totals.plus(one), left - looks
             if one.before or one.after or one.held:
                 found = heapq.nlargest(MOST_SHOWN, [*found, one], key=_weight)
         return replace(totals, top=tuple(found))
@@ -81,37 +94,44 @@ class Previewing:
         chosen = shop_rules.read_settings(stored)
         return replace(shop, settings=replace(chosen, country=chosen.country or shop.settings.country))
 
-    def _variants(self, shop_id: int) -> Iterator[int]:
+    def _variants(self, shop_id: int, *, sold_out_too: bool) -> Iterator[int]:
         after = 0
         while True:
             with self.simulating.reading() as session:
-                page = dryruns.read_variants(session, shop_id, after, _VARIANTS_A_PAGE)
+                page = dryruns.read_variants(session, shop_id, after, _VARIANTS_A_PAGE, sold_out_too=sold_out_too)
             yield from page
             if len(page) < _VARIANTS_A_PAGE:
                 return
             after = page[-1]
 
-    def _variant(self, shop: Shop, changed: Shop, variant_id: int, *, asks_anew: bool) -> VariantPreview:
+    def _variant(
+        self, shop: Shop, changed: Shop, variant_id: int, looks: int, *, asks_anew: bool
+    ) -> tuple[VariantPreview, int]:
+        """Compare one variant; return how often somebody was looked at for it, too."""
         with self.simulating.reading() as session:
             looked = _look(session, shop, changed, variant_id, asks_anew=asks_anew)
         if looked is None:
-            return VariantPreview(variant_id)
+            return VariantPreview(variant_id), 0
         is_on, begins = looked.turns.event_id is not None, _begins(looked.reading, shop)
-        before = self._told(shop, looked.reading, looked) if is_on or (begins and not looked.reading.held) else _NOBODY
+        is_told = is_on or (begins and not looked.reading.held)
+        before = self._told(shop, looked.reading, looked, looks) if is_told else _NOBODY
         if looked.changed is None:
-            return VariantPreview(variant_id, before.told, is_open=is_on, is_unread=True)
+            return VariantPreview(variant_id, before.told, is_open=is_on, is_unread=True), before.looks
         would_begin = _begins(looked.changed, changed)
-        after = self._told(changed, looked.changed, looked) if is_on or would_begin else _NOBODY
-        is_cut = RunEnd.looks in (before.ended_by, after.ended_by)
+        after = self._told(changed, looked.changed, looked, looks) if is_on or would_begin else _NOBODY
+        one = VariantPreview(variant_id, before.told, is_cut=RunEnd.looks in (before.ended_by, after.ended_by))
         if would_begin and not is_on and (looked.reading.held or not begins):
-            return VariantPreview(variant_id, before.told, held=after.told, is_held=True, is_cut=is_cut)
-        goes_on = would_begin or (is_on and can_be_bought(looked.changed))
-        return VariantPreview(variant_id, before.told, after.told, is_open=goes_on, is_cut=is_cut)
+            one = replace(one, held=after.told, is_held=True)
+        else:
+            goes_on = would_begin or (is_on and can_be_bought(looked.changed))
+            one = replace(one, after=after.told, is_open=goes_on)
+        return one, before.looks + after.looks
 
-    def _told(self, shop: Shop, reading: StockReading, looked: _Looked) -> Played:
+    def _told(self, shop: Shop, reading: StockReading, looked: _Looked, looks: int) -> Played:
         policy = shop.settings.policy
         premise = Premise(replace(reading, held=False), policy, looked.at, running=looked.turns.units_by_end)
-        return self.simulating.play(shop, premise, looked.turns, looked.waiting, self.bounds, lambda _: None)
+        bounds = replace(_AT_ONCE, looks=looks)
+        return self.simulating.play(shop, premise, looked.turns, looked.waiting, bounds, lambda _: None)
 
 
 def _look(session: Session, shop: Shop, changed: Shop, variant_id: int, *, asks_anew: bool) -> _Looked | None:

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, request
 from restock.errors import Fault, ValidationError
 from restock.reports.values.subscribers import SubscriberLine
 from restock.restocks.rules.simulated import Bounds, SettingsPreview, Simulation
+from restock.restocks.service.simulating.preview import Reach
 from restock.shops.values import Shop
 from restock.web.admin.entry import visitor
 from restock.web.admin.pages import Pages
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from restock.bootstrap import Services
 
 _A_VISIT = Bounds(people=25, waves=12, looks=20_000, kept=5_000, most_waves=1_000, horizon=timedelta(days=14))
+
+_A_LOOK = Reach(looks=20_000, variants=500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,6 @@ def _try(services: Services, shop: Shop, asked: WhatIf) -> Tried:
     if not asked.changes:
         return Tried()
     try:
-        return Tried(services.previewing.preview_settings(shop, asked.changes))
+        return Tried(services.previewing.preview_settings(shop, asked.changes, _A_LOOK))
     except ValidationError as refused:
         return Tried(faults={field_of(fault.field): fault for fault in refused.faults})
