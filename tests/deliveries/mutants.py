@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MACHINE = "tests/deliveries/test_state_machine.py"
 WALK = f"{MACHINE}::test_every_walk_goes_allowed_arrows_tells_nobody_twice_and_comes_to_rest"
 DRAINS = "tests/deliveries/test_races.py::test_two_drains_of_one_lane_share_it"
-ERASURES = "tests/privacy/test_races.py"
+ENDINGS = "tests/privacy/test_races.py::test_whoever_ends_an_address_waits_for_its_person_before_it_holds_the_message"
 OUTCOMES = "restock/deliveries/repository/outcomes.py"
 CLAIMS = "restock/deliveries/repository/claims.py"
 RECEIPTS = "restock/deliveries/repository/receipts.py"
@@ -137,14 +137,14 @@ MUTANTS = (
         "restock/deliveries/service/recording.py",
         "            outcomes.hold_contacts(session, [one for one in blamed if one is not None])\n",
         "",
-        caught_by=(ERASURES,),
+        caught_by=(ENDINGS,),
     ),
     Mutant(
         "a receipt holds its message before the address it ends",
         "restock/deliveries/service/receipts.py",
         "                receipts.hold_contact(session, receipt.delivery_id)\n",
         "                pass\n",
-        caught_by=(ERASURES,),
+        caught_by=(ENDINGS,),
     ),
     Mutant(
         "people are put back before the next restock is held",
@@ -152,13 +152,6 @@ MUTANTS = (
         "    repository.lock_open_event(session, shop_id, variant_id)",
         "    ",
         caught_by=("tests/restocks/test_races.py::test_the_next_restock_meets_the_end_of_the_last",),
-    ),
-    Mutant(
-        "a doubt is waited for",
-        OUTCOMES,
-        "ORDER BY deliveries.id FOR UPDATE OF deliveries SKIP LOCKED",
-        "ORDER BY deliveries.id DESC FOR UPDATE OF deliveries",
-        caught_by=("tests/deliveries/test_races.py::test_a_late_answer_meets_whoever_looks_into_the_doubt",),
     ),
     Mutant(
         "what was found out about one hand-over ends the doubt about the next",

@@ -6,6 +6,7 @@ to them any more, and the units they kept are the next person's.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
@@ -100,15 +101,14 @@ def test_an_erasure_meets_the_record_of_a_message_on_its_way(
         people = range(PEOPLE * number, PEOPLE * (number + 1))
         waiting(store, people)
         batch = claim(store)
-        told = [Outcome(n, verdict, "no_such_user", Blame.address, f"id-{n}") for n in sorted(batch.rows, reverse=True)]
+        told = [Outcome(n, verdict, "no_such_user", Blame.address, f"id-{n}") for n in sorted(batch.rows)]
         ask(store, privacy, people)
-        record = store.deliveries._sending.recording.record
+        record = partial(record_one, store, batch)
         race(
+            partial(each, record, told[::2]),
+            partial(each, record, told[1::2]),
             partial(privacy.work_due, 30),
-            partial(record, batch, told[:3], 0),
-            partial(record, batch, told[3:], 0),
             partial(privacy.work_due, 30),
-            store.restocks.plan_due,
         )
         store.pass_time("deliveries", "next_at", 4000)
         store.pass_time("delivery_lanes", "next_at", 4000)
@@ -116,6 +116,39 @@ def test_an_erasure_meets_the_record_of_a_message_on_its_way(
         store.send()
         gone(store, privacy)
     assert store.channel.sent == []
+
+
+@pytest.mark.parametrize("what", ["a receipt", "a record"])
+def test_whoever_ends_an_address_waits_for_its_person_before_it_holds_the_message(store: Store, what: str) -> None:
+    """Else an erasure, which holds the person first, would wait for the message, and the two in a ring."""
+    waiting(store, range(1))
+    batch = claim(store)
+    (number,) = batch.rows
+    refused = Outcome(number, Verdict.refused, "gone", Blame.address)
+    bounced = Receipt(number, ReceiptStatus.bounced, "gone", Blame.address)
+    tell: Callable[[], object] = {
+        "a record": partial(record_one, store, batch, refused),
+        "a receipt": partial(store.deliveries.record_receipt, bounced),
+    }[what]
+    thread = threading.Thread(target=tell)
+    with store.database.transaction() as session:
+        session.execute(text("SELECT id FROM contacts FOR UPDATE"))
+        thread.start()
+        while not store.one(_WAITING):
+            assert thread.is_alive()
+        session.execute(text("SELECT id FROM deliveries FOR UPDATE NOWAIT"))
+    thread.join(30)
+    assert store.states("deliveries").keys() <= {"failed", "bounced"}
+    assert store.states("subscriptions") == {"cancelled": 1}
+
+
+_WAITING = """
+    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+
+
+def record_one(store: Store, batch: Batch, outcome: Outcome) -> None:
+    store.deliveries._sending.recording.record(batch, [outcome], 0)
 
 
 def test_an_erasure_meets_a_claim(store: Store, privacy: PrivacyService) -> None:
@@ -138,9 +171,15 @@ def test_an_erasure_meets_receipts(store: Store, privacy: PrivacyService, status
         waiting(store, people)
         batch = claim(store)
         ask(store, privacy, people)
-        told = [Receipt(n, status, "no_such_user", Blame.address, f"id-{n}") for n in sorted(batch.rows, reverse=True)]
-        copies = (partial(each, store.deliveries.record_receipt, told[:: (-1) ** copy]) for copy in range(2))
-        race(partial(privacy.work_due, 30), *copies, partial(privacy.work_due, 30))
+        told = [Receipt(n, status, "no_such_user", Blame.address, f"id-{n}") for n in sorted(batch.rows)]
+        receive = partial(each, store.deliveries.record_receipt)
+        race(
+            partial(receive, told[::2]),
+            partial(receive, told[1::2]),
+            partial(receive, told[::-1]),
+            partial(privacy.work_due, 30),
+            partial(privacy.work_due, 30),
+        )
         gone(store, privacy)
 
 
@@ -159,6 +198,28 @@ def test_an_erasure_meets_a_plan_a_goodbye_and_a_not_now(store: Store, privacy: 
             store.restocks.plan_due,
             store.restocks.end_turns,
         )
+        gone(store, privacy)
+
+
+def test_an_erasure_meets_reminders(store: Store, privacy: PrivacyService) -> None:
+    """Whoever is being erased is reminded of nothing any more, whether the turn still runs or not."""
+    store.set(policy__reminder_count="2", policy__reminder_hours="24")
+    for number in rounds(6):
+        people = range(PEOPLE * number, PEOPLE * (number + 1))
+        waiting(store, people)
+        store.send()
+        store.pass_time("offers", "remind_at", 90000)
+        store.pass_time("offers", "ends_at", 3600 * (number % 2))
+        ask(store, privacy, people)
+        race(
+            store.deliveries.open_reminders,
+            partial(privacy.work_due, 30),
+            store.deliveries.open_reminders,
+            store.restocks.end_turns,
+        )
+        while store.deliveries.open_reminders():
+            pass
+        store.send()
         gone(store, privacy)
 
 

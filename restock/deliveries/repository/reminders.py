@@ -19,6 +19,9 @@ _DUE = text("""
     FOR NO KEY UPDATE OF o SKIP LOCKED
 """)
 
+# Whoever is being erased, or says no, holds it already: that is waited out by looking again.
+_HOLD = text("SELECT id FROM contacts WHERE id = ANY(:ids) ORDER BY id FOR KEY SHARE SKIP LOCKED")
+
 _NEXT = text("""
     UPDATE offers SET reminded_count = reminded_count + CASE WHEN told.reminded THEN 1 ELSE 0 END,
         remind_at = now() + make_interval(hours => told.hours)
@@ -28,13 +31,13 @@ _NEXT = text("""
 
 
 class Remindable(NamedTuple):
-    """An offer whose time for a reminder has come, and who it is for."""
+    """An offer whose time for a reminder has come, and who it is for; `contact_id` None: the person was erased."""
 
     offer_id: int
     shop_id: int
     event_id: int
     subscription_id: int
-    contact_id: int
+    contact_id: int | None
     channel: str
     variant_id: int
     state: OfferState
@@ -50,9 +53,15 @@ class Reminded(NamedTuple):
 
 
 def take_due(session: Session, limit: int) -> list[Remindable]:
-    """Hold the offers whose reminder has been due longest and that nobody else holds, until the transaction ends."""
+    """Hold the offers whose reminder has been due longest, with their people, until the transaction ends.
+
+    What others hold is left to the next look.
+    """
     found = session.execute(_DUE, {"limit": limit})
-    return [Remindable(**(row._asdict() | {"state": OfferState(row.state)})) for row in found]
+    due = [Remindable(**(row._asdict() | {"state": OfferState(row.state)})) for row in found]
+    people = sorted({offer.contact_id for offer in due if offer.contact_id is not None})
+    held = {None, *session.execute(_HOLD, {"ids": people}).scalars()}
+    return [offer for offer in due if offer.contact_id in held]
 
 
 def set_next(session: Session, done: Sequence[Reminded]) -> None:

@@ -43,9 +43,10 @@ class Reminders:
             due = reminders.take_due(session, limit)
             shop_ids = {offer.shop_id for offer in due}
             policies = {shop_id: load_shop(session, shop_id).settings.policy for shop_id in shop_ids}
-            wanted = [o for o in due if rules.wants_reminder(o.state, o.reminded_count, policies[o.shop_id])]
+            alive = (offer for offer in due if offer.contact_id is not None)
+            wanted = [o for o in alive if rules.wants_reminder(o.state, o.reminded_count, policies[o.shop_id])]
             reminders.set_next(session, _next(due, wanted, policies))
-            notices.add(session, [self._message(offer) for offer in wanted])
+            notices.add(session, [self._message(offer, to) for offer in wanted if (to := offer.contact_id) is not None])
             if due:
                 failpoint("reminders.before_commit")
         if due:
@@ -53,13 +54,13 @@ class Reminders:
         self._ask(wanted)
         return len(due)
 
-    def _message(self, offer: Remindable) -> NewDelivery:
+    def _message(self, offer: Remindable, contact_id: int) -> NewDelivery:
         return NewDelivery(
             offer.shop_id,
             offer.channel,
             NoticeKind.reminder,
             f"offer:{offer.offer_id}:reminder{offer.reminded_count + 1}",
-            offer.contact_id,
+            contact_id,
             offer.subscription_id,
             offer.offer_id,
             offer.event_id,
