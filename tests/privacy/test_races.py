@@ -126,10 +126,8 @@ def test_whoever_ends_an_address_waits_for_its_person_before_it_holds_the_messag
     (number,) = batch.rows
     refused = Outcome(number, Verdict.refused, "gone", Blame.address)
     bounced = Receipt(number, ReceiptStatus.bounced, "gone", Blame.address)
-    tell: Callable[[], object] = {
-        "a record": partial(record_one, store, batch, refused),
-        "a receipt": partial(store.deliveries.record_receipt, bounced),
-    }[what]
+    record, receive = partial(record_one, store, batch, refused), partial(store.deliveries.record_receipt, bounced)
+    tell: Callable[[], object] = record if what == "a record" else receive
     thread = threading.Thread(target=tell)
     with store.database.transaction() as session:
         session.execute(text("SELECT id FROM contacts FOR UPDATE"))
