@@ -29,18 +29,20 @@ SHOPIFY_CDN = "https://cdn.shopify.com"
 _LOOPBACK = "http://127.0.0.1:* http://localhost:*"  # development: the pretended admin frames the page
 
 
-def page_policy(nonce: str, shop_domain: str | None, *, development: bool) -> str:
+def page_policy(nonce: str, shop_domain: str | None, *, development: bool, inline_styles: bool = False) -> str:
     """Write the Content-Security-Policy of a page; `shop_domain` None: it must not be framed.
 
-    Shopify's components set style attributes on their own elements, hence `style-src-attr`.
+    Shopify's components set style attributes on their own elements, hence `style-src-attr`. `inline_styles`: an e-mail
+    is shown, whose frame has no rights but keeps to this policy too.
     """
+    styles = "'unsafe-inline'" if inline_styles else f"'nonce-{nonce}'"
     frames = f"https://{shop_domain} https://admin.shopify.com" if shop_domain else "'none'"
     local = f" {_LOOPBACK}" if development else ""
     return "; ".join(
         [
             "default-src 'none'",
             f"script-src 'self' 'nonce-{nonce}' {SHOPIFY_CDN}",
-            f"style-src 'self' 'nonce-{nonce}' {SHOPIFY_CDN}",
+            f"style-src 'self' {styles} {SHOPIFY_CDN}",
             "style-src-attr 'unsafe-inline'",
             f"img-src 'self' data: https:{local}",
             f"font-src {SHOPIFY_CDN}",
@@ -73,7 +75,9 @@ def render(
     framed_by = who.shop.domain if who is not None and who.embedded else None
     facts.setdefault("shop_domain", framed_by)
     domain = facts["shop_domain"]
-    policy = page_policy(nonce, domain if isinstance(domain, str) else None, development=development)
+    framing = domain if isinstance(domain, str) else None
+    inline_styles = bool(facts.pop("inline_styles", False))
+    policy = page_policy(nonce, framing, development=development, inline_styles=inline_styles)
     html = render_template(
         f"admin/{template}",
         nonce=nonce,

@@ -19,11 +19,13 @@ from restock.deliveries.service import Deliveries, DeliveryNotices
 from restock.links import Links, Vault
 from restock.reports.service.latency import LatencyReports
 from restock.reports.service.merchant import MerchantReports
+from restock.reports.service.previews import MessagePreviews
 from restock.restocks.service import RestockService
 from restock.restocks.service.simulating import Simulating
 from restock.restocks.service.simulating.preview import Previewing
 from restock.shopify.id_tokens import IdToken
 from restock.shops.service import ShopService
+from restock.shops.service.texts import TextService
 from restock.shops.values import Shop
 from restock.subscriptions.service import SubscriptionService
 from restock.web.admin import admin_blueprint, admin_entry
@@ -63,6 +65,8 @@ class AdminServices:
     previewing: Previewing
     deliveries: Deliveries
     latency: LatencyReports
+    texts: TextService
+    previews: MessagePreviews
     channels_on: frozenset[ChannelName] = frozenset(ChannelName)
 
 
@@ -126,6 +130,8 @@ def open_house(settings: Settings, url: str, *, page_size: int = 5) -> House:
         Previewing(database, playing),
         deliveries,
         latency,
+        TextService(database, shops.memory.forget),
+        MessagePreviews(database),
     )
     register_error_handlers(app)
     mount(app, admin_blueprint(services), Guard(Audience.merchant, admin_entry(services).check))  # type: ignore[arg-type]

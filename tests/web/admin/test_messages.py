@@ -1,0 +1,132 @@
+"""The pages of a shop's own texts."""
+
+from __future__ import annotations
+
+import html
+import re
+
+from sqlalchemy import text
+
+from restock.channels.texts.parts import PARTS
+from restock.channels.texts.values import Stage, TextKey
+from restock.channels.values import ChannelName
+from restock.shops.values import Shop
+from restock.web.admin.wording import texts
+from tests.web.admin.conftest import House, id_token
+from tests.web.admin.crowd import fill
+
+WHERE = "/messages/email/restock/en"
+KEY = TextKey(ChannelName.email, Stage.restock, "en")
+LAYOUT = """<mjml><mj-body><mj-section><mj-column><mj-text>Now: {{ product.title }}</mj-text>
+<mj-button href="{{ links.action }}">Go</mj-button><mj-text><a href="{{ links.unsubscribe }}">Stop</a></mj-text>
+</mj-column></mj-section></mj-body></mjml>"""
+
+
+def post(house: House, path: str = WHERE, **fields: str) -> str:
+    """Press a button as the staff of the shop, follow where it leads, and return the page."""
+    form = {name.replace("__", "."): value for name, value in fields.items()}
+    headers = {"Authorization": f"Bearer {id_token()}"}
+    answer = house.client.post(path, data=form, headers=headers, follow_redirects=True)
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    return answer.get_data(as_text=True)
+
+
+def shown_letter(page: str) -> str:
+    """The e-mail in its frame."""
+    match = re.search(r'<iframe[^>]* srcdoc="([^"]*)"', page)
+    assert match
+    return html.unescape(match[1])
+
+
+def test_every_message_is_listed_and_can_be_written(house: House, kettle: Shop) -> None:
+    page = house.get("/messages")
+    for channel in ChannelName:
+        for stage in Stage:
+            assert f"/messages/{channel}/{stage}/en" in page
+            assert texts()[f"stage.{stage}"] in house.get(f"/messages/{channel}/{stage}/en")
+
+
+def test_every_part_of_every_message_has_words_on_the_page() -> None:
+    assert [f"{c}.{p.name}" for c in PARTS for p in PARTS[c] if f"part.{c}.{p.name}" not in texts()] == []
+
+
+def test_a_text_is_saved_shown_and_dropped(house: House, kettle: Shop) -> None:
+    page = post(house, do="save", part__subject="{{ shop.name }}: {{ product.title }}", part__body=LAYOUT)
+    assert texts()["texts.done.saved"] in page
+    assert "kettle: Harbour Vase" in html.unescape(page)
+    assert "Now: Harbour Vase" in shown_letter(page)
+    assert house.services.texts.list(kettle)[0].key == KEY
+    post(house, do="drop")
+    assert house.services.texts.list(kettle) == []
+
+
+def test_faults_are_told_beside_their_parts_and_nothing_is_lost(house: House, kettle: Shop) -> None:
+    page = html.unescape(post(house, do="save", part__subject="{{ prise }}", part__button="{% if %}"))
+    assert "prise is not known here; did you mean price?" in page
+    assert page.count('aria-invalid="true"') == 2
+    assert 'value="{{ prise }}"' in page
+    assert house.services.texts.list(kettle) == []
+
+
+def test_a_preview_saves_nothing_and_says_in_our_words_what_cannot_be_said(house: House, kettle: Shop) -> None:
+    page = post(house, do="preview", part__heading="Hurrah", part__subject="{{ x")
+    assert "Hurrah" in shown_letter(page)
+    assert "It’s back: Harbour Vase" in page
+    assert house.services.texts.list(kettle) == []
+
+
+def test_the_preview_is_about_the_shops_own_goods_and_escapes_them(house: House, kettle: Shop) -> None:
+    fill(house.database, kettle, 3)
+    with house.database.transaction() as session:
+        session.execute(text("UPDATE products SET title = '<script>alert(1)</script>'"))
+    page = post(house, do="save", part__heading="{{ product.title }}", part__body=LAYOUT)
+    letter = shown_letter(page)
+    assert "Now: &lt;script&gt;alert(1)" in letter
+    assert "<script" not in letter
+
+
+def test_the_frame_of_an_email_has_no_rights(house: House, kettle: Shop) -> None:
+    answer = house.client.get(WHERE, headers={"Authorization": f"Bearer {id_token()}"})
+    assert 'sandbox=""' in answer.get_data(as_text=True)
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "'unsafe-inline'" not in policy.split("script-src")[1].split(";")[0]
+
+
+def test_a_text_that_could_not_be_sent_is_told_on_both_pages(house: House, kettle: Shop) -> None:
+    post(house, do="save", part__subject="Hello")
+    with house.database.transaction() as session:
+        session.execute(text("UPDATE shop_texts SET broken_at = now(), broken_reason = 'no_link'"))
+    assert texts()["texts.broken"] in house.get("/messages")
+    assert texts()["texts.reason.no_link"] in house.get(WHERE)
+
+
+def test_text_messages_say_what_they_cost_and_notifications_their_bytes(house: House, kettle: Shop) -> None:
+    page = post(house, "/messages/sms/restock/en", do="preview", part__text="Back {{ links.action }} 🛒")
+    assert texts()["texts.ucs2"].split("{units}")[1] in page
+    page = post(house, "/messages/push/restock/en", do="preview", part__title="Back!")
+    assert "of 2,048 bytes" in page
+
+
+def test_another_language_is_opened_or_refused_by_name(house: House, kettle: Shop) -> None:
+    headers = {"Authorization": f"Bearer {id_token()}"}
+    opened = house.client.get("/messages/open?channel=sms&stage=restock&locale=fr_ca", headers=headers)
+    assert opened.headers["Location"].startswith("/messages/sms/restock/fr-CA")
+    assert "must be a language" in house.get("/messages/open?channel=sms&stage=restock&locale=klingon")
+    assert house.client.get("/messages/fax/restock/en", headers=headers).status_code == 404
+
+
+def test_a_test_goes_to_somebody_who_has_signed_up_and_to_nobody_else(house: House, kettle: Shop) -> None:
+    fill(house.database, kettle, 1)
+    assert texts()["texts.done.nobody"] in post(house, do="test", to="stranger@example.org")
+    with house.database.transaction() as session:
+        address = session.execute(text("SELECT address FROM contacts WHERE channel = 'email' LIMIT 1")).scalar()
+    assert texts()["texts.done.tested"] in post(house, do="test", to=str(address))
+    with house.database.transaction() as session:
+        assert session.execute(text("SELECT count(*) FROM deliveries WHERE kind = 'test'")).scalar() == 1
+
+
+def test_the_pages_are_the_shops_alone(house: House, kettle: Shop) -> None:
+    other = house.services.shops.add("other.myshopify.com")
+    house.services.texts.save(other, KEY, {"subject": "Theirs"})
+    assert "Theirs" not in house.get("/messages") + house.get(WHERE)
