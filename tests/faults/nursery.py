@@ -214,17 +214,27 @@ def _fork(wish: Mapping[str, object], connection: socket.socket, pipe: tuple[int
 
 
 def _load() -> None:
-    """Import all that any of the processes uses."""
+    """Import all that any of the processes uses, and whatever is imported only when something is first made."""
     import granian  # noqa: F401
 
-    import restock.channels.email.channel
-    import restock.channels.push.channel
-    import restock.channels.push.vapid
-    import restock.channels.sms.channel
     import restock.commands.parts
-    import restock.web.app
     import restock.worker.main
     import restock.worker.sweeper  # noqa: F401
+    from restock.config import Settings
+    from restock.web.app import create_app
+
+    known: dict[str, object] = {
+        "database_url": "postgresql://nobody@127.0.0.1:1/none",
+        "redis_url": "redis://127.0.0.1:1/0",
+        "secret_key": "a-key-for-tests-only-000001",
+        "smtp_url": "smtp://127.0.0.1:1",
+        "twilio_account_sid": "AC" + "7" * 32,
+        "twilio_auth_token": "a-twilio-token-for-tests",
+        "twilio_from": "+447700900000",
+        "vapid_private_key": "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE",
+        "vapid_subject": "mailto:ada@example.com",
+    }
+    create_app(Settings(_env_file=None, **known))  # type: ignore[call-arg, arg-type]
 
 
 if __name__ == "__main__":

@@ -117,10 +117,10 @@ class Oracle:
             accepted=len(taken),
             never_sent=[due for due in never if due not in set(unknown)],
             unknown=len(unknown),
-            told_twice=_told_twice(taken, set(self.town.due), self.town.may_hear_again),
-            repeats=_repeats(taken),
+            told_twice=told_twice(taken, set(self.town.due), self.town.may_hear_again),
+            repeats=repeats_of(taken),
             repeats_allowed=self.crashes * IN_FLIGHT + sum(record.unanswered.values()),
-            lies=_lies(states, _recipients(taken)),
+            lies=lies_of(states, _recipients(taken)),
             webhooks_lost=self._webhooks_lost(),
             settled_seconds=settled,
             unsettled=self._unsettled,
@@ -155,7 +155,7 @@ def _recipients(taken: Sequence[Accepted]) -> set[Due]:
     return {Due(one.channel, one.recipient) for one in taken}
 
 
-def _told_twice(taken: Sequence[Accepted], due: set[Due], again: set[Due]) -> list[Due]:
+def told_twice(taken: Sequence[Accepted], due: set[Due], again: set[Due]) -> list[Due]:
     """Find who saw two messages: two names of mails or pushes, or any two texts. Those `again` may see one more."""
     names: dict[Due, set[str]] = defaultdict(set)
     for one in taken:
@@ -164,7 +164,7 @@ def _told_twice(taken: Sequence[Accepted], due: set[Due], again: set[Due]) -> li
     return [person for person, seen in names.items() if len(seen) > 1 + (person in again)]
 
 
-def _repeats(taken: Sequence[Accepted]) -> dict[str, int]:
+def repeats_of(taken: Sequence[Accepted]) -> dict[str, int]:
     """Count what was taken again under the same name, by channel."""
     counts: Counter[str] = Counter()
     for one, times in Counter((one.channel, one.recipient, one.identity) for one in taken).items():
@@ -172,7 +172,7 @@ def _repeats(taken: Sequence[Accepted]) -> dict[str, int]:
     return dict(counts)
 
 
-def _lies(states: dict[Due, set[str]], recipients: set[Due]) -> list[str]:
+def lies_of(states: dict[Due, set[str]], recipients: set[Due]) -> list[str]:
     """Find rows that claim an acceptance no provider knows of, or none where one took the message."""
     lies = []
     for person, seen in states.items():

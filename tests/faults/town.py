@@ -105,6 +105,7 @@ class Town:
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _variants: itertools.count[int] = field(default_factory=lambda: itertools.count(FIRST_VARIANT))
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _connection: psycopg.Connection[tuple[object, ...]] | None = None
 
     def __post_init__(self) -> None:
         shops = ShopService(opened(self.instance.database_url), Vault([KEY]))
@@ -117,9 +118,8 @@ class Town:
     def new_variant(self) -> int:
         """Put sold-out goods on the shelf."""
         variant = next(self._variants)
-        with self._connected() as connection:
-            for statement in (_GOODS, _VARIANT):
-                connection.execute(statement, {"shop": self.shop_id, "variant": variant})
+        for statement in (_GOODS, _VARIANT):
+            self.sql(statement, shop=self.shop_id, variant=variant)
         return variant
 
     def join(
@@ -136,8 +136,7 @@ class Town:
             "hashes": [address_hash(channel.value, address) for address in addresses],
             "keys": [keys for _, keys in made],
         }
-        with self._connected() as connection:
-            connection.execute(_JOIN, values)
+        self.sql(_JOIN, **values)
         if due:
             self.expect(channel, addresses)
         return addresses
@@ -237,17 +236,17 @@ class Town:
         return int(str(self.sql("SELECT count(*) FROM deliveries WHERE state IN ('queued', 'sending')")[0][0]))
 
     def sql(self, statement: str, **values: object) -> list[tuple[object, ...]]:
-        """Ask the database; raises psycopg.Error while it is away."""
-        with self._connected() as connection:
-            found = connection.execute(statement, values)
-            return list(found.fetchall()) if found.description else []
+        """Ask the database, from the main thread; raises psycopg.Error while it is away."""
+        if self._connection is None or not _is_alive(self._connection):
+            self._connection = psycopg.connect(self.instance.dsn, autocommit=True, connect_timeout=5)
+        found = self._connection.execute(statement, values)
+        return list(found.fetchall()) if found.description else []
 
     def close(self) -> None:
         self.sender.close()
         self.http.clear()
-
-    def _connected(self) -> psycopg.Connection[tuple[object, ...]]:
-        return psycopg.connect(self.instance.dsn, autocommit=True, connect_timeout=5)
+        if self._connection is not None:
+            self._connection.close()
 
     def _address(self, channel: ChannelName) -> tuple[str, str | None]:
         number = next(self._numbers)
@@ -259,3 +258,15 @@ class Town:
             case ChannelName.push:
                 made = self.instance.witnesses.push.subscribe()
                 return str(made["endpoint"]), json.dumps(made["keys"])
+
+
+def _is_alive(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
+    """Say whether the server is still there: nothing is sent into a connection it has closed."""
+    if connection.closed:
+        return False
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.OperationalError:
+        connection.close()
+        return False
+    return True
