@@ -120,12 +120,10 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
     upkeep = Upkeep(tokens, TopicService(tokens, admin, f"{settings.public_url}/webhooks/shopify"))
     subscriptions = SubscriptionService(database, settings.settle_seconds)
     channels = open_channels(settings)
-    reconcile_seconds, newest = settings.reconcile_minutes * 60, settings.reading_max_age_seconds
-    installation = Installation(_names_of(channels, settings), reconcile_seconds, newest)
+    installation = _installation(channels, settings)
     marketing = MarketingWriteBack(database, tokens, admin)
     purchases = PurchaseService(database, DeliveryNotices(), settings.settle_seconds, settings.delivery_lease_seconds)
     restocks = _open_restocks(settings, database, CatalogService(database, tokens, admin))
-    simulating = Simulating(database)
     privacy = _open_privacy(settings, database, vault, restocks, shops)
     shoppers_news = (*order_effects(purchases), *consent_effects(marketing))
     effects = (*shop_effects(shops, upkeep.start), *shoppers_news, *privacy_effects(privacy))
@@ -141,8 +139,8 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
         marketing=marketing,
         priorities=Priorities(database, tokens, admin),
         restocks=restocks,
-        simulating=simulating,
-        previewing=Previewing(database, simulating),
+        simulating=Simulating(database),
+        previewing=Previewing(database, Simulating(database)),
         purchases=purchases,
         deliveries=deliveries,
         reports=ReportService(database, installation),
@@ -162,10 +160,11 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
     )
 
 
-def _names_of(channels: Mapping[ChannelName, Channel], settings: Settings) -> Mapping[ChannelName, str]:
-    """Name the providers of the channels that are on."""
+def _installation(channels: Mapping[ChannelName, Channel], settings: Settings) -> Installation:
+    """Say what reasons depend on besides rows: providers of channels that are on, and how new stock is."""
     names = provider_names(settings)
-    return {name: names.get(name, name.value) for name in channels}
+    providers = {name: names.get(name, name.value) for name in channels}
+    return Installation(providers, settings.reconcile_minutes * 60, settings.reading_max_age_seconds)
 
 
 def _open_restocks(settings: Settings, database: Database, stock: CatalogService) -> RestockService:
