@@ -98,12 +98,12 @@ def test_a_text_that_could_not_be_sent_is_told_on_both_pages(house: House, kettl
     with house.database.transaction() as session:
         session.execute(text("UPDATE shop_texts SET broken_at = now(), broken_reason = 'no_link'"))
     assert texts()["texts.broken"] in house.get("/messages")
-    assert texts()["texts.reason.no_link"] in house.get(WHERE)
+    assert texts()["textfault.no_link"] in house.get(WHERE)
 
 
 def test_text_messages_say_what_they_cost_and_notifications_their_bytes(house: House, kettle: Shop) -> None:
     page = post(house, "/messages/sms/restock/en", do="preview", part__text="Back {{ links.action }} 🛒")
-    assert texts()["texts.ucs2"].split("{units}")[1] in page
+    assert texts()["texts.alphabet.ucs2"].split("{units}")[1] in page
     page = post(house, "/messages/push/restock/en", do="preview", part__title="Back!")
     assert "of 2,048 bytes" in page
 
