@@ -84,7 +84,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with open_stage() as stage:
             for size in sizes:
-                rounds += _play(stage, size)
+                for one in _play(stage, size):
+                    _say(one.line())
+                    rounds.append(one)
     except StartError as missing:
         print(missing, file=sys.stderr)
         return 1

@@ -30,7 +30,7 @@ SMALL_DOMAIN = "small.example.com"
 WANTED = 2  # units each of the crowd wants
 
 _SHOPS = """
-    INSERT INTO shops (domain, name) VALUES (%(big)s, 'Big');
+    INSERT INTO shops (domain, name, settings) VALUES (%(big)s, 'Big', '{"policy.factor": "2"}');
     INSERT INTO shops (domain, name) SELECT 'small-' || n || '.myshopify.com', 'Small' FROM generate_series(1, %(n)s) n
 """
 _GOODS = """
