@@ -193,7 +193,7 @@ def test_a_message_that_came_back_after_it_counted_ends_the_turn_for_the_next_in
     assert say(store, BOUNCED, one)
     assert not say(store, BOUNCED, one)
     store.plan()
-    assert store.sql("SELECT state, reason FROM offers WHERE subscription_id = :id", id=first) == [("ended", "missed")]
+    assert store.sql("SELECT state, reason FROM offers WHERE subscription_id = :id", id=first) == [("ended", "bounced")]
     assert store.sql("SELECT * FROM offers WHERE subscription_id = :id", id=second) == others
     assert store.offered() == [second, third]
     assert store.sql("SELECT state FROM subscriptions ORDER BY queued_at") == [

@@ -133,7 +133,7 @@ TURNS = st.builds(
     units=st.integers(1, 5),
     wave_number=st.integers(1, 3),
     state=st.sampled_from(["open", "ended", "returned"]),
-    reason=st.none() | st.just("missed"),
+    reason=st.none() | st.just("bounced"),
     accepted_at=st.none() | st.integers(0, 99).map(at),
     ends_at=st.none() | st.integers(0, 99).map(at),
 )

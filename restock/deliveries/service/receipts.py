@@ -49,6 +49,6 @@ class Receipts:
         """Tell the restocks; each of these changes an offer once, in the state it is for."""
         if receipt.status is ReceiptStatus.bounced:
             self.turns.offers_returned(session, moved.shop_id, [offer_id], receipt.reason)
-            self.turns.offers_missed(session, moved.shop_id, [offer_id])
+            self.turns.offers_bounced(session, moved.shop_id, [offer_id])
         else:
             self.turns.offers_accepted(session, load_shop(session, moved.shop_id), [offer_id])

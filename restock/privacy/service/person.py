@@ -111,7 +111,7 @@ class People:
         messages.strip_person(session, contacts, [offer.id for offer in offers])
         still_open = [offer.id for offer in offers if offer.is_open]
         self.turns.offers_returned(session, shop_id, still_open, messages.REDACTED)
-        self.turns.offers_missed(session, shop_id, still_open)
+        self.turns.offers_bounced(session, shop_id, still_open)
 
 
 def _belongings(session: Session, shop_id: int, identity: Identity, country: str | None) -> Belongings:

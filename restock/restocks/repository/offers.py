@@ -61,7 +61,7 @@ _END = text("""
 """)
 
 _CAME_BACK = text("""
-    UPDATE offers SET state = 'ended', reason = 'missed'
+    UPDATE offers SET state = 'ended', reason = 'bounced'
     WHERE id = ANY(:ids) AND shop_id = :shop_id AND state = 'open' AND accepted_at IS NOT NULL
     RETURNING event_id
 """)
@@ -135,5 +135,5 @@ def end_offers(session: Session, limit: int) -> list[int]:
 
 
 def end_unseen(session: Session, shop_id: int, offer_ids: Sequence[int]) -> list[int]:
-    """End the open offers among these whose message was accepted and came back; return the event of each."""
+    """End the open offers among these whose message was accepted, and seen by nobody; return the event of each."""
     return list(session.execute(_CAME_BACK, {"ids": list(offer_ids), "shop_id": shop_id}).scalars())

@@ -128,8 +128,8 @@ class RestockService:
             repository.replan(session, list(event_ids))
             subscriptions.release_offers(session, people)
 
-    def offers_missed(self, session: Session, shop_id: int, offer_ids: Sequence[int]) -> None:
-        """End the running turns of people whose message came back, and free their units for whoever is next.
+    def offers_bounced(self, session: Session, shop_id: int, offer_ids: Sequence[int]) -> None:
+        """End the running turns of people whose message came back, or who are erased; their units go to the next.
 
         In the caller's transaction. Their waiting is over all the same; an offer never accepted is left alone.
         """
