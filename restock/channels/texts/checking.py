@@ -8,8 +8,9 @@ from difflib import get_close_matches
 
 from liquid.template import BoundTemplate
 
+from restock.channels.texts.filters import FILTERS
 from restock.channels.texts.layout import compile_layout
-from restock.channels.texts.liquid import compile_text, variables_of
+from restock.channels.texts.liquid import compile_text, unknown_filters, variables_of
 from restock.channels.texts.parts import PARTS, Part, part_of
 from restock.channels.texts.values import Source, Stage, TextError, TextKey
 from restock.channels.texts.variables import VARIABLES, barest, sample
@@ -75,6 +76,10 @@ def check_part(text: str, part: Part, stage: Stage) -> list[Fault]:
             compile_text(compile_layout(text), html=True)
         except TextError as error:
             faults.append(_fault(part.name, error))
+    for name, line in unknown_filters(template, text):
+        near = get_close_matches(name, FILTERS, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        faults.append(Fault(part.name, "UNKNOWN_FILTER", f"line {line}: the filter {name} is not known here{hint}"))
     return [*faults, *_variable_faults(template, text, part, stage)]
 
 

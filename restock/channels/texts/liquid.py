@@ -151,6 +151,12 @@ def variables_of(template: BoundTemplate, source: str) -> list[tuple[list[object
     return [(list(one.segments), line_of(source, one.span.index)) for same in found.values() for one in same]
 
 
+def unknown_filters(template: BoundTemplate, source: str) -> list[tuple[str, int]]:
+    """List the filters a text asks for that there are none of, each with its line: reading it does not tell."""
+    found = template.analyze(include_partials=False).filters
+    return [(name, line_of(source, spans[0].index)) for name, spans in found.items() if name not in FILTERS]
+
+
 def _expressions(node: Node) -> Iterator[Expression]:
     """Walk through everything a node computes."""
     waiting = list(node.expressions())
