@@ -24,8 +24,11 @@ from restock.channels.port import Channel
 from restock.channels.push.channel import PushChannel
 from restock.channels.push.vapid import VapidSigner, generate_private_key, public_key_of
 from restock.channels.sms.channel import SmsChannel, TwilioAccount
+from restock.channels.texts.values import Source, Stage, TextKey
+from restock.channels.texts.written import ShopTexts, Speaker
 from restock.channels.values import (
     Blame,
+    ChannelName,
     Envelope,
     MessageLinks,
     Notice,
@@ -42,6 +45,22 @@ from restock.playground.fake_twilio import FakeTwilio
 SHOP = ShopFacts("north.myshopify.com", "North & Pine", "https://north.example")
 PRODUCT = ProductFacts("Harbour Vase", "Deep green", "€89.00", "https://cdn.shopify.com/vase.png", 2)
 READ_SECONDS = 0.5
+
+
+OWN_PARTS = {
+    ChannelName.email: {"subject": "{{ product.title }} {{ shop.name }}", "lead": "{{ variant.title }} {{ price }}"},
+    ChannelName.sms: {"text": "{{ shop.name }} {{ product.title }} {{ links.action }}"},
+    ChannelName.push: {"title": "{{ product.title }}", "body": "{{ shop.name }} {{ x | gone }}"},
+}
+OWN_LAYOUT = "<html><body>{{ product.title }} {{ links.action }} {{ links.unsubscribe }}</body></html>"
+OWN_TEXTS = ShopTexts(
+    {
+        TextKey(channel, stage, locale): Source(parts, OWN_LAYOUT if channel is ChannelName.email else None)
+        for channel, parts in OWN_PARTS.items()
+        for stage in Stage
+        for locale in ("en", "fr", "xx")
+    }
+)
 
 
 def notice_for(number: int, kind: NoticeKind = NoticeKind.offer, locale: str = "en") -> Notice:
@@ -69,9 +88,11 @@ class Bench(ABC):
     down_blame = Blame.provider
     can_look_up = False
     says_when = True  # tells how long to wait when it is asked too often
+    texts = ShopTexts()  # what the shop says in its own words
 
     def envelope(self, number: int, notice: Notice | None = None) -> Envelope:
-        return envelope_for(number, self.recipient(number), notice)
+        said = Speaker(self.texts).say(notice or notice_for(number), self.channel.name)
+        return envelope_for(number, self.recipient(number), said)
 
     @abstractmethod
     def recipient(self, number: int) -> Recipient: ...

@@ -10,12 +10,16 @@ import pytest
 
 from restock.channels.values import Blame, Doubt, Envelope, NoticeKind, Outcome, ProductFacts, ShopFacts, Verdict
 from restock.channels.wording import LANGUAGES
-from tests.channels.benches import BENCHES, PRODUCT, Bench, notice_for, turn_for
+from tests.channels.benches import BENCHES, OWN_TEXTS, PRODUCT, Bench, notice_for, turn_for
 
 
-@pytest.fixture(params=BENCHES)
+@pytest.fixture(params=[(name, own) for name in BENCHES for own in ("ours", "own")], ids="-".join)
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    opened = BENCHES[request.param]()
+    """Every channel, with messages in our phrases and in a shop's own words."""
+    name, words = request.param
+    opened = BENCHES[name]()
+    if words == "own":
+        opened.texts = OWN_TEXTS
     yield opened
     opened.close()
 
