@@ -50,6 +50,26 @@ def test_case_45_one_person_in_two_markets_reads_each_in_its_language_and_leads_
     assert led["fr"].startswith("https://shop.example.fr/products/")
 
 
+def test_case_46_a_language_nobody_wrote_for_is_told_in_english(story: Story, mail: SmtpPeer) -> None:
+    assert story.intent("email", {"email": "ada@example.com", "locale": "zh-Hant-TW"}).status_code == 201
+    story.stock(5)
+    story.settle()
+    assert [language(read(raw)) for _, raw in mail.mails] == ["en"]
+
+
+def test_case_47_who_was_erased_does_not_stop_the_others_of_the_batch(store: Store) -> None:
+    first, erased, last = store.join(3)
+    store.restock(5)
+    store.sql("UPDATE deliveries SET contact_id = NULL WHERE subscription_id = :id", id=erased)
+    store.send()
+    assert store.sql("SELECT subscription_id, state FROM deliveries ORDER BY subscription_id") == [
+        (first, "sent"),
+        (erased, "skipped"),
+        (last, "sent"),
+    ]
+    assert len(store.channel.sent) == 2
+
+
 def test_case_48_a_title_of_250_letters_is_cut_in_the_subject_alone() -> None:
     title = "Mug " * 62 + "x"
     goods = ProductFacts(title, None, None, None, 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from sqlalchemy import text
 
 import restock.catalog.repository as catalog
+from tests.channels.benches import SmtpPeer
+from tests.flows.story import ITEM, LOCATION, Story
 from tests.restocks.store import VARIANT, Store
 
 
@@ -52,6 +54,25 @@ def test_case_23_below_the_least_number_of_units_everybody_waits(store: Store) -
     assert events(store) == 0
     store.restock(3)
     assert store.offered() == people
+
+
+def test_case_26_a_webhook_a_day_late_is_only_a_reason_to_look(story: Story, mail: SmtpPeer) -> None:
+    """Neither what it says is back nor what it says is gone counts against the newer word."""
+
+    def hear_late(available: int) -> None:
+        body = {"inventory_item_id": ITEM, "location_id": LOCATION, "available": available}
+        assert (
+            story.webhook("inventory_levels/update", body | {"updated_at": "2026-11-19T10:00:00Z"}).status_code == 200
+        )
+        story.settle()
+
+    story.intent("email", {"email": "ada@example.com"})
+    story.stock(0)
+    hear_late(9)
+    assert mail.mails == []
+    story.stock(5)
+    hear_late(0)
+    assert [address for address, _ in mail.mails] == ["ada@example.com"]
 
 
 def test_case_28_stock_at_another_location_than_the_first_counts(store: Store) -> None:
