@@ -47,7 +47,7 @@ def compile_layout(source: str) -> str:
     masked = _without_comments(_MARK.sub(lambda found: _blank(found.group(), "x"), source))
     _look_through(source, masked)
     try:
-        return mjml2html(_with_font(source), disable_comments=False, fonts={})
+        return mjml2html(_with_defaults(source), disable_comments=False, fonts={})
     except ValueError as error:
         place = _PLACE.search(str(error))
         line = line_of(source, int(place.group(1))) if place else None
@@ -116,8 +116,9 @@ def _check_name(tag: re.Match[str], source: str) -> None:
         raise _fault(f"has <{name}>, which is not known{hint}", source, tag.start())
 
 
-def _with_font(source: str) -> str:
-    """Set a font before the author's own: without one a font is loaded from elsewhere. No line is added."""
+def _with_defaults(source: str) -> str:
+    """Set the language and a font, in the author's own first line: without a font one is loaded from elsewhere."""
+    source = re.sub(r"<mjml(?![^>]*\slang=)", '<mjml lang="{{ locale }}"', source, count=1)
     if re.search(r"<mj-head[\s>]", source):
         return re.sub(r"(<mj-head[^>]*>)", lambda found: found.group() + _FONT, source, count=1)
     return re.sub(r"(<mjml[^>]*>)", lambda found: f"{found.group()}<mj-head>{_FONT}</mj-head>", source, count=1)

@@ -15,6 +15,7 @@ from restock.channels.values import ChannelName
 from restock.commands.shops import migrated_services, print_table
 from restock.errors import Fault, ValidationError
 from restock.reports.values.messages import MessagePreview
+from restock.shops.values import ShopText
 
 
 def show_all(options: argparse.Namespace) -> int:
@@ -23,8 +24,7 @@ def show_all(options: argparse.Namespace) -> int:
         shop = services.shops.named(options.domain)
         found = services.texts.list(shop)
     rows = [
-        (t.key.channel.value, t.key.stage.value, t.key.locale, ", ".join(t.parts), _broken(t.broken_reason))
-        for t in found
+        (t.key.channel.value, t.key.stage.value, t.key.locale, _part_names(t), _broken(t.broken_reason)) for t in found
     ]
     if rows:
         print_table(("CHANNEL", "STAGE", "LOCALE", "PARTS", "AS SENT"), rows)
@@ -104,6 +104,10 @@ def _read_parts(words: Sequence[str]) -> dict[str, str]:
 
 def _from_file(name: str) -> str:
     return sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
+
+
+def _part_names(text: ShopText) -> str:
+    return ", ".join(part.name for part in PARTS[text.key.channel] if part.name in text.parts)
 
 
 def _broken(reason: str | None) -> str:

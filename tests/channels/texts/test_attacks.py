@@ -135,6 +135,7 @@ def test_a_layout_as_large_as_may_be_is_compiled_in_time() -> None:
     assert time.process_time() - began < CPU_SECONDS
     assert "fonts.googleapis.com" not in html
     assert html.count("{{ shop.name }}") == 320
+    assert '<html lang="{{ locale }}"' in html
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,44 @@
+"""The pages of a shop's own texts in a browser: on a desk and on a phone, and the preview while one types."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from restock.channels.texts.values import Stage, TextKey
+from restock.channels.values import ChannelName
+from tests.browser.test_admin import DESK, PHONE, Served, listen, served  # noqa: F401 (a fixture)
+
+WHERE = "/messages/email/restock/en?shop=playground"
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_no_page_of_texts_is_wider_than_its_window(page: Page, served: Served, size: dict[str, int]) -> None:  # noqa: F811
+    errors = listen(page)
+    shop = served.house.services.shops.find("playground.myshopify.com")
+    assert shop is not None
+    for locale in ("en", "fr", "de", "fr-CA", "pt-BR"):
+        key = TextKey(ChannelName.sms, Stage.restock, locale)
+        served.house.services.texts.save(shop, key, {"text": "{{ product.title }} {{ links.action }}"})
+    page.set_viewport_size(size)  # type: ignore[arg-type]
+    for path in ("/messages", "/messages/email/restock/en", "/messages/sms/restock/fr", "/messages/push/reminder/en"):
+        page.goto(f"{served.url}{path}?shop=playground")
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    assert errors == []
+
+
+def test_the_preview_follows_what_is_typed_and_saving_keeps_it(page: Page, served: Served) -> None:  # noqa: F811
+    errors = listen(page)
+    page.goto(served.url + WHERE)
+    letter = page.frame_locator("iframe.letter")
+    expect(letter.locator("h1")).to_have_text("It’s back.")
+    assert letter.locator("h1").evaluate("one => getComputedStyle(one).fontSize") != "16px", "the e-mail has its styles"
+    page.fill("[name='part.heading']", "Hurrah for {{ product.title }}")
+    expect(letter.locator("h1")).to_contain_text("Hurrah for ")
+    page.fill("[name='part.subject']", "{{ prise }}")
+    expect(page.locator("#preview .fault")).to_contain_text("did you mean price?")
+    page.fill("[name='part.subject']", "")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".banner.success")).to_be_visible()
+    expect(page.locator("[name='part.heading']")).to_have_value("Hurrah for {{ product.title }}")
+    assert errors == []
