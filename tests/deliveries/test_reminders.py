@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from restock.channels.values import Envelope, NoticeKind
+from restock.channels.values import ChannelName, Envelope, NoticeKind
+from restock.ids import address_hash
+from restock.subscriptions.values import ContactFacts, Provenance, Signup
 from tests.restocks.store import VARIANT, Store, refused, together
 
 HOUR = 3600
@@ -237,3 +239,25 @@ def test_whoever_missed_it_before_is_told_so(store: Store) -> None:
     )
     store.send()
     assert [one.notice.missed_before for one in store.channel.sent] == [False, True]
+
+
+def test_whoever_asked_again_and_inherited_the_place_is_told_that_it_was_missed(store: Store) -> None:
+    """The older wish missed its turn; a later one, which has a place of its own, has missed nothing."""
+
+    def ask() -> None:
+        contact = ContactFacts(ChannelName.email, "ada@example.com", address_hash("email", "ada@example.com"))
+        store.subscriptions.register(store.shop, Signup(VARIANT, VARIANT, 0, 1, "api", contact), Provenance())
+
+    for units in (1, 0, 1, 0):  # told, and sold out after the same person has asked again
+        ask()
+        store.restock(units)
+        store.send()
+    store.restock(1)
+    store.send()
+    store.pass_time("offers", "ends_at", 3 * 3600)
+    store.restocks.end_turns()
+    store.plan()
+    ask()
+    store.restock(1)
+    store.send()
+    assert [one.notice.missed_before for one in store.channel.sent] == [False, True, True, False]

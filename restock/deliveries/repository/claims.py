@@ -28,6 +28,11 @@ _FACTS = """
         ) ELSE false END AS waits_again,
         CASE WHEN d.kind = 'offer' THEN EXISTS (
             SELECT FROM offers earlier WHERE earlier.subscription_id = d.subscription_id AND earlier.state = 'missed'
+        ) OR EXISTS (
+            SELECT FROM subscriptions older JOIN offers earlier ON earlier.subscription_id = older.id
+            WHERE older.contact_id = s.contact_id AND older.state NOT IN ('pending', 'active')
+              AND older.variant_id = s.variant_id AND older.market_id = s.market_id
+              AND older.queued_at = s.queued_at AND earlier.state = 'missed'  -- whose place this one inherited
         ) ELSE false END AS missed_before,
         coalesce(s.state = 'active' AND s.open_offer_id = d.offer_id AND s.end_reason IS NULL, false) AS holds_offer,
         coalesce(s.locale, c.locale) AS locale, x.reason AS suppression, c.address, c.push_keys,
