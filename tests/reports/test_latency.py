@@ -11,7 +11,7 @@ from restock.channels.values import Blame, Outcome, Verdict
 from restock.reports.rules.latency import incidents_of, latency_gauges
 from restock.reports.service.latency import LatencyReports
 from restock.reports.values.latency import Percentiles, Speed
-from tests.restocks.store import Store, together
+from tests.restocks.store import VARIANT, Store, together
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
@@ -81,6 +81,22 @@ def test_a_restock_nobody_was_told_of_is_over_too(store: Store, reports: Latency
     assert store.sql("SELECT sent_count, sent_p50, first_sent_seconds FROM event_latency") == [(0, None, None)]
 
 
+def test_the_latest_restocks_are_told_with_their_goods_those_going_on_first(
+    store: Store, reports: LatencyReports
+) -> None:
+    over = a_restock(store, 2)
+    store.sql("UPDATE restock_events SET closed_at = now() - interval '11 minutes'")
+    reports.settle()
+    store.join(1, variant=VARIANT + 1)
+    store.restock(None, variant=VARIANT + 1)
+    assert [speed.event_id for _, speed in reports.latest(store.shop)] == [over], "nobody has been told of the other"
+    store.send()
+    found = reports.latest(store.shop)
+    assert [(goods.variant_id, goods.product_title) for goods, _ in found] == [(VARIANT + 1, "Mug"), (VARIANT, "Mug")]
+    assert found[1][1] == reports.of_event(store.shop, over)
+    assert reports.latest(store.shops.add("other")) == []
+
+
 def test_another_shops_restock_is_not_told(store: Store, reports: LatencyReports) -> None:
     assert reports.of_event(store.shops.add("other"), a_restock(store, 2)) is None
 
@@ -119,6 +135,8 @@ def test_somebody_asleep_is_measured_from_when_they_woke(store: Store, reports: 
     found = reports.of_event(store.shop, event_id)
     assert found is not None
     assert found.sent.p50 == pytest.approx(2)
+    assert found.first_sent_seconds == pytest.approx(2)
+    assert reports.pulse().speed.first == Percentiles(1, *[pytest.approx(2)] * 3), "no alarm about a night"
 
 
 def test_a_restock_found_without_a_webhook_counts_from_when_it_was_found(store: Store, reports: LatencyReports) -> None:

@@ -19,10 +19,16 @@ MOST_MEASURED = 20_000  # messages of one restock
 MOST_LATEST = 500  # messages of one restock among those of the last hours
 
 _SHARES = "ARRAY[0.5, 0.95, 0.99]"
-_CAME_AT = """greatest(
-        CASE WHEN w.number = 1 THEN coalesce(e.stock_changed_at, e.opened_at) ELSE w.planned_at END,
-        CASE WHEN d.attempt <= 1 AND d.next_at > d.created_at + interval '15 minutes' THEN d.next_at END
+_WOKE_AT = "CASE WHEN d.attempt <= 1 AND d.next_at > d.created_at + interval '15 minutes' THEN d.next_at END"
+_CAME_AT = f"""greatest(
+        CASE WHEN w.number = 1 THEN coalesce(e.stock_changed_at, e.opened_at) ELSE w.planned_at END, {_WOKE_AT}
     )"""
+# Of a restock, until its first message was with a provider: not counting the night, where that was to wait for it.
+_FIRST = f"""
+    SELECT greatest(0, extract(epoch FROM
+        d.sent_at - greatest(coalesce(e.stock_changed_at, e.opened_at), {_WOKE_AT})))::float8 AS took
+    FROM deliveries d WHERE d.event_id = e.id AND d.sent_at IS NOT NULL ORDER BY d.sent_at LIMIT 1
+"""  # noqa: S608 (the piece above)
 _SECONDS = f"""
     greatest(0, extract(epoch FROM d.sent_at - {_CAME_AT}))::float8 AS sent,
     CASE WHEN d.state = 'delivered' THEN greatest(0, extract(epoch FROM d.finished_at - {_CAME_AT}))::float8 END
@@ -42,8 +48,7 @@ _EVENT = text(f"""
     SELECT e.shop_id, e.id, coalesce(e.stock_changed_at, e.opened_at) AS changed_at,
         (SELECT extract(epoch FROM planned_at - coalesce(e.stock_changed_at, e.opened_at))::float8
             FROM waves WHERE event_id = e.id AND number = 1) AS decided,
-        (SELECT extract(epoch FROM min(sent_at) - coalesce(e.stock_changed_at, e.opened_at))::float8
-            FROM deliveries WHERE event_id = e.id AND sent_at IS NOT NULL) AS first_sent,
+        ({_FIRST}) AS first_sent,
         (SELECT percentile_cont({_SHARES}) WITHIN GROUP (ORDER BY sent) FROM measured) AS sent,
         (SELECT count(delivered) FROM measured) AS delivered_count,
         (SELECT percentile_cont({_SHARES}) WITHIN GROUP (ORDER BY delivered) FROM measured) AS delivered
@@ -84,12 +89,7 @@ _SPEED = text(f"""
         SELECT greatest(0, extract(epoch FROM w.planned_at - coalesce(e.stock_changed_at, e.opened_at)))::float8 AS took
         FROM fresh e JOIN waves w ON w.event_id = e.id AND w.number = 1
     ),
-    firsts AS (
-        SELECT greatest(0, extract(epoch FROM d.sent_at - coalesce(e.stock_changed_at, e.opened_at)))::float8 AS took
-        FROM fresh e CROSS JOIN LATERAL (
-            SELECT sent_at FROM deliveries WHERE event_id = e.id AND sent_at IS NOT NULL ORDER BY sent_at LIMIT 1
-        ) d
-    ),
+    firsts AS (SELECT took FROM fresh e CROSS JOIN LATERAL ({_FIRST}) one),
     people AS (
         SELECT {_SECONDS} FROM e CROSS JOIN LATERAL (
             SELECT * FROM deliveries

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from restock.reports.repository.lists import goods_of
 from restock.reports.values.overview import DaySent, DayState, Demand, OpenRestock, Recovered, VariantDemand
+from restock.reports.values.subscribers import Goods
 
 _NAMES = """
     LEFT JOIN variants v ON v.shop_id = :shop_id AND v.variant_id = t.variant_id
@@ -69,6 +70,16 @@ _OPEN = text(f"""
     ) t {_NAMES} ORDER BY opened_at DESC, id DESC
 """)  # noqa: S608 (two texts of our own)
 
+# Those going on first (NULLs come first), then those that were over last.
+_TOLD = text(f"""
+    SELECT t.*, {_GOODS} FROM (
+        SELECT e.id, e.variant_id, e.closed_at FROM restock_events e
+        WHERE e.shop_id = :shop_id
+            AND EXISTS (SELECT FROM deliveries d WHERE d.event_id = e.id AND d.sent_at IS NOT NULL)
+        ORDER BY e.closed_at DESC, e.id DESC LIMIT :limit
+    ) t {_NAMES} ORDER BY closed_at DESC, id DESC
+""")  # noqa: S608 (two texts of our own)
+
 _LAST_WEBHOOK = text("""
     SELECT received_at FROM inbox_messages WHERE shop_domain = :domain ORDER BY received_at DESC LIMIT 1
 """)
@@ -117,6 +128,11 @@ def open_restocks(session: Session, shop_id: int, limit: int) -> list[OpenRestoc
         )
         for row in found
     ]
+
+
+def told_restocks(session: Session, shop_id: int, limit: int) -> list[tuple[int, Goods]]:
+    """List the latest restocks somebody was told of, each with its goods."""
+    return [(row.id, goods_of(row)) for row in session.execute(_TOLD, {"shop_id": shop_id, "limit": limit})]
 
 
 def last_webhook_at(session: Session, domain: str) -> datetime | None:

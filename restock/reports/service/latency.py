@@ -8,16 +8,18 @@ from dataclasses import dataclass, field
 
 from restock.database import Database
 from restock.deliveries.values import Outage
-from restock.reports.repository import latency
+from restock.reports.repository import latency, overview
 from restock.reports.rules.latency import incidents_of, latency_gauges
 from restock.reports.values import Gauges
 from restock.reports.values.latency import EventSpeed, Pulse, Speed
+from restock.reports.values.subscribers import Goods
 from restock.shops.values import Shop
 
 SHOP_HOURS = 24.0
 INSTANCE_HOURS = 1.0
 CALM_SECONDS = 600.0
 KEPT_SECONDS = 10.0
+LATEST = 5
 
 
 @dataclass
@@ -44,6 +46,13 @@ class LatencyReports:
         """Say how long one restock took; None when the shop has no such restock."""
         with self.database.transaction() as session:
             return latency.of_event(session, shop.id, event_id)
+
+    def latest(self, shop: Shop) -> Sequence[tuple[Goods, EventSpeed]]:
+        """Say how long each of the latest restocks of a shop took, those going on first."""
+        with self.database.transaction() as session:
+            restocks = overview.told_restocks(session, shop.id, LATEST)
+            found = [(goods, latency.of_event(session, shop.id, event_id)) for event_id, goods in restocks]
+        return [(goods, speed) for goods, speed in found if speed is not None]
 
     def of_shop(self, shop: Shop) -> Speed:
         """Say how long the last day of a shop took."""

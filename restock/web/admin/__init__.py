@@ -66,6 +66,7 @@ def admin_blueprint(services: Services) -> Blueprint:
             held=services.restocks.what_would_open(shop.id),
             outages=[one for one in services.deliveries.outages(shop.id) if one.channel in shop.settings.channels],
             speed=services.latency.of_shop(shop),
+            restock_speeds=services.latency.latest(shop),
             confirmed=_asked_number("confirmed"),
             permissions=read_permissions(shop.scopes, request.args.get("asked"), _asked_number("looks") or 0),
         )

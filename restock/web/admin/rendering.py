@@ -22,6 +22,7 @@ from flask import Response, render_template
 from restock.reports.values.subscribers import Goods
 from restock.web.admin.entry import Visitor
 from restock.web.admin.wording import say, say_count
+from restock.web.operations import took
 
 ASSETS = Path(__file__).parent / "static"
 ASSETS_PATH = "/admin-assets"
@@ -138,13 +139,6 @@ def duration(seconds: float) -> str:
     if seconds >= 2 * 60:
         return str(format_unit(round(seconds / 60), "duration-minute", locale="en"))
     return str(format_unit(round(seconds), "duration-second", locale="en"))
-
-
-def took(seconds: float) -> str:
-    """Write how long a message took, short enough for a table; to the tenth of a second where that says something."""
-    if seconds < 120:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def goods_title(goods: Goods) -> str:

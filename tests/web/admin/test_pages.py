@@ -75,6 +75,7 @@ def test_the_first_page_counts_what_the_tables_hold(crowd: House, kettle: Shop) 
     assert [restock.waiting >= 0 for restock in page.restocks] == [True]
     html = crowd.get("/")
     assert "Recovered sales" in html
+    assert "The latest restocks" in html
     assert "€" in html
 
 
