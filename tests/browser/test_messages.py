@@ -7,7 +7,17 @@ from playwright.sync_api import Page, expect
 
 from restock.channels.texts.values import Stage, TextKey
 from restock.channels.values import ChannelName
-from tests.browser.test_admin import DESK, PHONE, Served, listen, served  # noqa: F401 (a fixture)
+from tests.browser.test_admin import (  # `served` is a fixture
+    DESK,
+    EMBEDDED,
+    PHONE,
+    Served,
+    app_frame,
+    listen,
+    pretend_shopify,
+    served,  # noqa: F401
+)
+from tests.web.admin.conftest import id_token
 
 WHERE = "/messages/email/restock/en?shop=playground"
 
@@ -41,4 +51,25 @@ def test_the_preview_follows_what_is_typed_and_saving_keeps_it(page: Page, serve
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".banner.success")).to_be_visible()
     expect(page.locator("[name='part.heading']")).to_have_value("Hurrah for {{ product.title }}")
+    assert errors == []
+
+
+def test_inside_shopifys_admin_a_text_is_shown_and_saved_with_a_token(page: Page, served: Served) -> None:  # noqa: F811
+    errors = listen(page)
+    pretend_shopify(page, id_token())
+    page.goto(served.admin_url)
+    frame = app_frame(page)
+    expect(frame.get_by_role("heading", name="Overview")).to_be_visible()
+    frame.goto(f"{served.url}/messages{EMBEDDED}")
+    frame.get_by_label("Language").fill("fr")
+    frame.get_by_role("button", name="Write", exact=True).click()
+    expect(frame.get_by_role("heading", name="Back in stock by Email, French")).to_be_visible()
+    letter = frame.frame_locator("iframe.letter")
+    frame.locator("[name='part.heading']").fill("Voilà {{ product.title }}")
+    expect(letter.locator("h1")).to_contain_text("Voilà ")
+    with page.expect_request(lambda asked: asked.method == "POST" and "do=save" in (asked.post_data or "")) as sent:
+        frame.get_by_role("button", name="Save").click()
+    assert sent.value.headers["authorization"].startswith("Bearer ")
+    expect(frame.get_by_role("status").filter(has_text="Saved.")).to_be_visible()
+    assert letter.locator("h1").evaluate("one => getComputedStyle(one).fontSize") != "16px"
     assert errors == []
