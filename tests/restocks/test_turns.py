@@ -241,6 +241,43 @@ def test_a_message_accepted_after_the_sell_out_is_missed_too(store: Store) -> No
     assert stands(store, people[0]) == WAITS
 
 
+def test_what_a_turn_of_the_last_restock_still_keeps_is_not_promised_again_in_the_next(store: Store) -> None:
+    """Its message is on its way: until it is known what became of it, its person may yet buy."""
+    people = store.join(2)
+    store.set(policy="strict")
+    store.restock(1)
+    store.sql("UPDATE deliveries SET state = 'sending'")
+    store.restock(0)
+    store.restock(1)
+    assert store.offered() == people[:1]
+    offer = number(store, "SELECT id FROM offers")
+    store.in_transaction(lambda session: store.restocks.offers_accepted(session, store.shop, [offer]))
+    store.pass_time("restock_events", "settle_at", 60)
+    store.plan()
+    assert store.sql("SELECT state, subscription_id FROM offers ORDER BY id") == [
+        ("missed", people[0]),
+        ("open", people[0]),
+    ]
+
+
+def test_restocks_that_have_sold_out_take_turns_at_being_settled(store: Store) -> None:
+    """However many had a turn in one, those of another stand in line again after a page of it."""
+    other = VARIANT + 1
+    store.join(30)
+    few = store.join(2, variant=other)
+    for variant in (VARIANT, other):
+        store.restock(None, variant=variant)
+    store.send()
+    for variant in (VARIANT, other):
+        store.stock(0, variant=variant)
+        store.restocks.check_due()
+    assert small(store, 10).plan_due(limit=2) == 2
+    assert [stands(store, person) for person in few] == [WAITS, WAITS]
+    while small(store, 10).plan_due():
+        pass
+    assert store.states("offers") == {"missed": 32}
+
+
 def test_whoever_comes_back_from_a_restock_that_is_over_is_offered_in_the_one_that_is_on(store: Store) -> None:
     """Its walk had gone by before the message of the first one found its restock closed."""
     people = store.join(2)

@@ -11,8 +11,12 @@ from sqlalchemy.orm import Session
 
 from restock.restocks.values import OpenEvent, Turn, TurnsTaken
 
+# Turns of a restock that has sold out count until they are called missed: their people were told, and may yet buy.
 _OPEN_UNITS = text("""
-    SELECT coalesce(sum(units), 0)::bigint, count(*) FROM offers WHERE event_id = :event_id AND state = 'open'
+    SELECT coalesce(sum(units), 0)::bigint, count(*) FROM offers WHERE state = 'open' AND event_id = ANY(ARRAY(
+        SELECT :event_id UNION ALL
+        SELECT id FROM restock_events WHERE shop_id = :shop_id AND variant_id = :variant_id AND settle_at IS NOT NULL
+    ))
 """)
 
 _ANY_TURN = text("SELECT EXISTS (SELECT 1 FROM offers WHERE event_id = :event_id AND state = 'open')")
@@ -67,9 +71,10 @@ _CAME_BACK = text("""
 """)
 
 
-def open_units(session: Session, event_id: int) -> tuple[int, int]:
-    """Count the units that an event's open offers keep, and the offers; once a walk, for it reads every one of them."""
-    units, offers = session.execute(_OPEN_UNITS, {"event_id": event_id}).one()
+def open_units(session: Session, event: OpenEvent) -> tuple[int, int]:
+    """Count the units that a variant's open offers keep, and the offers; once a walk, for it reads each of them."""
+    values = {"event_id": event.id, "shop_id": event.shop_id, "variant_id": event.variant_id}
+    units, offers = session.execute(_OPEN_UNITS, values).one()
     return units, offers
 
 

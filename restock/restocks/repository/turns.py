@@ -136,7 +136,7 @@ def settle_later(session: Session, event_id: int) -> None:
 
 
 def settle_now(session: Session, event_id: int) -> None:
-    """Look at a sold-out event again at once: there is more of it."""
+    """Look at a sold-out event again as soon as the others that are due were looked at: there is more of it."""
     session.execute(_SETTLE_NOW, {"id": event_id})
 
 

@@ -166,7 +166,7 @@ def _step(session: Session, event: OpenEvent, reading: StockReading, shop: Shop)
 
 def _count(session: Session, event: OpenEvent) -> int:
     """Count what open offers keep; a crowd of them is not counted again for a while."""
-    units, offers = repository.open_units(session, event.id)
+    units, offers = repository.open_units(session, event)
     if (pause := walking.pause_after_counting(offers)) is not None:
         repository.put_off(session, event.id, pause)
     return units

@@ -112,6 +112,7 @@ class Turns:
             turns.miss_offers(session, [turn.offer_id for turn in missed])
             _put_back(session, event.shop_id, event.variant_id, missed)
         if len(missed) == self.page_size:
+            turns.settle_now(session, event.id)  # there is more of it, behind the others that are due
             return False
         if not repository.has_open_turn(session, event.id):
             turns.settled(session, event.id)
@@ -154,7 +155,7 @@ def _put_back(session: Session, shop_id: int, variant_id: int, missed: Sequence[
     people = [turn.subscription_id for turn in missed]
     most = shop.settings.policy.max_offers if shop else 1
     ended = subscriptions.expire_used_up(session, shop_id, turns.used_up(session, people, most))
-    back, moved = subscriptions.return_to_place(session, shop_id, people)
+    subscriptions.return_to_place(session, shop_id, people)
     entries = [_said(turn, HistoryKind.missed, _SOLD_OUT) for turn in missed]
     entries += [
         _said(turn, HistoryKind.expired, _USED_UP, said_by=_SAID_BY_US)
@@ -162,8 +163,8 @@ def _put_back(session: Session, shop_id: int, variant_id: int, missed: Sequence[
         if turn.subscription_id in ended
     ]
     subscriptions.add_history(session, shop_id, entries)
-    if back or moved:  # back on sale before this was done: whoever stands in line again comes first there
-        repository.replan_variant(session, shop_id, variant_id)
+    # Back on sale before this was done: whoever stands in line again comes first there, and these units are free.
+    repository.replan_variant(session, shop_id, variant_id)
 
 
 def _said(turn: HeldTurn, kind: HistoryKind, reason: str | None, said_by: str | None = None) -> HistoryEntry:
