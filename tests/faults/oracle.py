@@ -110,17 +110,18 @@ class Oracle:
         record = self.town.instance.witnesses.record
         taken = [one for channel in ("email", "sms", "push") for one in record.of(channel)]
         states = self._states_by_recipient()
-        never = [due for due in self.town.due if due not in _recipients(taken)]
-        unknown = [due for due in never if due.channel == "sms" and "unknown" in states.get(due, ())]
+        told = _recipients(taken)
+        never = [due for due in self.town.due if due not in told]
+        unknown = {due for due in never if due.channel == "sms" and "unknown" in states.get(due, ())}
         return Judgement(
             due=len(self.town.due),
             accepted=len(taken),
-            never_sent=[due for due in never if due not in set(unknown)],
+            never_sent=[due for due in never if due not in unknown],
             unknown=len(unknown),
             told_twice=told_twice(taken, set(self.town.due), self.town.may_hear_again),
             repeats=repeats_of(taken),
             repeats_allowed=self.crashes * IN_FLIGHT + sum(record.unanswered.values()),
-            lies=lies_of(states, _recipients(taken)),
+            lies=lies_of(states, told),
             webhooks_lost=self._webhooks_lost(),
             settled_seconds=settled,
             unsettled=self._unsettled,
