@@ -102,7 +102,7 @@ class Store:
         self.set(send_hours__sms="any")  # the tests run at night too
         self.channel = channels[0] if channels else RecordingChannel()
         self.restocks = RestockService(self.database, DeliveryNotices())
-        self.subscriptions = SubscriptionService(self.database, 0)
+        self.subscriptions = SubscriptionService(self.database, 0, self.restocks)
         self.deliveries = Deliveries(
             self.database,
             {channel.name: channel for channel in channels or [self.channel]},

@@ -10,6 +10,7 @@ from restock.channels.values import ChannelName
 from restock.deliveries.service import DeliveryNotices
 from restock.ids import address_hash
 from restock.restocks.service import RestockService
+from restock.subscriptions.service.answers import AnswerService
 from restock.subscriptions.values import ContactFacts, Provenance, Signup
 from tests.restocks.store import VARIANT, Store, together
 
@@ -197,6 +198,42 @@ def test_who_has_left_meanwhile_is_not_put_back_in_line(store: Store) -> None:
     store.restock(0)
     assert stands(store, person)[0] == "notified"
     assert store.one("SELECT count(*) FROM intents WHERE closed_at IS NULL") == 0
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "asleep"])
+def test_who_says_no_during_the_turn_leaves_its_units_to_the_next(store: Store, told: bool) -> None:
+    person = register(store, "ada@example.com")
+    [second] = store.join(1)
+    store.sql("UPDATE subscriptions SET channel = 'push', queued_at = now() WHERE id = :id", id=second)
+    store.set(policy="strict")
+    if not told:
+        sleep(store, 6)
+    store.restock(1)
+    store.send()
+    contact = number(store, "SELECT contact_id FROM subscriptions WHERE id = :id", id=person)
+    store.subscriptions.unsubscribe(contact)
+    store.plan()
+    assert store.offered() == [second]
+    assert stands(store, person) == (("notified", None, None) if told else ("cancelled", "unsubscribed", None))
+    expected = ("ended", "unsubscribed", True) if told else ("returned", "unsubscribed", None)
+    turn = "SELECT state, reason, ends_at <= now() FROM offers WHERE subscription_id = :id"
+    assert store.sql(turn, id=person) == [expected]
+
+
+def test_a_stop_by_text_message_leaves_the_units_to_the_next_too(store: Store) -> None:
+    [first, second] = store.join(2)
+    store.sql(
+        "UPDATE contacts SET channel = 'sms', address_hash = :hash WHERE id = "
+        "(SELECT contact_id FROM subscriptions WHERE id = :id)",
+        hash=address_hash("sms", "+491701234567"),
+        id=first,
+    )
+    store.set(policy="strict")
+    store.restock(1)
+    store.send()
+    assert AnswerService(store.database, 0, store.restocks).stop("+491701234567") is not None
+    store.plan()
+    assert store.offered() == [second]
 
 
 def test_sold_out_turns_are_put_back_page_by_page(store: Store) -> None:

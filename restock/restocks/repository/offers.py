@@ -64,8 +64,8 @@ _END = text("""
     RETURNING event_id
 """)
 
-_CAME_BACK = text("""
-    UPDATE offers SET state = 'ended', reason = 'bounced'
+_CUT_SHORT = text("""
+    UPDATE offers SET state = 'ended', reason = :reason, ends_at = least(ends_at, now())
     WHERE id = ANY(:ids) AND shop_id = :shop_id AND state = 'open' AND accepted_at IS NOT NULL
     RETURNING event_id
 """)
@@ -139,6 +139,7 @@ def end_offers(session: Session, limit: int) -> list[int]:
     return list(session.execute(_END, {"limit": limit}).scalars())
 
 
-def end_unseen(session: Session, shop_id: int, offer_ids: Sequence[int]) -> list[int]:
-    """End the open offers among these whose message was accepted, and seen by nobody; return the event of each."""
-    return list(session.execute(_CAME_BACK, {"ids": list(offer_ids), "shop_id": shop_id}).scalars())
+def cut_short(session: Session, shop_id: int, offer_ids: Sequence[int], reason: str) -> list[int]:
+    """End the running turns among these offers before their time; return the event of each."""
+    values = {"ids": list(offer_ids), "shop_id": shop_id, "reason": reason}
+    return list(session.execute(_CUT_SHORT, values).scalars())

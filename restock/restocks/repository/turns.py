@@ -66,6 +66,18 @@ _USED_UP = text("""
     GROUP BY subscription_id HAVING count(*) >= :most
 """)
 
+# The waiting and the others have an index each.
+_OF_CONTACT = text("""
+    SELECT o.id FROM (
+        SELECT id FROM subscriptions WHERE contact_id = :contact_id AND shop_id = :shop_id
+          AND state IN ('pending', 'active')
+        UNION ALL
+        SELECT id FROM subscriptions WHERE contact_id = :contact_id AND shop_id = :shop_id
+          AND state NOT IN ('pending', 'active')
+    ) s JOIN offers o ON o.subscription_id = s.id AND o.state = 'open'
+    ORDER BY o.id
+""")
+
 _SETTLE_LATER = text("""
     UPDATE restock_events
     SET settle_at = now() + least(greatest(now() - closed_at, interval '5 seconds'), interval '1 hour')
@@ -123,6 +135,11 @@ def miss_offers(session: Session, offer_ids: Sequence[int]) -> None:
 def unheard_offers(session: Session, event_id: int, limit: int) -> list[int]:
     """List open offers of an event whose message no provider has; nothing is held."""
     return list(session.execute(_UNHEARD, {"event_id": event_id, "limit": limit}).scalars())
+
+
+def open_offers_of(session: Session, shop_id: int, contact_id: int) -> list[int]:
+    """List the open offers of everything a contact waits or waited for, lowest first; nothing is held."""
+    return list(session.execute(_OF_CONTACT, {"shop_id": shop_id, "contact_id": contact_id}).scalars())
 
 
 def used_up(session: Session, subscription_ids: Sequence[int], most: int) -> set[int]:

@@ -17,6 +17,7 @@ import restock.subscriptions.repository as subscriptions
 from restock.database import Database
 from restock.restocks import repository
 from restock.restocks.repository import passes, watching
+from restock.restocks.repository.turns import open_offers_of
 from restock.restocks.service.checking import PATIENCE_SECONDS, Checking
 from restock.restocks.service.following import Following
 from restock.restocks.service.planning import Planning
@@ -26,6 +27,8 @@ from restock.restocks.service.threads import ShopThreads
 from restock.restocks.service.turns import Turns
 from restock.restocks.values import HeldBack, ReconcileState, StockDue
 from restock.shops.values import Shop
+
+_UNSUBSCRIBED = "unsubscribed"
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,19 @@ class RestockService:
         In the caller's transaction. Their waiting is over all the same; an offer never accepted is left alone.
         """
         if offer_ids:
-            repository.replan(session, repository.end_unseen(session, shop_id, offer_ids))
+            repository.replan(session, repository.cut_short(session, shop_id, offer_ids, "bounced"))
+
+    def person_left(self, session: Session, shop_id: int, contact_id: int) -> None:
+        """Give the units that somebody's turns keep to whoever is next, before their waiting is cancelled.
+
+        In the caller's transaction, which holds the contact.
+        """
+        offer_ids = open_offers_of(session, shop_id, contact_id)
+        if offer_ids:
+            people, event_ids = repository.return_offers(session, shop_id, offer_ids, _UNSUBSCRIBED)
+            ended = repository.cut_short(session, shop_id, offer_ids, _UNSUBSCRIBED)
+            repository.replan(session, [*event_ids, *ended])
+            subscriptions.release_offers(session, people)
 
     @cached_property
     def _turns(self) -> Turns:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import psycopg
@@ -25,6 +25,7 @@ from restock.subscriptions.repository import purchases
 from restock.subscriptions.repository import register as posts
 from restock.subscriptions.repository.endings import lock_contact
 from restock.subscriptions.repository.register_many import register_many
+from restock.subscriptions.service.ports import NoTurns, Turns
 from restock.subscriptions.values import ContactView, Provenance, RegisteredIntent, Signup, SuppressionReason
 
 _TRIES = 6
@@ -39,6 +40,7 @@ class SubscriptionService:
 
     database: Database
     settle_seconds: float = 10.0
+    turns: Turns = field(default_factory=NoTurns)
 
     def register(self, shop: Shop, signup: Signup, provenance: Provenance) -> RegisteredIntent:
         """Take one post: at once, whole, and any number of the same at the same moment.
@@ -78,7 +80,10 @@ class SubscriptionService:
     def unsubscribe(self, contact_id: int) -> None:
         """End every alert of this shop to this contact, and remember the no. Repeating it changes nothing."""
         with self.database.transaction() as session:
-            repository.unsubscribe(session, contact_id)
+            contact = lock_contact(session, contact_id)
+            if contact is not None:
+                self.turns.person_left(session, contact.shop_id, contact_id)
+                repository.unsubscribe(session, contact_id)
 
     def confirm(self, contact_id: int) -> bool:
         """Take the contact's yes: lift its own earlier no, and let what waits for it into the queue at its old place.

@@ -7,13 +7,14 @@ refuse it). A start lifts what a stop began and nothing else.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from restock.channels.values import ChannelName
 from restock.database import Database
 from restock.ids import address_hash
 from restock.subscriptions import repository
-from restock.subscriptions.repository.endings import AddressHolder, contacts_of
+from restock.subscriptions.repository.endings import AddressHolder, contacts_of, lock_contact
+from restock.subscriptions.service.ports import NoTurns, Turns
 from restock.subscriptions.values import SuppressionReason
 
 _NOT_STOPPED = (None, SuppressionReason.unsubscribed)
@@ -25,12 +26,15 @@ class AnswerService:
 
     database: Database
     settle_seconds: float = 10.0
+    turns: Turns = field(default_factory=NoTurns)
 
     def stop(self, number: str) -> str | None:
         """Never write to this number (E.164) again; return a shop to name in the answer, None when nothing changed."""
         changed = [one for one in self._holders(number) if one.suppression in _NOT_STOPPED]
         for one in changed:
             with self.database.transaction() as session:
+                lock_contact(session, one.contact_id, one.shop_id)
+                self.turns.person_left(session, one.shop_id, one.contact_id)
                 repository.suppress(session, one.shop_id, one.contact_id, SuppressionReason.stopped)
         return changed[0].shop_name if changed else None
 
