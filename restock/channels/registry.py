@@ -5,7 +5,7 @@ The channels' libraries are imported when a channel is opened, so that a web pro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -63,11 +63,6 @@ def provider_faults(settings: Settings) -> list[str]:
         if settings.vapid_subject:
             checks.append(("VAPID_SUBJECT", check_subject, settings.vapid_subject))
     return [sentence for check in checks for sentence in _refusal(*check)]
-
-
-def offered_channels(allowed: Collection[ChannelName], gaps: Mapping[ChannelName, str]) -> frozenset[ChannelName]:
-    """Choose what a shop's customers can pick: what the merchant allows and the instance has."""
-    return frozenset(allowed) - frozenset(gaps)
 
 
 def vapid_public_key(settings: Settings) -> str | None:

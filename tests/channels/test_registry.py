@@ -8,7 +8,7 @@ import pytest
 
 from restock.channels.port import Channel
 from restock.channels.push.vapid import generate_private_key, public_key_of
-from restock.channels.registry import channel_gaps, offered_channels, open_channels, vapid_public_key
+from restock.channels.registry import channel_gaps, open_channels, vapid_public_key
 from restock.channels.values import ChannelName
 from restock.config import Settings, load_settings
 
@@ -76,11 +76,6 @@ def test_all_faults_of_a_channel_are_told_at_once_and_no_secret_is() -> None:
     assert "EMAIL_FROM" in gaps[ChannelName.email]
     assert "TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN" in gaps[ChannelName.sms]
     assert "canary" not in str(gaps)
-
-
-def test_a_merchant_offers_what_is_allowed_and_there() -> None:
-    gaps = {ChannelName.sms: "off"}
-    assert offered_channels({ChannelName.sms, ChannelName.email}, gaps) == {ChannelName.email}
 
 
 def test_browsers_get_the_public_key_only_where_push_is_on() -> None:
