@@ -416,6 +416,22 @@ def test_slept_through_the_units_are_lent_on_and_the_sleeper_comes_first_on_waki
     assert store.offered() == [people[1], people[0]]
 
 
+def test_whoever_falls_asleep_before_the_message_leaves_is_a_sleeper_like_any_other(store: Store) -> None:
+    """Its provider was busy until the hours had closed."""
+    people = store.join(2)
+    store.sql("UPDATE subscriptions SET channel = 'push' WHERE id = :id", id=people[1])
+    store.set(policy="strict")
+    store.restock(1)
+    sleep(store, 15)
+    store.send()
+    assert store.channel.sent == []
+    assert store.one("SELECT kept_until BETWEEN now() + interval '11 h' AND now() + interval '12 h' FROM offers")
+    store.pass_time("offers", "kept_until", 13 * 3600)
+    assert store.restocks.end_turns() == 1
+    store.plan()
+    assert store.offered() == [people[1]]
+
+
 def test_who_sleeps_longer_than_units_are_kept_lets_others_go_first_and_is_looked_at_on_waking(store: Store) -> None:
     people = store.join(2)
     store.sql("UPDATE subscriptions SET channel = 'push' WHERE id = :id", id=people[1])

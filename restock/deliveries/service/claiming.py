@@ -68,8 +68,8 @@ class Claiming:
                 lanes.settle(session, lane.id)
             failpoint("claim.before_commit")
         failpoint("claim.after_commit")
-        has_turns = shop.settings.policy.factor is not None and facts.is_limited
-        envelopes = seal_envelopes(sending, MessageFacts(shop, goods, prices, has_turns, speaker), self.links)
+        told = MessageFacts(shop, goods, prices, _has_turns(shop, facts), speaker)
+        envelopes = seal_envelopes(sending, told, self.links)
         self.texts.tell(self.database, shop.id, speaker)
         return Batch(token, lane, shop, {row.id: row for row in sending}, envelopes)
 
@@ -106,6 +106,8 @@ class Claiming:
         for (seconds, why), group in held.items():
             if why != rules.STALE:
                 claims.postpone(session, [row.id for row in group], seconds, why)
+            if why == rules.ASLEEP and _has_turns(shop, facts):
+                self.turns.offers_asleep(session, shop.id, [row.offer_id for row in group if row.offer_id is not None])
         for reason, group in skipped.items():
             claims.mark_skipped(session, [row.id for row in group], reason)
             turns = (row.offer_id for row in group if row.kind is NoticeKind.offer)
@@ -129,6 +131,11 @@ def load_shop(session: Session, shop_id: int) -> Shop:
     if row is None:
         raise LookupError("a lane outlived its shop")
     return to_shop(row)
+
+
+def _has_turns(shop: Shop, facts: LaneFacts) -> bool:
+    """Say whether units are kept for anybody: not where everybody is told at once, nor where there is no limit."""
+    return shop.settings.policy.factor is not None and facts.is_limited
 
 
 def _person(row: ClaimedRow, shop: Shop, now: datetime) -> PersonFacts:

@@ -20,6 +20,8 @@ class Turns(Protocol):
 
     def offers_bounced(self, session: Session, shop_id: int, offer_ids: Sequence[int]) -> None: ...
 
+    def offers_asleep(self, session: Session, shop_id: int, offer_ids: Sequence[int]) -> None: ...
+
 
 class Suppressions(Protocol):
     """Never write to an address again, in the transaction that learns it."""

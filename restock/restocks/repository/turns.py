@@ -7,6 +7,7 @@ before its offers, against the order everybody else locks in.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -40,6 +41,11 @@ _LEND_ON = text("""
 _KEEP_ON = text("""
     UPDATE offers SET kept_until = now() + make_interval(secs => :seconds)
     WHERE id = ANY(:ids) AND shop_id = :shop_id AND state = 'open' AND accepted_at IS NULL
+""")
+
+_FALLEN_ASLEEP = text("""
+    UPDATE offers SET kept_until = now() + make_interval(secs => :seconds)
+    WHERE id = ANY(:ids) AND shop_id = :shop_id AND state = 'open' AND accepted_at IS NULL AND kept_until IS NULL
 """)
 
 _CLAIM_SOLD_OUT = text("""
@@ -114,6 +120,12 @@ def keep_on(session: Session, shop_id: int, offer_ids: Sequence[int], seconds: f
     """Keep units of sleepers a while longer: their message is on its way, or may be."""
     if offer_ids:
         session.execute(_KEEP_ON, {"ids": list(offer_ids), "shop_id": shop_id, "seconds": seconds})
+
+
+def keep_for_sleepers(session: Session, shop_id: int, offer_ids: Sequence[int], longest: timedelta) -> None:
+    """Keep the units of these offers for so long from now, where that was not said already."""
+    values = {"ids": list(offer_ids), "shop_id": shop_id, "seconds": longest.total_seconds()}
+    session.execute(_FALLEN_ASLEEP, values)
 
 
 def claim_sold_out(session: Session) -> ClosedEvent | None:

@@ -17,7 +17,8 @@ import restock.subscriptions.repository as subscriptions
 from restock.database import Database
 from restock.restocks import repository
 from restock.restocks.repository import passes, watching
-from restock.restocks.repository.turns import open_offers_of
+from restock.restocks.repository.turns import keep_for_sleepers, open_offers_of
+from restock.restocks.rules import LONGEST_KEPT
 from restock.restocks.service.checking import PATIENCE_SECONDS, Checking
 from restock.restocks.service.following import Following
 from restock.restocks.service.planning import Planning
@@ -138,6 +139,14 @@ class RestockService:
         """
         if offer_ids:
             repository.replan(session, repository.cut_short(session, shop_id, offer_ids, "bounced"))
+
+    def offers_asleep(self, session: Session, shop_id: int, offer_ids: Sequence[int]) -> None:
+        """Keep units no longer than for any sleeper, of people who were awake when they were offered them.
+
+        In the caller's transaction. Units without limit are not to be named here.
+        """
+        if offer_ids:
+            keep_for_sleepers(session, shop_id, offer_ids, LONGEST_KEPT)
 
     def person_left(self, session: Session, shop_id: int, contact_id: int) -> None:
         """Give the units that somebody's turns keep to whoever is next, before their waiting is cancelled.
