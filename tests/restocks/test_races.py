@@ -29,7 +29,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from restock.channels.values import ChannelName
+from restock.channels.values import Blame, ChannelName, Receipt, ReceiptStatus
 from restock.config import Settings
 from restock.deliveries.service import DeliveryNotices
 from restock.ids import address_hash
@@ -219,6 +219,11 @@ def test_sweepers_end_each_turn_and_follow_up_each_purchase_once(store: Store) -
         consistent(store)
 
 
+def bounce(store: Store, delivery_id: int) -> None:
+    """Bring a message back, by no fault of its address."""
+    store.deliveries.record_receipt(Receipt(delivery_id, ReceiptStatus.bounced, "mailbox_full", Blame.message))
+
+
 def test_a_turn_ends_once_whoever_ends_it(store: Store) -> None:
     """Not now, an order, the hour, a bounce and a goodbye at the same moment: one of them was first."""
     purchases = PurchaseService(store.database, DeliveryNotices(), 0)
@@ -231,12 +236,13 @@ def test_a_turn_ends_once_whoever_ends_it(store: Store) -> None:
         store.send()
         messages = [int(str(row[0])) for row in store.sql("SELECT id FROM deliveries ORDER BY id DESC LIMIT 12")]
         contacts = [int(str(row[0])) for row in store.sql("SELECT id FROM contacts ORDER BY id DESC LIMIT 5")]
-        store.pass_time("offers", "ends_at", 3590)
+        store.pass_time("offers", "ends_at", 3 * 3600)
         race(
             partial(each, store.restocks.decline, messages),
             partial(each, store.restocks.decline, messages[::-1]),
             partial(each, partial(buy, store, purchases), numbers),
-            store.restocks.end_turns,
+            *[partial(store.restocks.end_turns, 1)] * 4,
+            partial(each, partial(bounce, store), messages[::3]),
             partial(each, store.subscriptions.unsubscribe, contacts),
             store.restocks.plan_due,
         )

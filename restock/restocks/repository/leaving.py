@@ -10,7 +10,8 @@ from restock.restocks.values import CloseReason
 
 _CLOSE_ALL = text("""
     UPDATE restock_events
-    SET closed_at = now(), close_reason = :reason, plan_at = NULL, cursor_queued_at = NULL, cursor_id = NULL
+    SET closed_at = now(), close_reason = :reason, plan_at = NULL, cursor_queued_at = NULL, cursor_id = NULL,
+        cursor_priority = NULL, walk_again = false, look_at = NULL
     WHERE id IN (
         SELECT id FROM restock_events WHERE shop_id = :shop_id AND closed_at IS NULL ORDER BY id FOR NO KEY UPDATE
     )
