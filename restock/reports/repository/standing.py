@@ -69,7 +69,11 @@ _STOCK = text("""
     LEFT JOIN restock_events e
         ON e.shop_id = asked.shop_id AND e.variant_id = asked.variant_id AND e.closed_at IS NULL
     LEFT JOIN LATERAL (
-        SELECT sum(units) AS units, min(ends_at) AS ends_at FROM offers WHERE event_id = e.id AND state = 'open'
+        SELECT sum(units) AS units, min(ends_at) AS ends_at FROM offers
+        WHERE state = 'open' AND event_id = ANY(ARRAY(
+            SELECT e.id UNION ALL SELECT id FROM restock_events
+            WHERE shop_id = asked.shop_id AND variant_id = asked.variant_id AND settle_at IS NOT NULL
+        ))
     ) o ON true
     LEFT JOIN stock_checks k ON k.shop_id = asked.shop_id AND k.variant_id = asked.variant_id
     LEFT JOIN reconcile_state p ON p.shop_id = asked.shop_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -9,12 +10,14 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-# Turns whose message has not left yet begin as soon as it does. To the minute: a wave's turns end within seconds.
+# Turns whose message has not left yet begin as soon as it does. To the minute: a wave's turns end within seconds. Those
+# of a sold-out restock that is still being settled keep their units too.
 _OPEN_TURNS = text("""
-    SELECT e.id, date_trunc('minute', coalesce(o.ends_at, now() + make_interval(mins => :turn_minutes))
+    SELECT CASE WHEN e.closed_at IS NULL THEN e.id END AS open_id,
+        date_trunc('minute', coalesce(o.ends_at, now() + make_interval(mins => :turn_minutes))
         + interval '59 seconds') AS ends_at, sum(o.units)::bigint AS units
     FROM restock_events e LEFT JOIN offers o ON o.event_id = e.id AND o.state = 'open'
-    WHERE e.shop_id = :shop_id AND e.variant_id = :variant_id AND e.closed_at IS NULL
+    WHERE e.shop_id = :shop_id AND e.variant_id = :variant_id AND (e.closed_at IS NULL OR e.settle_at IS NOT NULL)
     GROUP BY 1, 2
 """)
 
@@ -54,7 +57,10 @@ def open_turns(session: Session, shop_id: int, variant_id: int, turn_minutes: in
     """Read the turns under way of a variant."""
     values = {"shop_id": shop_id, "variant_id": variant_id, "turn_minutes": turn_minutes}
     found = session.execute(_OPEN_TURNS, values).all()
-    return OpenTurns(found[0].id if found else None, {row.ends_at: int(row.units) for row in found if row.units})
+    units_by_end: Counter[datetime] = Counter()
+    for row in found:
+        units_by_end[row.ends_at] += int(row.units or 0)
+    return OpenTurns(next((row.open_id for row in found if row.open_id), None), +units_by_end)
 
 
 def time_now(session: Session) -> datetime:
