@@ -27,7 +27,8 @@ def test_case_49_a_key_opens_one_door_only(story: Story, mail: SmtpPeer) -> None
     story.intent("email", ADA)
     confirm = urlsplit(story.services.links.confirm(contact)).path
     key = confirm.rpartition("/")[2]
-    for path in (f"/confirm/{key[:-1]}{'A' if key[-1] != 'A' else 'B'}", f"/unsubscribe/{key}", f"/forget/{key}"):
+    wrong = f"{key[:-6]}{'A' if key[-6] != 'A' else 'B'}{key[-5:]}"  # of the last letter not every bit counts
+    for path in (f"/confirm/{wrong}", f"/unsubscribe/{key}", f"/forget/{key}"):
         assert story.client.post(path).status_code == 404
         assert state(story) == "pending"
     assert story.client.post(confirm).status_code == 200
