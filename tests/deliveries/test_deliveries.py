@@ -285,6 +285,24 @@ def test_a_late_answer_ends_a_doubt_but_never_undoes_what_another_worker_did(
     assert store.states("subscriptions") == {"notified": 3}
 
 
+def test_messages_put_back_for_different_times_are_recorded_together(store: Store, told: list[Envelope]) -> None:
+    """Not reached at all is due at once, busy is due later: in one group, with one that was accepted."""
+    batch = store.deliveries.claim(EMAIL, 10)
+    assert batch is not None
+    first, second, third = sorted(batch.rows)
+    answers = [
+        Outcome(first, Verdict.deferred, "batch_time_over"),
+        Outcome(second, Verdict.deferred, "busy"),
+        Outcome(third, Verdict.accepted),
+    ]
+    store.deliveries._sending.recording.record(batch, answers, 0)
+    assert store.sql("SELECT state, next_at <= now() FROM deliveries ORDER BY id") == [
+        ("queued", True),
+        ("queued", False),
+        ("sent", True),
+    ]
+
+
 def test_recording_twice_changes_nothing(store: Store, told: list[Envelope]) -> None:
     batch = store.deliveries.claim(EMAIL, 10)
     assert batch is not None

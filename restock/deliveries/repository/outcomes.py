@@ -129,7 +129,7 @@ def requeue(session: Session, again: Sequence[Again], token: uuid.UUID | None) -
         return {}
     values: dict[str, object] = {
         "ids": [a.id for a in again],
-        "seconds": [a.seconds for a in again],
+        "seconds": [float(a.seconds) for a in again],  # an array has one type
         "reasons": [a.reason for a in again],
         "counts": [a.counts for a in again],
     }
