@@ -23,6 +23,7 @@ WRONG = {
     "SETTLE_SECONDS": ("soon", "must be a number"),
     "RECONCILE_MINUTES": ("0", "must be more than 0"),
     "WORKERS": ("1.5", "must be a whole number"),
+    "RETRY_LADDER_SECONDS": ("1,0", "must be seconds such as"),
 }
 WRONG_PROVIDERS = {
     "SMTP_URL": ("http://canary@h", "must be smtp://"),
@@ -70,8 +71,9 @@ def test_production_says_all_it_lacks_a_line_each(monkeypatch: pytest.MonkeyPatc
     lines = sentences(monkeypatch, RESTOCK_ENV="production")
     assert [line.split()[2].rstrip(":") for line in lines] == ["DATABASE_URL", "REDIS_URL", "SECRET_KEY"]
     weak = {"DATABASE_URL": "postgresql://h/d", "REDIS_URL": "redis://h", "SECRET_KEY": "short"}
-    lines = sentences(monkeypatch, RESTOCK_ENV="production", PUSH_EXTRA_HOSTS="127.0.0.1:9", **weak)
-    assert [line.split()[0] for line in lines] == ["REDIS_URL", "SECRET_KEY", "PUSH_EXTRA_HOSTS"]
+    toys = {"PUSH_EXTRA_HOSTS": "127.0.0.1:9", "RETRY_LADDER_SECONDS": "1,2,4,8"}
+    lines = sentences(monkeypatch, RESTOCK_ENV="production", **toys, **weak)
+    assert [line.split()[0] for line in lines] == ["REDIS_URL", "SECRET_KEY", *toys]
 
 
 def test_a_missing_provider_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +81,11 @@ def test_a_missing_provider_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     for name in Settings.model_fields:
         monkeypatch.setenv(name.upper(), "")  # as a copied .env.example has it
     check_providers(load_settings())
+
+
+def test_a_ladder_of_seconds_is_read_rung_by_rung(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RETRY_LADDER_SECONDS", "0.5, 2,4")
+    assert load_settings().retry_ladder_seconds == (0.5, 2.0, 4.0)
 
 
 def _in_order() -> list[str]:
