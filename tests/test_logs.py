@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import timeit
 import warnings
 from collections.abc import Iterator
@@ -83,7 +84,8 @@ def fail_twice(text: str) -> None:
 
 
 def assert_clean(text: str) -> None:
-    assert not [canary for canary in CANARIES if canary in text], text
+    said = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "", text)  # the time of day may have any digits
+    assert not [canary for canary in CANARIES if canary in said], text
 
 
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
