@@ -1,0 +1,16 @@
+"""Shops that send their e-mail by a provider of their own, and what came back."""
+
+from __future__ import annotations
+
+revision = "0019"
+down_revision = "0018"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
