@@ -52,7 +52,7 @@ from tests.restocks.store import KEY, VARIANT, Store
 
 EMAIL, SMS = ChannelName.email, ChannelName.sms
 LEASE_SECONDS = 30.0
-MOST_WORKERS, MOST_PEOPLE = 3, 8
+MOST_WORKERS, MOST_PEOPLE = 3, 10
 TOLD = {"sent", "delivered", "bounced", "complained"}
 OVER = {"failed", "skipped", "delivered", "bounced", "complained"}
 
@@ -170,7 +170,8 @@ class DeliveryMachine(RuleBasedStateMachine):
     def _somebody_comes(self, channel: ChannelName, _: str) -> None:
         if len(self.people) < MOST_PEOPLE:
             self._sign_up(channel)
-        self._went(set())
+            self.store.check()
+        self._went(PLANS)
 
     def _goods_come(self, *_: object) -> None:
         self.store.restock(5)
@@ -269,6 +270,32 @@ class DeliveryMachine(RuleBasedStateMachine):
         channels = {name: StandingChannel(one, worker) for name, one in self.providers.items()}
         resolve = replace(self.store.deliveries, channels=channels).resolve_unknown
         self._work(worker, RESOLVERS, lambda: worker.start(resolve))
+
+    @precondition(lambda self: not self.workers)
+    @rule(
+        channel=st.sampled_from([EMAIL, SMS]),
+        was=st.sampled_from(["is lost on the way", "accepts, and its answer is lost"]),
+        knew=st.booleans(),
+        knows=st.booleans(),
+        again=st.booleans(),
+    )
+    def a_look_into_doubts_takes_too_long(
+        self, channel: ChannelName, was: str, knew: bool, knows: bool, again: bool
+    ) -> None:
+        """Others have ended the doubt meanwhile, and there may be another; the provider is not asked twice alike."""
+        provider = self.providers[channel]
+        provider.plan = [was]
+        self.a_worker_starts(channel)
+        while self.workers:
+            self.a_worker_goes_on(0, 1)
+        self.the_sweeper_comes(12, looks_into_doubts=False)
+        provider.knows = knew and channel is SMS
+        self.somebody_looks_into_doubts()
+        provider.knows = knows and channel is SMS
+        self.the_sweeper_comes(45, looks_into_doubts=True)
+        if again:
+            self.a_worker_starts(channel)
+            self.the_sweeper_comes(45, looks_into_doubts=False)
 
     @precondition(lambda self: self.workers)
     @rule(which=st.integers(0, MOST_WORKERS - 1), times=st.integers(1, 3))
@@ -430,7 +457,7 @@ _WITHOUT_SHRINKING = (Phase.explicit, Phase.generate)
 PROFILES: Mapping[str, settings] = {
     "short": settings(max_examples=18, stateful_step_count=25, derandomize=True, phases=_WITHOUT_SHRINKING),
     "long": settings(max_examples=1000, stateful_step_count=60),
-    "hunt": settings(max_examples=150, stateful_step_count=30, derandomize=True, phases=_WITHOUT_SHRINKING),
+    "hunt": settings(max_examples=300, stateful_step_count=30, derandomize=True, phases=_WITHOUT_SHRINKING),
 }
 
 
