@@ -62,6 +62,8 @@ class FakePeer:
     `troubles` is consumed from the left, one per request; a subclass may add its own rule in `trouble_for`.
     """
 
+    largest_body = LARGEST_BODY
+
     def __init__(self, port: int = 0) -> None:
         self.troubles: deque[Trouble] = deque()
         self.requests: list[Request] = []
@@ -168,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
-        if length > LARGEST_BODY:
+        if length > self.server.peer.largest_body:
             self.close_connection = True
             self._write(Answer(413, {"message": "too large"}))
             return

@@ -70,7 +70,7 @@ def parse_sender(text: str) -> Sender:
 
 def compose(envelope: Envelope, sender: Sender) -> Mail:
     """Write the mail for one recipient; raise ChannelError for an address no mail can be sent to."""
-    recipient, needs_utf8 = _recipient(envelope.recipient.address)
+    recipient, needs_utf8 = recipient_of(envelope.recipient.address)
     notice = envelope.notice
     phrases = phrases_for(notice.locale)
     words = words_of(notice, phrases)
@@ -113,8 +113,11 @@ def html_of(notice: Notice, phrases: Phrases, words: dict[str, str]) -> str:
     return _BODY.sub(lambda found: found.group() + banner, own, count=1)
 
 
-def _recipient(address: str) -> tuple[str, bool]:
-    """Return the address as SMTP takes it, a foreign domain in its ASCII form, and whether it still needs SMTPUTF8."""
+def recipient_of(address: str) -> tuple[str, bool]:
+    """Return the address as SMTP takes it, a foreign domain in its ASCII form, and whether it still needs SMTPUTF8.
+
+    Raises ChannelError for an address no mail can be sent to.
+    """
     match = _ADDRESS.fullmatch(address)
     if match is None:
         raise ChannelError("invalid_address", permanent=True, blame=Blame.address)
