@@ -101,12 +101,30 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class SenderChoice:
+    """Through whom, and from whom, a shop sends its e-mail, where that is not the instance's own mail server.
+
+    `service` names it apart from every other, and anew after every change: what is known of one says nothing of
+    another. `name` may be empty: the shop's own. `doubt` is what a provider's way to tell repeats apart allows.
+    """
+
+    provider: str
+    service: str
+    address: str
+    name: str = ""
+    options: Mapping[str, str] = field(default_factory=dict, hash=False)
+    secret: str = field(default="", repr=False)
+    doubt: Doubt | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Envelope:
     """One delivery handed to a channel.
 
     `identity` never changes between attempts (letters, digits and `-`, at most 32 characters): the Message-ID, the
     push topic and the notification tag are made from it, so that a doubtful repeat replaces the first.
     `attempt` counts from 1. `queued_at` is seconds since the epoch: the Date of an e-mail, the start of an SMS look-up.
+    `sender` None: the instance's own.
     """
 
     delivery_id: int
@@ -115,6 +133,7 @@ class Envelope:
     notice: Notice
     attempt: int = 1
     queued_at: float = 0.0
+    sender: SenderChoice | None = None
 
 
 class Verdict(StrEnum):
