@@ -1,7 +1,7 @@
 """The phrases of every message in the languages we speak, and how a stranger's text is made safe to put in one.
 
-Pure: the phrase files beside this module are read once per language. A new language is one file in `locales/` with the
-same keys as `en.json`; a test compares their slots.
+Pure: a phrase file beside this module is read when its language is first spoken, and kept. A new language is one file
+in `locales/` with the same keys as `en.json` (a test compares their slots), and its name in `tongues`.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import cache, lru_cache
 from importlib import resources
+from typing import Literal
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_timedelta
 from babel.numbers import format_currency
-from babel.units import format_unit
 
+from restock.channels.tongues import nearest, nearest_of
 from restock.channels.values import Notice, NoticeKind
 
-FALLBACK = "en"
-LANGUAGES = ("ar", "de", "en", "es", "fr")
 _UNWANTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 _SPACES = re.compile(r"\s+")
+_NEVER_A_LARGER_UNIT = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,7 @@ class Phrases:
 
 def phrases_for(locale: str) -> Phrases:
     """Find the nearest language: `fr-CA`, then `fr`, then English."""
-    language = locale[:35].replace("_", "-").lower().partition("-")[0]
-    return _load(language if language in LANGUAGES else FALLBACK)
+    return _load(nearest_of(locale))
 
 
 @cache
@@ -63,7 +62,7 @@ def _load(language: str) -> Phrases:
 def tongue_of(notice: Notice, phrases: Phrases) -> tuple[str, str]:
     """Name the language of a message and its direction; with words of the shop's it may be one we do not speak."""
     known = known_locale(notice.locale) if notice.words else None
-    if known is None:
+    if known is None or nearest(notice.locale) is not None:
         return phrases.language, phrases.direction
     return known.language, "rtl" if known.text_direction == "rtl" else "ltr"
 
@@ -91,11 +90,11 @@ def product_name(notice: Notice, phrases: Phrases, longest: int = 120) -> str:
 @lru_cache(maxsize=256)
 def duration(minutes: int, language: str) -> str:
     """Say how long that is, in the largest unit it fills: `90 minutes`, `1 hour`, `3 days`."""
-    span = timedelta(minutes=minutes)
+    span, locale = timedelta(minutes=minutes), known_locale(language) or Locale("en")
     if minutes % (24 * 60) == 0:
-        return format_timedelta(span, threshold=1, locale=language)
-    amount, unit = (minutes // 60, "duration-hour") if minutes % 60 == 0 else (minutes, "duration-minute")
-    return format_unit(amount, unit, locale=language)
+        return format_timedelta(span, threshold=1, locale=locale)
+    unit: Literal["hour", "minute"] = "hour" if minutes % 60 == 0 else "minute"
+    return format_timedelta(span, granularity=unit, threshold=_NEVER_A_LARGER_UNIT, locale=locale)
 
 
 @lru_cache(maxsize=1024)

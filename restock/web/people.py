@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from restock.deliveries.values import TurnStanding
 from restock.subscriptions.values import ContactView
-from restock.web.people_texts import texts_for
+from restock.web.people_texts import PageTexts, texts_for
 
 if TYPE_CHECKING:
     from restock.bootstrap import Services
@@ -114,18 +114,17 @@ def _page(
     goods: str | None = None,
     leave_url: str | None = None,
 ) -> Response:
-    locale, texts = texts_for(view.locale)
-    shop = view.shop_name
+    texts, shop = texts_for(view.locale), view.shop_name
     return _render(
         200,
-        locale=locale,
-        title=getattr(texts, f"{step}_title").format(shop=shop),
-        text=getattr(texts, f"{step}_text").format(shop=shop),
-        address=(view.masked_address or texts.this_browser) if step not in _ABOUT_NO_ADDRESS else None,
+        texts,
+        title=texts.say(f"{step}_title", shop=shop),
+        text=texts.say(f"{step}_text", shop=shop),
+        address=(view.masked_address or texts.say("this_browser")) if step not in _ABOUT_NO_ADDRESS else None,
         goods=goods,
         leave_url=leave_url,
-        leave_link=texts.leave_link.format(shop=shop),
-        button=getattr(texts, f"{step}_button") if button else None,
+        leave_link=texts.say("leave_link", shop=shop),
+        button=texts.say(f"{step}_button") if button else None,
         done=done,
         shop_name=shop,
         shop_url=f"https://{view.shop_domain}" if leads_to_shop else None,
@@ -133,13 +132,13 @@ def _page(
 
 
 def _not_valid() -> Response:
-    locale, texts = texts_for(None)
-    return _render(404, locale=locale, title=texts.gone_title, text=texts.gone_text, alert=True)
+    texts = texts_for(*request.accept_languages.values())
+    return _render(404, texts, title=texts.say("gone_title"), text=texts.say("gone_text"), alert=True)
 
 
-def _render(status: int, **facts: object) -> Response:
+def _render(status: int, texts: PageTexts, **facts: object) -> Response:
     nonce = secrets.token_urlsafe(16)
-    page = render_template("people/page.html", nonce=nonce, direction="ltr", **facts)
+    page = render_template("people/page.html", nonce=nonce, locale=texts.language, direction=texts.direction, **facts)
     policy = f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; {_NO_FRAMES}"
     headers = {
         "Content-Security-Policy": policy,

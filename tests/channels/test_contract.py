@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from restock.channels.tongues import LANGUAGES
 from restock.channels.values import Blame, Doubt, Envelope, NoticeKind, Outcome, ProductFacts, ShopFacts, Verdict
-from restock.channels.wording import LANGUAGES
 from tests.channels.benches import BENCHES, OWN_TEXTS, PRODUCT, Bench, notice_for, turn_for
 
 

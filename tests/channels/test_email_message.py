@@ -17,8 +17,9 @@ from restock.channels.email.message import Sender, compose, parse_sender
 from restock.channels.email.mime import assemble, mailbox, unstructured
 from restock.channels.email.smtp_talk import stuffed
 from restock.channels.port import ChannelError
+from restock.channels.tongues import LANGUAGES
 from restock.channels.values import Blame, MessageLinks, NoticeKind, ProductFacts, Recipient, ShopFacts
-from restock.channels.wording import LANGUAGES, duration, one_line, phrases_for
+from restock.channels.wording import duration, one_line, phrases_for
 from tests.channels.benches import envelope_for, notice_for, turn_for
 
 SENDER = Sender("alerts@mail.example", "Restock")

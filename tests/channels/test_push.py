@@ -18,6 +18,7 @@ from restock.channels.push.channel import PushChannel, topic_of
 from restock.channels.push.message import LARGEST_PAYLOAD, compose
 from restock.channels.push.replies import outcome_of
 from restock.channels.push.vapid import VapidSigner, check_subject, generate_private_key, public_key_of
+from restock.channels.tongues import LANGUAGES
 from restock.channels.values import (
     Blame,
     MessageLinks,
@@ -29,7 +30,7 @@ from restock.channels.values import (
     ShopFacts,
     Verdict,
 )
-from restock.channels.wording import LANGUAGES, duration, phrases_for
+from restock.channels.wording import duration, phrases_for
 from restock.playground.fake_http import Trouble
 from restock.playground.fake_push import FakePush
 from tests.channels.benches import envelope_for, notice_for, turn_for

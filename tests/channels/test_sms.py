@@ -17,6 +17,7 @@ from restock.channels.sms.codes import AT_CREATE, at_create, in_receipt
 from restock.channels.sms.message import compose
 from restock.channels.sms.receipts import parse_receipt, signature_is_valid
 from restock.channels.sms.segments import cost_of, is_gsm, spell
+from restock.channels.tongues import LANGUAGES
 from restock.channels.values import (
     Blame,
     MessageLinks,
@@ -28,7 +29,6 @@ from restock.channels.values import (
     ShopFacts,
     Verdict,
 )
-from restock.channels.wording import LANGUAGES
 from tests.channels.benches import envelope_for, notice_for, turn_for
 
 NODE_MODULES = Path(__file__).parents[1] / "node_modules"

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from restock.channels.tongues import LANGUAGES
 from restock.channels.values import NoticeKind, ProductFacts
-from restock.channels.wording import LANGUAGES, duration, isolate, one_line, phrases_for, product_name
+from restock.channels.wording import duration, isolate, one_line, phrases_for, product_name
 from tests.channels.benches import notice_for
 
 ENGLISH = phrases_for("en")

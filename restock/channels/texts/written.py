@@ -18,8 +18,9 @@ from restock.channels.texts.liquid import compile_text, render_text
 from restock.channels.texts.parts import PARTS, Part
 from restock.channels.texts.values import STAGES, Source, TextError, TextKey
 from restock.channels.texts.variables import LONGEST_NAME, values_of
+from restock.channels.tongues import nearest
 from restock.channels.values import ChannelName, Notice
-from restock.channels.wording import LANGUAGES, one_line, phrases_for
+from restock.channels.wording import one_line, phrases_for
 
 MOST_SEGMENTS = 3
 _SHORTER_NAMES = (LONGEST_NAME, 60, 45, 32, 24, 16)
@@ -79,19 +80,15 @@ class Speaker:
 def choose_locale(written: Collection[str], person: str, shop: str) -> str | None:
     """Choose among the locales a text is written in: `fr-CA`, `fr`, the shop's own, English; None: ours.
 
-    Whose language we speak ourselves is never written to in another.
+    Whose language we speak ourselves is never written to in another. `zh-HK` reads what is written for `zh-TW`.
     """
-    for locale in _widening(person):
+    ours = nearest(person)
+    for locale in (*_widening(person), ours):
         if locale in written:
             return locale
-    if language_of(person) in LANGUAGES:
+    if ours is not None:
         return None
     return next((locale for locale in (*_widening(shop), "en") if locale in written), None)
-
-
-def language_of(locale: str) -> str:
-    """Name the language of a locale."""
-    return locale.replace("_", "-").partition("-")[0].lower()
 
 
 def _widening(locale: str) -> tuple[str, ...]:

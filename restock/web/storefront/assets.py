@@ -13,12 +13,12 @@ from pathlib import Path
 
 from flask import Response, request
 
+from restock.channels.tongues import nearest_of
 from restock.channels.values import ChannelName
 from restock.shops.values import Shop
 
 _FOLDER = Path(__file__).resolve().parents[2] / "storefront"
 _CONFIG_SECONDS = 60
-_LAST_LOCALE = "en"
 
 
 @cache
@@ -41,20 +41,10 @@ def script_response(name: str) -> Response:
 
 
 @cache
-def form_texts() -> Mapping[str, Mapping[str, str]]:
-    """Read the sentences of a sign-up form once, by locale: one file each in `storefront/texts/`."""
-    files = (_FOLDER / "texts").glob("*.json")
-    return {file.stem.lower(): json.loads(file.read_text(encoding="utf-8")) for file in files}
-
-
-def nearest_locale(*wanted: str | None) -> str:
-    """Find the first locale we have a file for: `fr-CA` as it is, then as `fr`, then the next wanted one, then `en`."""
-    for locale in wanted:
-        tag = (locale or "").replace("_", "-").lower()
-        for candidate in (tag, tag.partition("-")[0]):
-            if candidate in form_texts():
-                return candidate
-    return _LAST_LOCALE
+def form_texts(language: str) -> Mapping[str, str]:
+    """Read the sentences of a sign-up form once: one file for each language we speak in `storefront/texts/`."""
+    texts: Mapping[str, str] = json.loads((_FOLDER / "texts" / f"{language}.json").read_text(encoding="utf-8"))
+    return texts
 
 
 def config_response(
@@ -66,14 +56,14 @@ def config_response(
     no header is asked, so that one copy of an answer serves everybody who asks for it.
     """
     offered = shop.settings.channels & channels_on
-    language = nearest_locale(locale, shop.locale)
+    language = nearest_of(locale, shop.locale)
     facts = {
         "shop": shop.domain,
         "channels": sorted(name.value for name in offered),
         "vapid_public_key": vapid_public_key if ChannelName.push in offered else None,
         "sdk_version": script("restock.js")[1],
         "locale": language,
-        "texts": form_texts()[language],
+        "texts": form_texts(language),
     }
     body = json.dumps(facts).encode()
     version = hashlib.sha256(body).hexdigest()[:12]

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from restock.channels.texts.parts import PARTS, Part
 from restock.channels.texts.values import Stage, TextKey
 from restock.channels.texts.variables import MEANINGS, VARIABLES
+from restock.channels.tongues import LANGUAGES
 from restock.channels.values import ChannelName
-from restock.channels.wording import LANGUAGES, known_locale
+from restock.channels.wording import known_locale
 from restock.errors import Fault
 from restock.reports.values.messages import MessagePreview
 from restock.shops.values import ShopText
