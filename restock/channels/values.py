@@ -158,7 +158,8 @@ class Outcome:
     """What became of one delivery, told by its channel.
 
     `reason` is a stable snake_case word, never the provider's text. `retry_after_seconds` is None when the provider
-    did not say. `provider_message_id` is None when the provider gives none.
+    did not say. `provider_message_id` is None when the provider gives none. `service` names, of several services behind
+    one channel, the one that was asked: what is blamed on the provider is blamed on it alone. Never a secret.
     """
 
     delivery_id: int
@@ -167,6 +168,7 @@ class Outcome:
     blame: Blame = Blame.message
     provider_message_id: str | None = None
     retry_after_seconds: float | None = None
+    service: str | None = None
 
 
 class ReceiptStatus(StrEnum):
