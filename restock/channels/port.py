@@ -7,6 +7,9 @@ from typing import Protocol
 
 from restock.channels.values import Blame, ChannelName, Doubt, Envelope, Outcome, Verdict
 
+# A deferral that was never tried: its service takes nothing for `retry_after_seconds`. No attempt of its counts.
+HELD_BACK = "service_held_back"
+
 
 class ChannelError(Exception):
     """Say why one message cannot be handed over; raised inside a channel, turned into an Outcome at its edge."""

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from restock.channels.answers import retry_after_seconds
 from restock.channels.port import ChannelError
-from restock.channels.push.channel import PushChannel, topic_of
+from restock.channels.push.channel import PushChannel
 from restock.channels.push.message import LARGEST_PAYLOAD, compose
 from restock.channels.push.replies import outcome_of
+from restock.channels.push.sealing import topic_of
 from restock.channels.push.vapid import VapidSigner, check_subject, generate_private_key, public_key_of
 from restock.channels.tongues import LANGUAGES
 from restock.channels.values import (
@@ -46,7 +47,7 @@ def test_a_notification_says_what_where_and_which_it_replaces(kind: NoticeKind, 
     assert payload["tag"] == envelope.identity
     assert payload["url"] == envelope.notice.links.action
     assert payload["unsubscribe"] == envelope.notice.links.unsubscribe
-    assert payload["dir"] == ("rtl" if language == "ar" else "ltr")
+    assert payload["dir"] == ("rtl" if language in ("ar", "he") else "ltr")
     assert "Harbour Vase" in payload["title"] + payload["body"]
     assert "North & Pine" in payload["title"] + payload["body"]
 
@@ -186,7 +187,7 @@ def service() -> Iterator[FakePush]:
 
 
 def outcomes_of(service: FakePush, key: str, *recipients: Recipient) -> list[Outcome]:
-    channel = PushChannel(VapidSigner(key, "mailto:a@alerts.example"), extra_hosts=[service.host], threads=1)
+    channel = PushChannel(VapidSigner(key, "mailto:a@alerts.example"), extra_hosts=[service.host], connections=1)
     try:
         return [
             outcome

@@ -6,7 +6,10 @@ Google's service. A push service sends no receipt later: its answer is all we le
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from restock.channels.answers import retry_after_seconds
+from restock.channels.push.http.connection import Failure
 from restock.channels.values import Blame, Outcome, Verdict
 
 _ANSWERS = {
@@ -23,14 +26,46 @@ _BY_CLASS = {
 _OTHERWISE = (Verdict.refused, "rejected", Blame.message)
 
 
-def outcome_of(delivery_id: int, status: int, retry_after: str | None, *, proven: bool, now: float) -> Outcome:
+# What a service says in the body of a 400 when it means our signature: Google's, and Apple's.
+_ABOUT_VAPID = (b"UnauthorizedRegistration", b"VapidPkHashMismatch", b"BadJwtToken")
+
+
+def outcome_of(
+    delivery_id: int,
+    status: int,
+    retry_after: str | None,
+    *,
+    proven: bool,
+    now: float,
+    service: str | None = None,
+    body: bytes = b"",
+) -> Outcome:
     """Judge an answer by its status.
 
-    `proven` says that this push service has accepted our signature lately: a 401 or 403 is then this endpoint's own
-    (it was subscribed with another key), and must not stop everyone's messages.
+    `proven` says that this push service has accepted this very signature lately: a 401 or 403 is then this endpoint's
+    own (it was subscribed with another key), and must not stop everyone's messages.
     """
+    if status == 400 and any(word in body for word in _ABOUT_VAPID):
+        status = 403
     verdict, reason, blame = _ANSWERS.get(status) or _BY_CLASS.get(status // 100, _OTHERWISE)
     if reason == "vapid_rejected" and proven:
-        return Outcome(delivery_id, Verdict.refused, "other_vapid_key", Blame.address)
+        return Outcome(delivery_id, Verdict.refused, "other_vapid_key", Blame.address, service=service)
     wait = retry_after_seconds(retry_after, now) if verdict is Verdict.deferred else None
-    return Outcome(delivery_id, verdict, reason, blame, retry_after_seconds=wait)
+    return Outcome(delivery_id, verdict, reason, blame, retry_after_seconds=wait, service=service)
+
+
+def no_answer(delivery_id: int, failure: Failure, service: str) -> Outcome:
+    """Judge a request that was not answered: what never left whole cannot have been taken."""
+    match failure:
+        case Failure.nowhere:
+            return Outcome(delivery_id, Verdict.deferred, "push_service_unknown", service=service)
+        case Failure.unreachable:
+            return Outcome(delivery_id, Verdict.deferred, "push_service_unreachable", service=service)
+        case Failure.timeout:
+            return Outcome(delivery_id, Verdict.unanswered, "timeout", service=service)
+        case Failure.lost:
+            return Outcome(delivery_id, Verdict.unanswered, "connection_lost", service=service)
+        case Failure.garbled:
+            return Outcome(delivery_id, Verdict.unanswered, "unreadable_answer", service=service)
+        case _:
+            assert_never(failure)
