@@ -6,7 +6,9 @@ unsubscribes anybody. Nothing here may be logged: whoever holds a token may do w
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
 import os
 import time
 from collections.abc import Sequence
@@ -53,6 +55,8 @@ class Links:
         self._preferences = self._plain("preferences")
         self._receipt = self._plain("receipt")
         self._confirm = self._plain("confirm")
+        self._reports = self._plain("reports")
+        self._report_keys = [_report_key(key) for key in keys]
 
     def _plain(self, purpose: str) -> URLSafeSerializer:
         return URLSafeSerializer(self._keys, salt=f"restock.links.{purpose}", signer_kwargs=_signer_settings())
@@ -85,6 +89,20 @@ class Links:
         """Make the token by which a provider's callback names a delivery."""
         return _text(self._receipt.dumps(delivery_id))
 
+    def report_mark(self, delivery_id: int) -> str:
+        """Make the mark by which whoever carries an e-mail names its delivery: in a provider's reports, and in the
+        address it comes back to. Letters in lower case, digits and one `-`, and the same in any case of letters.
+        """
+        return f"{delivery_id}-{_report_tag(self._report_keys[0], delivery_id)}"
+
+    def reports_key(self, shop_id: int) -> str:
+        """Make the part of an address that a shop's provider reports to."""
+        return _text(self._reports.dumps(shop_id))
+
+    def reports_password(self, shop_id: int) -> str:
+        """Make the password of that address, for providers that sign nothing."""
+        return _text(self._reports.dumps([shop_id, "password"]))
+
     def read_click(self, token: str) -> int | None:
         """Return the delivery's id."""
         return _read(self._click, token)
@@ -111,6 +129,32 @@ class Links:
     def read_receipt(self, token: str) -> int | None:
         """Return the delivery's id."""
         return _read(self._receipt, token)
+
+    def read_report_mark(self, mark: str) -> int | None:
+        """Return the delivery's id."""
+        number, _, tag = mark.lower().partition("-")
+        if not (mark.isascii() and number.isdigit() and len(number) < 20 and 0 < int(number) <= _LARGEST_ID):
+            return None
+        known = (_report_tag(key, int(number)) for key in self._report_keys)
+        found = [hmac.compare_digest(tag, one) for one in known]
+        return int(number) if any(found) else None
+
+    def read_reports_key(self, key: str) -> int | None:
+        """Return the shop's id."""
+        return _read(self._reports, key)
+
+    def is_reports_password(self, shop_id: int, password: str) -> bool:
+        """Say whether this is the password of that shop's address."""
+        return _loads(self._reports, password) == [shop_id, "password"]
+
+
+def _report_key(key: str) -> bytes:
+    return HKDF(SHA256(), 32, salt=None, info=b"restock links report mark").derive(key.encode())
+
+
+def _report_tag(key: bytes, delivery_id: int) -> str:
+    """Cut an HMAC to 80 bits, in an alphabet that mail servers cannot spoil by changing its case."""
+    return base64.b32encode(hmac.digest(key, str(delivery_id).encode(), "sha256")[:10]).decode().lower()
 
 
 def _text(token: str | bytes) -> str:

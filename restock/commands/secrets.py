@@ -12,6 +12,8 @@ from restock.shops.service.resealing import Resealed, Resealing
 SEALED_COLUMNS = (
     SealedColumn("shop_tokens", "shop_id", "access_sealed", "shop_id", "shops.access_token:{shop_id}"),
     SealedColumn("shop_tokens", "shop_id", "refresh_sealed", "shop_id", "shops.refresh_token:{shop_id}"),
+    SealedColumn("shop_mailings", "shop_id", "secret_sealed", "shop_id", "shop_mailings.secret:{shop_id}"),
+    SealedColumn("shop_mailings", "shop_id", "hook_secret_sealed", "shop_id", "shop_mailings.hook_secret:{shop_id}"),
     SealedColumn("privacy_requests", "id", "identity_sealed", "shop_domain", "privacy.identity:{shop_domain}"),
     SealedColumn("privacy_requests", "id", "export_sealed", "id", "privacy.export:{id}"),
 )

@@ -55,6 +55,12 @@ class DeliveryRow(Base):
         ),
         Index("ix_deliveries_offer", "offer_id", postgresql_where=text("offer_id IS NOT NULL")),
         Index("ix_deliveries_event_sent", "event_id", "sent_at", postgresql_where=text("event_id IS NOT NULL")),
+        Index(
+            "ix_deliveries_bounced",
+            "contact_id",
+            "finished_at",
+            postgresql_where=text("state = 'bounced' AND contact_id IS NOT NULL"),
+        ),
         Index("ix_deliveries_contact", "contact_id", postgresql_where=text("offer_id IS NULL")),
     )
 

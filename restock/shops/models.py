@@ -109,3 +109,26 @@ class ShopTextRow(Base):
     broken_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     broken_reason: Mapped[str | None] = mapped_column(Text)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+
+
+class ShopMailingRow(Base):
+    """How a shop sends e-mail by a provider of its own; without a row it is the instance's mail server.
+
+    `version` counts the changes. `tested_at` and `test_reason` are of the last test, "" where it was taken.
+    """
+
+    __tablename__ = "shop_mailings"
+
+    shop_id: Mapped[int] = mapped_column(
+        ForeignKey("shops.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    provider: Mapped[str] = mapped_column(Text)
+    from_address: Mapped[str] = mapped_column(Text)
+    from_name: Mapped[str] = mapped_column(Text, server_default="")
+    options: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    secret_sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    hook_secret_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)  # None: its reports are not read yet
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
+    tested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    test_reason: Mapped[str | None] = mapped_column(Text)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())

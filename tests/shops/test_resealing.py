@@ -56,7 +56,7 @@ def test_what_an_older_key_sealed_is_sealed_again_and_still_opens_where_it_belon
     both = Vault([NEW, OLD])
     first = Resealing(database, both, SEALED_COLUMNS).run(heard.append)
     assert first[0] == Resealed("shop_tokens.access_sealed", 120, 120, 0)
-    assert [one.resealed for one in first] == [120, 0, 1, 1]
+    assert [one.resealed for one in first] == [120, 0, 0, 0, 1, 1]
     assert [one.seen for one in heard] == [50, 100, 120, 1, 1]
     new = Sealing(Vault([NEW]))
     assert new.open_export(7, run_sql("SELECT export_sealed FROM privacy_requests")) == "told"

@@ -117,13 +117,13 @@ REGISTRY: Mapping[str, TableRule] = {
         Paging.bigint,
         _words(
             "id shop_id channel variant_id product_id market_id quantity state end_reason open_offer_id priority"
-            " queued_at expires_at notified_at ended_at created_at updated_at"
+            " paused_at paused_until queued_at expires_at notified_at ended_at created_at updated_at"
         ),
         _all(Erased.null, "contact_id opener_customer_id locale"),
         found=Found.contact,
         exported=_listed(
-            "id channel variant_id product_id market_id quantity locale state end_reason queued_at expires_at"
-            " notified_at ended_at created_at"
+            "id channel variant_id product_id market_id quantity locale state end_reason paused_at"
+            " paused_until queued_at expires_at notified_at ended_at created_at"
         ),
     ),
     "consents": TableRule(
@@ -160,11 +160,12 @@ REGISTRY: Mapping[str, TableRule] = {
         _all(
             Erased.row,
             "id channel address address_hash push_keys locale marketing suppression confirmed_at confirm_requested_at"
-            " created_at updated_at",
+            " confirmation_asked_at created_at updated_at",
         ),
         found=Found.address,
         exported=_listed(
-            "id channel address push_keys locale marketing suppression confirmed_at created_at updated_at"
+            "id channel address push_keys locale marketing suppression confirmed_at confirmation_asked_at created_at"
+            " updated_at"
         ),
     ),
     "customers": TableRule(
@@ -213,6 +214,9 @@ REGISTRY: Mapping[str, TableRule] = {
             "id shop_id channel provider state reason failure_count opened_at last_failure_at next_probe_at closed_at"
         ),
     ),
+    "send_paces": TableRule(Paging.bigint, _words("id shop_id channel sender free_at granted_count")),
+    "text_days": TableRule(Paging.shop_first, _words("shop_id day segment_count message_count filtered_count")),
+    "text_blocks": TableRule(Paging.shop_first, _words("shop_id day block message_count")),
     "inbox_messages": TableRule(
         Paging.domain,
         _words(
@@ -248,10 +252,27 @@ REGISTRY: Mapping[str, TableRule] = {
     "market_views": TableRule(
         Paging.shop_first, _words("shop_id variant_id country published price_cents currency read_at")
     ),
+    "shop_alerts": TableRule(
+        Paging.bigint,
+        _words(
+            "id shop_id kind dedupe_key facts state reason attempt doubts next_at token created_at sent_at finished_at"
+        ),
+        merchant=_words("address"),
+    ),
+    "shop_alert_states": TableRule(
+        Paging.shop_first,
+        _words("shop_id counted_until next_new_at digest_from next_digest_at digest_rule"),
+    ),
+    "shop_alert_crossings": TableRule(Paging.shop_first, _words("shop_id variant_id crossed_at")),
     "shop_texts": TableRule(
         Paging.shop_first,
         _words("shop_id channel stage locale version broken_at broken_reason updated_at"),
         merchant=_words("parts html"),
+    ),
+    "shop_mailings": TableRule(
+        Paging.shop_first,
+        _words("shop_id provider options version tested_at test_reason updated_at"),
+        merchant=_words("from_address from_name secret_sealed hook_secret_sealed"),
     ),
     "priority_lists": TableRule(Paging.shop_first, _words("shop_id tag next_at known_at customer_count reason")),
     "reconcile_state": TableRule(
@@ -281,9 +302,9 @@ REGISTRY: Mapping[str, TableRule] = {
     "shops": TableRule(
         Paging.once,
         _words(
-            "id state locale currency settings access scopes asked_at profile_at installed_at uninstalled_at"
+            "id state locale currency access scopes asked_at profile_at installed_at uninstalled_at"
             " created_at updated_at texts_version"
         ),
-        merchant=_words("domain name profile"),
+        merchant=_words("domain name profile settings"),
     ),
 }

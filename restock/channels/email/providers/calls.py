@@ -1,0 +1,101 @@
+"""The HTTP to a provider: kept connections, a limit for every wait and every answer, no redirects, no outside proxy.
+
+It tells apart what the caller must know after a failure: surely not sent, or perhaps sent. Never logs a request: it
+holds addresses and a key.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationValueError,
+    NameResolutionError,
+    NewConnectionError,
+    SSLError,
+)
+
+_LARGEST_ANSWER = 1024 * 1024  # five hundred messages' worth of verdicts stay below a tenth of it
+_NOT_SENT = (NewConnectionError, ConnectTimeoutError, NameResolutionError, SSLError, LocationValueError)
+
+
+class NotSentError(Exception):
+    """No connection: nothing was sent."""
+
+
+class NoAnswerError(Exception):
+    """Sent, and no whole answer came: the provider may have taken it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One POST. `body` is JSON text or a form, as `headers` say."""
+
+    path: str
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a provider answered. `said` is the JSON of it; None for anything else."""
+
+    status: int
+    said: Any = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+
+
+class Caller:
+    """Talk to one provider's address; safe across threads."""
+
+    def __init__(self, base: str, *, connections: int, connect_seconds: float, read_seconds: float) -> None:
+        self._base = base.rstrip("/")
+        timeout = urllib3.Timeout(connect=connect_seconds, read=read_seconds)
+        self._pool = urllib3.PoolManager(maxsize=connections, block=False, timeout=timeout, retries=False)
+
+    def post(self, call: Call) -> Reply:
+        """Make one call; raise NotSentError or NoAnswerError when it got no answer. A redirect is an answer."""
+        try:
+            answer = self._pool.request(
+                "POST",
+                self._base + call.path,
+                body=call.body,
+                headers=dict(call.headers),
+                redirect=False,
+                preload_content=False,
+            )
+        except _NOT_SENT:
+            raise NotSentError from None
+        except (HTTPError, OSError):
+            raise NoAnswerError from None
+        try:
+            read = answer.read(_LARGEST_ANSWER + 1, decode_content=True)
+        except (HTTPError, OSError):
+            raise NoAnswerError from None
+        finally:
+            answer.release_conn() if answer.length_remaining in (0, None) else answer.close()
+        return Reply(answer.status, _json(read), answer.headers)
+
+    def close(self) -> None:
+        """Close the connections; they open again at the next call."""
+        self._pool.clear()
+
+
+def _json(read: bytes) -> Any:
+    if len(read) > _LARGEST_ANSWER:
+        return None
+    try:
+        return json.loads(read)
+    except (ValueError, RecursionError):
+        return None
+
+
+def in_json(value: object) -> bytes:
+    """Write a body as JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
