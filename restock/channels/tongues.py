@@ -9,7 +9,10 @@ from __future__ import annotations
 from functools import lru_cache
 
 FALLBACK = "en"
-LANGUAGES = ("ar", "de", "en", "es", "fr")
+LANGUAGES = (
+    "ar", "cs", "da", "de", "en", "es", "fi", "fr", "he", "hu", "it", "ja",
+    "ko", "nb", "nl", "pl", "pt-BR", "pt-PT", "ro", "sv", "tr", "uk", "zh-CN", "zh-TW",
+)  # fmt: skip
 _OTHER_NAMES = {"iw": "he", "nn": "nb", "no": "nb", "mo": "ro"}  # old names, and who reads what
 _BRAZILIAN = frozenset({"", "br"})
 _TRADITIONAL = frozenset({"tw", "hk", "mo"})

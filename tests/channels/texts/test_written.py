@@ -63,11 +63,14 @@ def written(notice: Notice, channel: ChannelName) -> bytes:
         ({"fr"}, "fr_ca", "en", "fr"),
         ({"fr-CA"}, "fr", "en", None),  # another country's is not everybody's
         ({"en", "de"}, "fr", "de", None),  # we speak French ourselves
-        ({"de", "en"}, "nl-NL", "de-AT", "de"),
-        ({"de-AT", "de", "en"}, "nl-NL", "de-AT", "de-AT"),
-        ({"en"}, "nl", "de", "en"),
+        ({"de", "en"}, "el-GR", "de-AT", "de"),
+        ({"de-AT", "de", "en"}, "el-GR", "de-AT", "de-AT"),
+        ({"en"}, "el", "de", "en"),
         ({"nl"}, "nl-BE", "en", "nl"),
-        ({"ja"}, "nl", "de", None),
+        ({"zh-TW", "en"}, "zh-HK", "en", "zh-TW"),
+        ({"pt-BR"}, "pt", "en", "pt-BR"),
+        ({"pt-BR"}, "pt-PT", "pt-BR", None),
+        ({"ja"}, "el", "de", None),
         ({"zh-Hant", "zh"}, "zh-Hant-TW", "en", "zh-Hant"),
         ({"en"}, "", "", "en"),
         (set(), "fr", "fr", None),
@@ -80,11 +83,11 @@ def test_the_language_is_the_persons_then_ours_in_theirs_then_the_shops(
 
 
 def test_a_language_we_do_not_speak_is_said_as_what_it_is() -> None:
-    notice = spoken(sample(Stage.restock, "he"), ChannelName.email, {"heading": "שלום"})
+    notice = spoken(sample(Stage.restock, "fa"), ChannelName.email, {"heading": "سلام"})
     mail = email.message_from_bytes(written(notice, ChannelName.email), policy=email.policy.default)
     html = mail.get_body(("html",))
     assert html is not None
-    assert re.search(r'<html[^>]*lang="he"[^>]*dir="rtl"', html.get_content())
+    assert re.search(r'<html[^>]*lang="fa"[^>]*dir="rtl"', html.get_content())
 
 
 def test_a_header_cannot_be_added_by_a_product_or_a_text() -> None:
