@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from itsdangerous import BadData, HMACAlgorithm, URLSafeSerializer
 
+from restock.signing import TAG_BYTES, IdSigner
+
 CONFIRM_MAX_AGE_SECONDS = 7 * 24 * 3600
 _LONGEST_TOKEN = 128
 _LARGEST_ID = 2**63 - 1
@@ -30,7 +32,7 @@ class _ShortHmac(HMACAlgorithm):
     default_digest_method = staticmethod(hashlib.sha256)
 
     def get_signature(self, key: bytes, value: bytes) -> bytes:
-        return super().get_signature(key, value)[:16]
+        return super().get_signature(key, value)[:TAG_BYTES]
 
 
 def _signer_settings() -> dict[str, object]:
@@ -49,6 +51,9 @@ class Links:
             raise ValueError("Links needs at least one key")
         self._keys = list(reversed(keys))  # itsdangerous wants the oldest first and signs with the last
         self._base = public_url.rstrip("/")
+        self._sign_click, self._sign_decline, self._sign_unsubscribe, self._sign_preferences = (
+            IdSigner(keys[0], _salt(purpose)) for purpose in ("click", "decline", "unsubscribe", "preferences")
+        )
         self._click = self._plain("click")
         self._decline = self._plain("decline")
         self._unsubscribe = self._plain("unsubscribe")
@@ -59,23 +64,23 @@ class Links:
         self._report_keys = [_report_key(key) for key in keys]
 
     def _plain(self, purpose: str) -> URLSafeSerializer:
-        return URLSafeSerializer(self._keys, salt=f"restock.links.{purpose}", signer_kwargs=_signer_settings())
+        return URLSafeSerializer(self._keys, salt=_salt(purpose), signer_kwargs=_signer_settings())
 
     def click(self, delivery_id: int) -> str:
         """Link to the goods, counted on the way."""
-        return f"{self._base}/c/{self._click.dumps(delivery_id)}"
+        return f"{self._base}/c/{self._sign_click.sign(delivery_id)}"
 
     def decline(self, delivery_id: int) -> str:
         """Link by which a shopper passes the turn on to the next in line."""
-        return f"{self._base}/decline/{self._decline.dumps(delivery_id)}"
+        return f"{self._base}/decline/{self._sign_decline.sign(delivery_id)}"
 
     def unsubscribe(self, contact_id: int) -> str:
         """Link that ends every alert of this shop to this contact; never expires."""
-        return f"{self._base}/unsubscribe/{self._unsubscribe.dumps(contact_id)}"
+        return f"{self._base}/unsubscribe/{self._sign_unsubscribe.sign(contact_id)}"
 
     def preferences(self, contact_id: int) -> str:
         """Link to the page where a contact sees and ends single alerts; never expires."""
-        return f"{self._base}/preferences/{self._preferences.dumps(contact_id)}"
+        return f"{self._base}/preferences/{self._sign_preferences.sign(contact_id)}"
 
     def confirm(self, contact_id: int, at: float | None = None) -> str:
         """Link by which a contact says yes; good for CONFIRM_MAX_AGE_SECONDS from `at` (epoch seconds, None: now).
@@ -155,6 +160,10 @@ def _report_key(key: str) -> bytes:
 def _report_tag(key: bytes, delivery_id: int) -> str:
     """Cut an HMAC to 80 bits, in an alphabet that mail servers cannot spoil by changing its case."""
     return base64.b32encode(hmac.digest(key, str(delivery_id).encode(), "sha256")[:10]).decode().lower()
+
+
+def _salt(purpose: str) -> str:
+    return f"restock.links.{purpose}"
 
 
 def _text(token: str | bytes) -> str:
