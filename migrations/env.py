@@ -6,6 +6,7 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import text
 
+import restock.alerts.models
 import restock.catalog.models
 import restock.deliveries.models
 import restock.inbox.models

@@ -42,6 +42,7 @@ _PASSES: Mapping[PassReason, str] = {
     PassReason.declined: "said “not now” in this restock",
     PassReason.asleep: "asleep for too long",
     PassReason.lent_on: "slept while units were kept",
+    PassReason.paused: "has paused",
 }
 
 

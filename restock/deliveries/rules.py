@@ -98,9 +98,15 @@ def _why_nobody(lane: LaneFacts, person: PersonFacts) -> SkipReason | None:
     return None if person.address_known else SkipReason.unsubscribed
 
 
-def _may_offer(lane: LaneFacts, person: PersonFacts, now: datetime) -> Send | Hold | Skip:
+def _why_not_written_to(person: PersonFacts) -> SkipReason | None:
     if person.suppression is not None:
-        return Skip(SkipReason.suppressed)
+        return SkipReason.suppressed
+    return SkipReason.paused if person.is_paused else None
+
+
+def _may_offer(lane: LaneFacts, person: PersonFacts, now: datetime) -> Send | Hold | Skip:
+    if (unheard := _why_not_written_to(person)) is not None:
+        return Skip(unheard)
     if not person.holds_offer:
         return Skip(_why_no_turn(person))
     if not lane.event_open:
@@ -133,8 +139,8 @@ def _may_remind(lane: LaneFacts, person: PersonFacts, now: datetime) -> Send | H
 
 
 def _why_no_reminder(lane: LaneFacts, person: PersonFacts) -> SkipReason | None:
-    if person.suppression is not None:
-        return SkipReason.suppressed
+    if (unheard := _why_not_written_to(person)) is not None:
+        return unheard
     if person.has_bought or person.turn is OfferState.bought:
         return SkipReason.purchased
     if person.turn is OfferState.declined:

@@ -43,6 +43,7 @@ class SkipReason(StrEnum):
     shop_uninstalled = "shop_uninstalled"  # the shop has removed the app
     purchased = "purchased"  # the person has bought it meanwhile
     asleep = "asleep"  # the person slept longer than units are kept; told anew when awake
+    paused = "paused"  # the person asked to hear nothing for now
     turn_over = "turn_over"  # the turn ended before its message left
     declined = "declined"  # the person has said "not now"
     waits_again = "waits_again"  # the person stands in line again: what comes next is an offer, no reminder
@@ -74,13 +75,15 @@ class LaneFacts:
 class PersonFacts:
     """What differs. `holds_offer`: the subscription waits, and its open offer is the one this message is about.
 
-    `has_bought`: the person has ordered the goods. `turn` is where the offer stands, None without one. `was_told`: the
-    waiting ended with the offer's message; `waits_again`: it has begun anew. `wakes_at` None: awake.
+    `is_paused`: the person asked to hear nothing for now. `has_bought`: they have ordered the goods. `turn` is where
+    the offer stands, None without one. `was_told`: the waiting ended with the offer's message; `waits_again`: it has
+    begun anew. `wakes_at` None: awake.
     """
 
     kind: NoticeKind
     holds_offer: bool = False
     units: int = 1
+    is_paused: bool = False
     suppression: SuppressionReason | None = None
     address_known: bool = True
     has_bought: bool = False
@@ -117,6 +120,7 @@ class ClaimedRow:
     was_told: bool = False
     waits_again: bool = False
     missed_before: bool = False
+    is_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ class PassReason(StrEnum):
     declined = "declined"  # said "not now" in this restock
     asleep = "asleep"  # wakes too late for units to be kept until then
     lent_on = "lent_on"  # slept through the time the units were kept for; looked at again when awake
+    paused = "paused"  # asked to hear nothing for now: stands in no page of the queue, the place is kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,8 +69,9 @@ class ContactRow(Base):
     """One address on one channel in one shop.
 
     `address` is normalised: e-mail, E.164, or push endpoint. `marketing` is None (never said), 'granted' or 'refused'.
-    `confirm_requested_at` is set while a confirmation message is still to be queued. `suppression` repeats the reason
-    of the address's SuppressionRow, so that a post racing an unsubscribe reads it under this row's lock.
+    `confirm_requested_at` is set while a confirmation message is still to be queued; `confirmation_asked_at` is when
+    one was queued last. `suppression` repeats the reason of the address's SuppressionRow, so that a post racing an
+    unsubscribe reads it under this row's lock.
     """
 
     __tablename__ = "contacts"
@@ -90,6 +91,7 @@ class ContactRow(Base):
     suppression: Mapped[str | None] = mapped_column(Text)
     confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     confirm_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    confirmation_asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
 
@@ -101,7 +103,8 @@ class SubscriptionRow(Base):
     locale are those of the customer who opened it (`opener_customer_id`). `end_reason` on a row that still waits: it
     ends as soon as its open offer comes back. Both ids are None once the person was erased: the row is then a number.
     Neither is a foreign key: the check would cost every post, and the deletion of a parent a walk through this table.
-    `priority` 1 stands before 0 in the queue; there is no other.
+    `priority` 1 stands before 0 in the queue; there is no other. While `paused_at` is set nobody is told and the place
+    is kept: until `paused_until`, or where that is None until the person says so.
     """
 
     __tablename__ = "subscriptions"
@@ -121,8 +124,17 @@ class SubscriptionRow(Base):
             text("priority DESC"),
             "queued_at",
             "id",
-            postgresql_where=text("state = 'active' AND open_offer_id IS NULL"),
+            postgresql_where=text("state = 'active' AND open_offer_id IS NULL AND paused_at IS NULL"),
         ),
+        Index(
+            "ix_subscriptions_paused",
+            "shop_id",
+            "variant_id",
+            "id",
+            postgresql_where=text("state = 'active' AND paused_at IS NOT NULL"),
+        ),
+        Index("ix_subscriptions_resume", "paused_until", postgresql_where=text("paused_until IS NOT NULL")),
+        Index("ix_subscriptions_pending", "updated_at", postgresql_where=text("state = 'pending'")),
         Index("ix_subscriptions_first", "shop_id", "id", postgresql_where=text("priority > 0")),
         Index("ix_subscriptions_expiry", "expires_at", postgresql_where=text(WAITING)),
         Index("ix_subscriptions_list", "shop_id", "queued_at", "id"),  # the merchant's list, ended ones too
@@ -144,6 +156,8 @@ class SubscriptionRow(Base):
     end_reason: Mapped[str | None] = mapped_column(Text)
     open_offer_id: Mapped[int | None] = mapped_column(BigInteger)
     priority: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    paused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    paused_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     queued_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     notified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -132,6 +132,9 @@ class HistoryKind(StrEnum):
     lent_on = "lent_on"  # slept too long: the units went to the next in line meanwhile
     cancelled = "cancelled"  # left, or was taken out
     expired = "expired"  # waited too long, or had as many turns as the shop gives
+    paused = "paused"  # asked to hear nothing for now: the place is kept
+    resumed = "resumed"  # is to be told again
+    quantity = "quantity"  # wants another quantity: `units` is the new one
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +194,9 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmationDue:
-    """A contact that is to be asked whether it wants to be told."""
+    """A contact that is to be asked whether it wants to be told. `asked_at` is this asking, and no other's."""
 
     contact_id: int
     shop_id: int
     channel: str
+    asked_at: datetime

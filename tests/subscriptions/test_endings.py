@@ -103,7 +103,7 @@ def test_a_confirmation_is_asked_for_once_however_often_it_was_wanted(
         register()
     with database.transaction() as session:
         due = repository.take_confirmations_due(session, 10)
-        assert due == [ConfirmationDue(contact_id, shop.id, "email")]
+        assert due == [ConfirmationDue(contact_id, shop.id, "email", due[0].asked_at)]
         assert repository.take_confirmations_due(session, 10) == []
 
 

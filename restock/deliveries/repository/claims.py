@@ -35,6 +35,7 @@ _FACTS = """
               AND older.queued_at = s.queued_at AND earlier.state = 'missed'  -- whose place this one inherited
         ) ELSE false END AS missed_before,
         coalesce(s.state = 'active' AND s.open_offer_id = d.offer_id AND s.end_reason IS NULL, false) AS holds_offer,
+        coalesce(s.paused_at IS NOT NULL, false) AS is_paused,
         coalesce(s.locale, c.locale) AS locale, x.reason AS suppression, c.address, c.push_keys,
         d.lane_id, d.doubts, coalesce(d.reason, '') AS reason
     FROM taken d
@@ -137,6 +138,7 @@ def _claimed(row: Row[Any]) -> Mapping[str, Any]:
         "quantity": row.quantity,
         "units": row.units,
         "holds_offer": row.holds_offer,
+        "is_paused": row.is_paused,
         "has_bought": row.has_bought,
         "turn": OfferState(row.turn) if row.turn else None,
         "was_told": row.was_told,

@@ -130,13 +130,15 @@ class Deliveries:
         return self._doubts.resolve(limit, self.lease_seconds)
 
     def open_confirmations(self, limit: int = 500) -> int:
-        """Queue the confirmation messages that were asked for, one a day for each contact; return how many."""
+        """Queue the confirmation messages that were asked for, one in 24 hours for each contact; return how many."""
         with self.database.transaction() as session:
             due = subscriptions.take_confirmations_due(session, limit)
-            today = self.clock.now().date().isoformat()
             kind = NoticeKind.confirmation
             fresh = [
-                NewDelivery(d.shop_id, d.channel, kind, f"confirm:{d.contact_id}:{today}", d.contact_id) for d in due
+                NewDelivery(
+                    d.shop_id, d.channel, kind, f"confirm:{d.contact_id}:{d.asked_at.isoformat()}", d.contact_id
+                )
+                for d in due
             ]
             added = notices.add(session, fresh)
             if added:

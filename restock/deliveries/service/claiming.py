@@ -142,6 +142,7 @@ def _person(row: ClaimedRow, shop: Shop, now: datetime) -> PersonFacts:
     return PersonFacts(
         kind=row.kind,
         holds_offer=row.holds_offer,
+        is_paused=row.is_paused,
         units=row.units,
         suppression=row.suppression,
         address_known=row.address is not None,

@@ -63,7 +63,7 @@ _OPEN = text(f"""
             coalesce((SELECT sum(w.offered_count) FROM waves w WHERE w.event_id = e.id), 0) AS offered,
             (SELECT count(*) FROM deliveries d WHERE d.event_id = e.id AND d.sent_at IS NOT NULL) AS sent,
             (SELECT count(*) FROM subscriptions s WHERE s.shop_id = e.shop_id AND s.variant_id = e.variant_id
-                AND s.state = 'active' AND s.open_offer_id IS NULL) AS waiting
+                AND s.state = 'active' AND s.open_offer_id IS NULL AND s.paused_at IS NULL) AS waiting
         FROM restock_events e
         LEFT JOIN stock_readings r ON r.shop_id = e.shop_id AND r.variant_id = e.variant_id
         WHERE e.shop_id = :shop_id AND e.closed_at IS NULL ORDER BY e.opened_at DESC, e.id DESC LIMIT :limit

@@ -23,7 +23,7 @@ _PLACES = """
         CASE WHEN w.number = 1 THEN coalesce(e.stock_changed_at, e.opened_at) ELSE w.planned_at END AS turn_came_at,
         w.number AS wave_number, o.reason AS offer_reason, d.next_at AS delivery_next_at,
         coalesce(s.contact_id, 0) AS contact_id, s.market_id, s.priority,
-        x.reason AS suppression
+        x.reason AS suppression, s.paused_at IS NOT NULL AS is_paused, s.paused_until
     FROM subscriptions s
     LEFT JOIN contacts c ON c.id = s.contact_id
     LEFT JOIN suppressions x ON x.shop_id = c.shop_id AND x.address_hash = c.address_hash

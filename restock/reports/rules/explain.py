@@ -29,6 +29,7 @@ _ENDED: Mapping[str | None, tuple[ReasonCode, str]] = {  # which reason, and who
     "gone": (ReasonCode.push_gone, "provider"),
     "contact_changed": (ReasonCode.contact_changed, "shopper"),
     "redacted": (ReasonCode.erased, "shopify"),
+    "left": (ReasonCode.left, "shopper"),
 }
 _PASSED: Mapping[PassReason, ReasonCode] = {
     PassReason.wants_more: ReasonCode.wants_more,
@@ -38,6 +39,7 @@ _PASSED: Mapping[PassReason, ReasonCode] = {
     PassReason.declined: ReasonCode.declined,
     PassReason.asleep: ReasonCode.asleep,
     PassReason.lent_on: ReasonCode.lent_on,
+    PassReason.paused: ReasonCode.paused,
 }
 _HELD: Mapping[str, ReasonCode] = {STALE: ReasonCode.message_stale, ASLEEP: ReasonCode.message_asleep}
 _FLYING = {"sending": ReasonCode.message_sending, "unknown": ReasonCode.message_unanswered}
@@ -62,6 +64,7 @@ _STARTED_BY = {
     ReasonCode.channel_off: LookBy.merchant,
     ReasonCode.held_back: LookBy.merchant,
 }
+_OF_THE_PERSON = frozenset({ReasonCode.paused, ReasonCode.asleep, ReasonCode.lent_on})
 _WAITING = frozenset({SubscriptionState.pending, SubscriptionState.active})
 
 
@@ -106,6 +109,8 @@ def _hindrance(person: PlaceFacts, stock: StockNow) -> ReasonCode | None:
         return ReasonCode.shop_uninstalled
     if person.suppression is not None or person.state == SubscriptionState.pending:
         return _not_let_in(person)
+    if person.is_paused:
+        return ReasonCode.paused
     return None if person.channel in stock.channels_on else ReasonCode.channel_off
 
 
@@ -275,8 +280,9 @@ def _next_look(code: ReasonCode, person: PlaceFacts, stock: StockNow, now: datet
         return NextLook(LookBy.probe, stock.providers_down[person.channel])
     if code in _OF_THE_MESSAGE:
         return NextLook(_OF_THE_MESSAGE[code], person.delivery_next_at)
-    if code in (ReasonCode.asleep, ReasonCode.lent_on):
-        return NextLook(LookBy.send_hours, person.wakes_at)
+    if code in _OF_THE_PERSON:
+        rests = code is ReasonCode.paused
+        return NextLook(LookBy.resume, person.paused_until) if rests else NextLook(LookBy.send_hours, person.wakes_at)
     return min(_looks(code, stock), key=lambda look: max(look.at or now, now), default=NextLook(LookBy.shopify))
 
 

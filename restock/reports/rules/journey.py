@@ -25,7 +25,12 @@ _SENT: Mapping[str, MomentKind] = {
     NoticeKind.confirmation: MomentKind.confirmation_sent,
     NoticeKind.reminder: MomentKind.reminded,
 }
-_TOLD_OF = frozenset({HistoryKind.passed_over, HistoryKind.missed, HistoryKind.declined, HistoryKind.lent_on})
+_TOLD_OF = frozenset(
+    {
+        *(HistoryKind.passed_over, HistoryKind.missed, HistoryKind.declined, HistoryKind.lent_on),
+        *(HistoryKind.paused, HistoryKind.resumed, HistoryKind.quantity),
+    }
+)
 
 
 def tell(facts: JourneyFacts) -> list[Moment]:

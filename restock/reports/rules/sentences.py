@@ -19,6 +19,7 @@ _NO_WORD = {
 _FIXED: Mapping[ReasonCode, str] = {
     ReasonCode.shop_uninstalled: "The shop has removed the app: keeps the place.",
     ReasonCode.awaits_confirmation: "Waits for the address to be confirmed.",
+    ReasonCode.paused: "Paused by the person: told nothing for now, keeps the place.",
     ReasonCode.channel_off: "This channel is switched off: keeps the place.",
     ReasonCode.lagging: "There is stock, but Shopify does not sell it yet: looked at again shortly.",
     ReasonCode.held_back: "It can be bought by changed settings alone: told once the change is confirmed.",
@@ -62,6 +63,7 @@ _LOOKS: Mapping[LookBy, str] = {
     LookBy.probe: "when the provider is tried again",
     LookBy.answer: "when the provider answers",
     LookBy.confirmation: "when the person confirms",
+    LookBy.resume: "when the person goes on",
     LookBy.merchant: "when the merchant changes it",
     LookBy.shopify: "when Shopify says something new",
 }

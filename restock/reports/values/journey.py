@@ -20,6 +20,9 @@ class MomentKind(StrEnum):
     marketing_refused = "marketing_refused"
     confirmation_sent = "confirmation_sent"
     confirmed = "confirmed"
+    quantity = "quantity"  # wants another quantity
+    paused = "paused"  # asked to hear nothing for now
+    resumed = "resumed"
     passed_over = "passed_over"  # a wave went by, the place is kept
     offered = "offered"
     skipped = "skipped"

@@ -17,6 +17,7 @@ class ReasonCode(StrEnum):
     shop_uninstalled = "shop_uninstalled"  # the shop has removed the app
     awaits_confirmation = "awaits_confirmation"  # the address is to say yes first
     suppressed = "suppressed"  # the address must not be written to
+    paused = "paused"  # asked to hear nothing for now
     channel_off = "channel_off"  # switched off by the shop, or without a provider
 
     # waits, and no restock is on
@@ -84,6 +85,7 @@ class LookBy(StrEnum):
     probe = "probe"  # the provider is tried again
     answer = "answer"  # what became of the message is looked into
     confirmation = "confirmation"  # the person's own yes
+    resume = "resume"  # the person's rest is over
     merchant = "merchant"  # the merchant's word
     shopify = "shopify"  # Shopify's word
 

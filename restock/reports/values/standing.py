@@ -49,7 +49,7 @@ class PlaceFacts:
 
     `turn_came_at` is when the restock began, for people of its first wave; for later ones, when theirs was planned.
     `delivery_next_at` is when a message that waits is due. `wakes_at`: when the person's send hours open; None: they
-    are open.
+    are open. `paused_until` None: until the person goes on.
     """
 
     subscription_id: int
@@ -72,6 +72,8 @@ class PlaceFacts:
     market_id: int = 0
     priority: int = 0
     suppression: str | None = None
+    is_paused: bool = False
+    paused_until: datetime | None = None
     wakes_at: datetime | None = None
 
 

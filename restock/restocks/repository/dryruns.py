@@ -24,13 +24,14 @@ _OPEN_TURNS = text("""
 _WAITING = text("""
     SELECT count(*) FROM subscriptions
     WHERE shop_id = :shop_id AND variant_id = :variant_id AND state = 'active' AND open_offer_id IS NULL
+      AND paused_at IS NULL
 """)
 
 _READ_VARIANTS = text("""
     SELECT r.variant_id FROM stock_readings r
     WHERE r.shop_id = :shop_id AND r.variant_id > :after AND (r.sellable OR :sold_out_too) AND EXISTS (
         SELECT 1 FROM subscriptions s WHERE s.shop_id = r.shop_id AND s.variant_id = r.variant_id
-          AND s.state = 'active' AND s.open_offer_id IS NULL
+          AND s.state = 'active' AND s.open_offer_id IS NULL AND s.paused_at IS NULL
     )
     ORDER BY r.variant_id LIMIT :limit
 """)

@@ -84,6 +84,10 @@ _OF_CONTACT = text("""
     ORDER BY o.id
 """)
 
+_OF_SUBSCRIPTIONS = text("""
+    SELECT id FROM offers WHERE subscription_id = ANY(:ids) AND shop_id = :shop_id AND state = 'open' ORDER BY id
+""")
+
 _SETTLE_LATER = text("""
     UPDATE restock_events
     SET settle_at = now() + least(greatest(now() - closed_at, interval '5 seconds'), interval '1 hour')
@@ -152,6 +156,11 @@ def unheard_offers(session: Session, event_id: int, limit: int) -> list[int]:
 def open_offers_of(session: Session, shop_id: int, contact_id: int) -> list[int]:
     """List the open offers of everything a contact waits or waited for, lowest first; nothing is held."""
     return list(session.execute(_OF_CONTACT, {"shop_id": shop_id, "contact_id": contact_id}).scalars())
+
+
+def open_offers_for(session: Session, shop_id: int, subscription_ids: Sequence[int]) -> list[int]:
+    """List the open offers of these subscriptions, lowest first; nothing is held."""
+    return list(session.execute(_OF_SUBSCRIPTIONS, {"ids": list(subscription_ids), "shop_id": shop_id}).scalars())
 
 
 def used_up(session: Session, subscription_ids: Sequence[int], most: int) -> set[int]:

@@ -57,7 +57,7 @@ _UNDECIDED = text("""
     WHERE r.shop_id = :shop_id AND r.variant_id = ANY(:variant_ids) AND r.sellable AND r.held_from IS NULL
       AND EXISTS (
         SELECT 1 FROM subscriptions s WHERE s.shop_id = r.shop_id AND s.variant_id = r.variant_id
-          AND s.state = 'active' AND s.open_offer_id IS NULL
+          AND s.state = 'active' AND s.open_offer_id IS NULL AND s.paused_at IS NULL
       )
 """)
 
@@ -65,6 +65,7 @@ _HELD_BACK = text("""
     SELECT count(DISTINCT s.variant_id) AS variants, count(*) AS people
     FROM stock_readings r JOIN subscriptions s ON s.shop_id = r.shop_id AND s.variant_id = r.variant_id
     WHERE r.shop_id = :shop_id AND r.held_from IS NOT NULL AND s.state = 'active' AND s.open_offer_id IS NULL
+      AND s.paused_at IS NULL
 """)
 
 

@@ -24,7 +24,8 @@ PASS_PAGE = 250  # variants a question, Shopify's limit
 _POINTS_A_VARIANT = 3
 _POINTS_A_SECOND = 80  # of the 100 that the smallest plan has; the rest is left to what webhooks tell of
 _SHARE_OF_INTERVAL = 0.8
-RETRYABLE_RETURNS = frozenset({"sold_out", "stale"})  # the goods were the reason, not the person
+# The goods were the reason, or the person's own wish; not an address that cannot be reached.
+RETRYABLE_RETURNS = frozenset({"sold_out", "stale", "paused"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import restock.subscriptions.repository as subscriptions
 from restock.database import Database
 from restock.restocks import repository
 from restock.restocks.repository import passes, watching
-from restock.restocks.repository.turns import keep_for_sleepers, open_offers_of
+from restock.restocks.repository.turns import keep_for_sleepers, open_offers_for, open_offers_of
 from restock.restocks.rules import LONGEST_KEPT
 from restock.restocks.service.checking import PATIENCE_SECONDS, Checking
 from restock.restocks.service.following import Following
@@ -29,7 +29,7 @@ from restock.restocks.service.turns import Turns
 from restock.restocks.values import HeldBack, ReconcileState, StockDue
 from restock.shops.values import Shop
 
-_UNSUBSCRIBED = "unsubscribed"
+_UNSUBSCRIBED, _PAUSED = "unsubscribed", "paused"
 
 
 @dataclass(frozen=True)
@@ -153,12 +153,24 @@ class RestockService:
 
         In the caller's transaction, which holds the contact.
         """
-        offer_ids = open_offers_of(session, shop_id, contact_id)
-        if offer_ids:
-            people, event_ids = repository.return_offers(session, shop_id, offer_ids, _UNSUBSCRIBED)
-            ended = repository.cut_short(session, shop_id, offer_ids, _UNSUBSCRIBED)
-            repository.replan(session, [*event_ids, *ended])
-            subscriptions.release_offers(session, people)
+        _give_up(session, shop_id, open_offers_of(session, shop_id, contact_id))
+
+    def alerts_left(self, session: Session, shop_id: int, subscription_ids: Sequence[int]) -> None:
+        """Give the units that the turns of single alerts keep to whoever is next, before they are cancelled.
+
+        In the caller's transaction, which holds the contact.
+        """
+        _give_up(session, shop_id, open_offers_for(session, shop_id, subscription_ids))
+
+    def alerts_paused(self, session: Session, shop_id: int, subscription_ids: Sequence[int]) -> None:
+        """Give the units of turns nobody has heard of yet to whoever is next, before these alerts rest.
+
+        In the caller's transaction, which holds the contact. A message on its way is left alone, and so is a turn that
+        is running: its person was told.
+        """
+        offer_ids = open_offers_for(session, shop_id, subscription_ids)
+        free = self.notices.take_back(session, shop_id, offer_ids, _PAUSED) if offer_ids else set()
+        self.offers_returned(session, shop_id, sorted(free), _PAUSED)
 
     @cached_property
     def _turns(self) -> Turns:
@@ -177,3 +189,12 @@ class RestockService:
         return Reconciling(
             self.database, self.stock, self.threads, self._following, self.reconcile_seconds, self.lease_seconds
         )
+
+
+def _give_up(session: Session, shop_id: int, offer_ids: Sequence[int]) -> None:
+    """End these offers, told or not, and have their events planned again."""
+    if offer_ids:
+        people, event_ids = repository.return_offers(session, shop_id, offer_ids, _UNSUBSCRIBED)
+        ended = repository.cut_short(session, shop_id, offer_ids, _UNSUBSCRIBED)
+        repository.replan(session, [*event_ids, *ended])
+        subscriptions.release_offers(session, people)

@@ -32,7 +32,7 @@ from restock.restocks.values import (
     WaveGround,
     WavePlan,
 )
-from restock.shops.values import Shop
+from restock.shops.values import NotificationPolicy, QuantityRule, Shop
 from restock.subscriptions.rules.zones import with_wakes_at
 from restock.subscriptions.values import Cursor, QueuePlace
 
@@ -92,6 +92,8 @@ class Planning:
     def _walk(self, session: Session, event: OpenEvent, reading: StockReading, shop: Shop) -> None:
         """Plan one page, write what came of it, and say where the walk goes on."""
         policy, step = shop.settings.policy, _step(session, event, reading, shop)
+        if step.cursor is None:
+            subscriptions.add_paused_over(session, event.shop_id, event.variant_id, event.id)
         page = () if step.free == 0 else self._page(session, event, shop, step)
         is_first = event.wave_count <= (step.wave is not None)  # nobody ahead of it has had a turn in this restock
         people = () if is_first else [place.subscription_id for place in page]
@@ -129,16 +131,20 @@ class Planning:
         if wave_id is None:
             ground = WaveGround(reading.units, rules.capacity(reading, policy), step.free, policy.order)
             wave_id = repository.start_wave(session, event, ground)
-        turns = self._offer(session, event, wave_id, plan)
+        turns = self._offer(session, event, wave_id, plan, policy)
         repository.count_in(session, wave_id, turns, len(plan.passed_over))
 
-    def _offer(self, session: Session, event: OpenEvent, wave_id: int, plan: WavePlan) -> Sequence[Turn]:
+    def _offer(
+        self, session: Session, event: OpenEvent, wave_id: int, plan: WavePlan, policy: NotificationPolicy
+    ) -> Sequence[Turn]:
         """Make the offers and queue their messages; return the turns of people who were still waiting."""
         if not plan.offers:
             return ()
         kept = None if plan.free_left is None else rules.LONGEST_KEPT
         offers = repository.add_offers(session, event, wave_id, plan.offers, kept)
-        taken = subscriptions.attach_offers(session, list(offers.items()))
+        counts = policy.quantity_rule is QuantityRule.require
+        wanted = {turn.subscription_id: turn.units for turn in plan.offers} if counts else {}
+        taken = subscriptions.attach_offers(session, list(offers.items()), wanted)
         repository.drop_offers(session, [offer_id for person, offer_id in offers.items() if person not in taken])
         made = [turn for turn in plan.offers if turn.subscription_id in taken]
         failpoint("plan.mid_expansion")

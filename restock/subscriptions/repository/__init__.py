@@ -5,10 +5,15 @@ Locks are taken in the order customers, contacts, subscriptions, intents, stock;
 
 from __future__ import annotations
 
-from restock.subscriptions.repository.confirmations import confirm, contact_view, take_confirmations_due
+from restock.subscriptions.repository.confirmations import (
+    confirm,
+    contact_view,
+    purge_unconfirmed,
+    take_confirmations_due,
+)
 from restock.subscriptions.repository.endings import expire_due, suppress, unsubscribe
 from restock.subscriptions.repository.erasing import drop_ended, sweep_orphans
-from restock.subscriptions.repository.history import add_history, add_passed_over
+from restock.subscriptions.repository.history import add_history, add_passed_over, add_paused_over
 from restock.subscriptions.repository.queue import (
     attach_offers,
     is_waited_for,
@@ -23,6 +28,7 @@ from restock.subscriptions.repository.returning import expire_used_up, hold_cont
 __all__ = [
     "add_history",
     "add_passed_over",
+    "add_paused_over",
     "attach_offers",
     "confirm",
     "contact_view",
@@ -32,6 +38,7 @@ __all__ = [
     "hold_contacts",
     "is_waited_for",
     "mark_notified",
+    "purge_unconfirmed",
     "queue_page",
     "release_offers",
     "return_to_place",

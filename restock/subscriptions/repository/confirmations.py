@@ -12,13 +12,25 @@ from restock.subscriptions.rules.masking import mask_address
 from restock.subscriptions.rules.signup import can_be_lifted
 from restock.subscriptions.values import ConfirmationDue, ContactView, SuppressionReason
 
+# One a day for each address, however often it is signed up: an earlier wish is forgotten, a later one asks anew.
 _TAKE = text("""
-    UPDATE contacts SET confirm_requested_at = NULL
-    WHERE id IN (
-        SELECT id FROM contacts WHERE confirm_requested_at IS NOT NULL
+    WITH wished AS MATERIALIZED (
+        SELECT id, coalesce(confirmation_asked_at <= now() - interval '24 hours', true) AS is_due
+        FROM contacts WHERE confirm_requested_at IS NOT NULL
         ORDER BY confirm_requested_at LIMIT :limit FOR UPDATE SKIP LOCKED
     )
-    RETURNING id, shop_id, channel
+    UPDATE contacts SET confirm_requested_at = NULL,
+        confirmation_asked_at = CASE WHEN wished.is_due THEN now() ELSE confirmation_asked_at END
+    FROM wished WHERE contacts.id = wished.id
+    RETURNING contacts.id, shop_id, channel, CASE WHEN wished.is_due THEN confirmation_asked_at END AS asked_at
+""")
+
+_PURGE = text("""
+    DELETE FROM subscriptions WHERE id IN (
+        SELECT id FROM subscriptions WHERE state = 'pending' AND updated_at < now() - make_interval(days => :days)
+        ORDER BY updated_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    ) AND state = 'pending'
+    RETURNING id
 """)
 
 _VIEW = text("""
@@ -52,9 +64,17 @@ _RECORD = text("""
 def take_confirmations_due(session: Session, limit: int) -> list[ConfirmationDue]:
     """Take the contacts that are to be asked to confirm, all shops; each is given out once.
 
-    The caller stores the message in the same transaction, at most one a day for each contact.
+    The caller stores the message in the same transaction. Whoever was asked within the last 24 hours is left out.
     """
-    return [ConfirmationDue(*row) for row in session.execute(_TAKE, {"limit": limit})]
+    return [ConfirmationDue(*row) for row in session.execute(_TAKE, {"limit": limit}) if row.asked_at is not None]
+
+
+def purge_unconfirmed(session: Session, days: int, limit: int) -> int:
+    """Erase wishes whose address has not said yes for so many days, with what was said; return how many went.
+
+    The address goes with its last wish, as any that leads to nothing.
+    """
+    return len(session.execute(_PURGE, {"days": days, "limit": limit}).all())
 
 
 def confirm(session: Session, contact_id: int, settle_seconds: float, source: str = "link") -> None:

@@ -5,7 +5,7 @@ What the restocks room stands on. An id is only ever one the caller read in this
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -21,7 +21,7 @@ _LEVEL = """
         CASE WHEN channel = 'sms' THEN (SELECT address FROM contacts WHERE contacts.id = contact_id) END AS address
     FROM subscriptions
     WHERE shop_id = :shop_id AND variant_id = :variant_id AND state = 'active' AND open_offer_id IS NULL
-      AND priority = :priority AND (queued_at, id) {beyond} (CAST(:queued_at AS timestamptz), :id)
+      AND paused_at IS NULL AND priority = :priority AND (queued_at, id) {beyond} (CAST(:queued_at AS timestamptz), :id)
     ORDER BY queued_at {direction}, id {direction}
     LIMIT :limit
 """
@@ -31,10 +31,13 @@ PAGES = {
 }
 _HEADS = {QueueOrder.oldest: ("-infinity", 0), QueueOrder.newest: ("infinity", 0)}
 
+NOBODY: Mapping[int, int] = {}
+
 _ANYBODY = text("""
     SELECT EXISTS (
         SELECT 1 FROM subscriptions
         WHERE shop_id = :shop_id AND variant_id = :variant_id AND state = 'active' AND open_offer_id IS NULL
+          AND paused_at IS NULL
     )
 """)
 
@@ -59,6 +62,7 @@ _SET_PRIORITY = text("""
 _MARKETS = text("""
     SELECT DISTINCT market_id FROM subscriptions
     WHERE shop_id = :shop_id AND variant_id = ANY(:variant_ids) AND state = 'active' AND open_offer_id IS NULL
+      AND paused_at IS NULL
 """)
 
 # One index probe per variant, however many people wait for it.
@@ -66,13 +70,14 @@ _VARIANTS = text("""
     WITH RECURSIVE walk AS (
         SELECT found.* FROM (
             SELECT shop_id, variant_id FROM subscriptions
-            WHERE state = 'active' AND open_offer_id IS NULL AND (shop_id, variant_id) > (:shop_id, :variant_id)
+            WHERE state = 'active' AND open_offer_id IS NULL AND paused_at IS NULL
+              AND (shop_id, variant_id) > (:shop_id, :variant_id)
             ORDER BY shop_id, variant_id LIMIT 1
         ) found
         UNION ALL
         SELECT next.* FROM walk, LATERAL (
             SELECT shop_id, variant_id FROM subscriptions
-            WHERE state = 'active' AND open_offer_id IS NULL
+            WHERE state = 'active' AND open_offer_id IS NULL AND paused_at IS NULL
               AND (shop_id, variant_id) > (walk.shop_id, walk.variant_id)
             ORDER BY shop_id, variant_id LIMIT 1
         ) next
@@ -82,8 +87,10 @@ _VARIANTS = text("""
 
 _ATTACH = text("""
     UPDATE subscriptions SET open_offer_id = pair.offer_id, updated_at = now()
-    FROM unnest(CAST(:subscription_ids AS bigint[]), CAST(:offer_ids AS bigint[])) AS pair(id, offer_id)
-    WHERE subscriptions.id = pair.id AND state = 'active' AND open_offer_id IS NULL
+    FROM unnest(CAST(:subscription_ids AS bigint[]), CAST(:offer_ids AS bigint[]), CAST(:wanted AS int[]))
+        AS pair(id, offer_id, wanted)
+    WHERE subscriptions.id = pair.id AND state = 'active' AND open_offer_id IS NULL AND paused_at IS NULL
+      AND (pair.wanted IS NULL OR pair.wanted = quantity)
     RETURNING subscriptions.id
 """)
 
@@ -168,13 +175,16 @@ def waiting_variants(session: Session, after: tuple[int, int] | None, limit: int
     return [(row.shop_id, row.variant_id) for row in found]
 
 
-def attach_offers(session: Session, pairs: Sequence[tuple[int, int]]) -> set[int]:
-    """Give each (subscription_id, offer_id) its open offer; return the subscriptions still free to take it."""
+def attach_offers(session: Session, pairs: Sequence[tuple[int, int]], wanted: Mapping[int, int] = NOBODY) -> set[int]:
+    """Give each (subscription_id, offer_id) its open offer; return the subscriptions still free to take it.
+
+    Whoever has paused meanwhile is not, nor whoever now wants another quantity than the one in `wanted`.
+    """
     if not pairs:
         return set()
-    subscription_ids, offer_ids = zip(*pairs, strict=True)
-    found = session.execute(_ATTACH, {"subscription_ids": list(subscription_ids), "offer_ids": list(offer_ids)})
-    return set(found.scalars())
+    ids, offer_ids = zip(*pairs, strict=True)
+    values = {"subscription_ids": list(ids), "offer_ids": list(offer_ids), "wanted": [wanted.get(one) for one in ids]}
+    return set(session.execute(_ATTACH, values).scalars())
 
 
 def mark_notified(session: Session, subscription_ids: Sequence[int]) -> set[int]:

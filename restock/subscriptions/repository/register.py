@@ -23,7 +23,11 @@ LIFTABLE = ", ".join(f"'{reason.value}'" for reason in SuppressionReason if can_
 _STATE = " ".join(
     f"WHEN '{reason.value}' THEN '{decide_signup(reason).state.value}'" for reason in SuppressionReason
 )  # of a new subscription, by the standing of its contact
-FIRST_STATE = f"CASE contact.suppression {_STATE} ELSE '{decide_signup(None).state.value}' END"
+# {asks}: the shop wants a yes on this channel before it writes to anybody.
+FIRST_STATE = (
+    f"CASE contact.suppression {_STATE} ELSE CASE WHEN {{asks}} AND contact.confirmed_at IS NULL "
+    f"THEN '{decide_signup(None, asks_first=True).state.value}' ELSE '{decide_signup(None).state.value}' END END"
+)
 
 # What a post changes of rows that are there already; `register_many` says it in the same words.
 MERGE_CUSTOMER = """
@@ -39,6 +43,7 @@ MERGE_CONTACT = f"""
         marketing = CASE WHEN old.marketing = 'refused' THEN 'refused'
             ELSE coalesce(excluded.marketing, old.marketing) END,
         confirm_requested_at = CASE WHEN old.suppression IN ({LIFTABLE})
+                OR old.suppression IS NULL AND old.confirmed_at IS NULL AND excluded.confirm_requested_at IS NOT NULL
             THEN coalesce(old.confirm_requested_at, now()) END,
         updated_at = now()"""
 MERGE_SUBSCRIPTION = """
@@ -47,6 +52,9 @@ MERGE_SUBSCRIPTION = """
             THEN excluded.quantity ELSE old.quantity END,
         locale = CASE WHEN old.opener_customer_id = excluded.opener_customer_id
             THEN coalesce(excluded.locale, old.locale) ELSE old.locale END,
+        paused_at = CASE WHEN old.opener_customer_id = excluded.opener_customer_id THEN NULL ELSE old.paused_at END,
+        paused_until = CASE WHEN old.opener_customer_id = excluded.opener_customer_id
+            THEN NULL ELSE old.paused_until END,
         end_reason = NULL,
         updated_at = now()"""
 MERGE_INTENT = """
@@ -83,11 +91,11 @@ WITH customer AS (
         (shop_id, channel, address, address_hash, push_keys, locale, marketing, suppression, confirm_requested_at)
     SELECT %(shop)t::bigint, %(channel)t::text, %(address)t::text, %(address_hash)t::bytea, %(push_keys)t::jsonb,
         %(locale)t::text, CASE WHEN %(channel)t::text = 'email' THEN %(marketing)t::text END, said_no.reason,
-        CASE WHEN said_no.reason IN ({liftable}) THEN now() END
+        CASE WHEN said_no.reason IN ({liftable}) OR said_no.reason IS NULL AND %(asks)t::boolean THEN now() END
     FROM customer LEFT JOIN suppressions said_no
         ON said_no.shop_id = %(shop)t::bigint AND said_no.address_hash = %(address_hash)t::bytea
     {merge_contact}
-    RETURNING id, marketing, suppression
+    RETURNING id, marketing, suppression, confirmed_at
 ), subscription AS (
     INSERT INTO subscriptions AS old
         (shop_id, contact_id, opener_customer_id, channel, variant_id, product_id, market_id, quantity, locale, state,
@@ -116,7 +124,9 @@ WITH customer AS (
         %(variant)t::bigint, %(source)t::text, %(page_url)t::text, %(ip_hash)t::bytea,
         %(user_agent)t::text, %(locale)t::text
     FROM intent, contact, LATERAL (VALUES
-        ('back_in_stock', 'granted', contact.suppression IS NULL, intent.created OR {anew}),
+        ('back_in_stock', 'granted',
+            contact.suppression IS NULL AND (contact.confirmed_at IS NOT NULL OR NOT %(asks)t::boolean),
+            intent.created OR {anew}),
         ('marketing', %(marketing)t::text, coalesce(contact.marketing = %(marketing)t::text, false),
             %(marketing)t::text IS NOT NULL AND (
                 intent.created OR {anew} OR contact.marketing <> %(marketing)t::text
@@ -145,7 +155,7 @@ SELECT intent.*, 1 / (SELECT count(*) FROM intent) FROM customer LEFT JOIN inten
 _fill = partial(
     _TEMPLATE.format,
     liftable=LIFTABLE,
-    first_state=FIRST_STATE,
+    first_state=FIRST_STATE.format(asks="%(asks)t::boolean"),
     merge_customer=MERGE_CUSTOMER,
     merge_contact=MERGE_CONTACT,
     merge_subscription=MERGE_SUBSCRIPTION,

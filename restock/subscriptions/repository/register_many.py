@@ -46,6 +46,7 @@ _TYPES = {
     "ip_hash": "bytea",
     "user_agent": "text",
     "page_url": "text",
+    "asks": "boolean",
 }
 _COLUMNS = ", ".join(f"said.{name}::{kind} AS {name}" for name, kind in _TYPES.items())
 _ARRAYS = ", ".join(f"%({name})a::text[]" for name in _TYPES)
@@ -77,12 +78,12 @@ WITH said AS MATERIALIZED (
         (shop_id, channel, address, address_hash, push_keys, locale, marketing, suppression, confirm_requested_at)
     SELECT post.shop, post.channel, post.address, post.address_hash, post.push_keys, post.locale,
         CASE WHEN post.channel = 'email' THEN post.marketing END, said_no.reason,
-        CASE WHEN said_no.reason IN ({liftable}) THEN now() END
+        CASE WHEN said_no.reason IN ({liftable}) OR said_no.reason IS NULL AND post.asks THEN now() END
     FROM customer JOIN post ON post.customer_id = customer.id
         LEFT JOIN suppressions said_no ON said_no.shop_id = post.shop AND said_no.address_hash = post.address_hash
     ORDER BY post.address_hash
     {merge_contact}
-    RETURNING id, address_hash, marketing, suppression
+    RETURNING id, address_hash, marketing, suppression, confirmed_at
 ), subscription AS (
     INSERT INTO subscriptions AS old
         (shop_id, contact_id, opener_customer_id, channel, variant_id, product_id, market_id, quantity, locale, state,
@@ -96,7 +97,8 @@ WITH said AS MATERIALIZED (
     RETURNING id, contact_id, old.xmax = 0 AS opened
 ), waiting AS MATERIALIZED (
     SELECT post.*, contact.id AS contact_id, contact.marketing AS stands, contact.suppression,
-        subscription.id AS subscription_id, subscription.opened
+        contact.confirmed_at IS NOT NULL OR NOT post.asks AS said_yes, subscription.id AS subscription_id,
+        subscription.opened
     FROM subscription JOIN contact ON contact.id = subscription.contact_id
         JOIN post ON post.address_hash = contact.address_hash
 ), intent AS (
@@ -118,7 +120,7 @@ WITH said AS MATERIALIZED (
     SELECT shop, contact_id, customer_id, word.purpose, word.action, word.effective, variant, source, page_url,
         ip_hash, user_agent, locale
     FROM written, LATERAL (VALUES
-        ('back_in_stock', 'granted', suppression IS NULL, created),
+        ('back_in_stock', 'granted', suppression IS NULL AND said_yes, created),
         ('marketing', marketing, coalesce(stands = marketing, false),
             marketing IS NOT NULL AND (
                 created OR stands <> marketing OR channel = 'email' AND marketing IS DISTINCT FROM (
@@ -154,7 +156,7 @@ _REGISTER_MANY = PreparedStatement(
         arrays=_ARRAYS,
         names=", ".join(_TYPES),
         liftable=LIFTABLE,
-        first_state=FIRST_STATE,
+        first_state=FIRST_STATE.format(asks="post.asks"),
         merge_customer=MERGE_CUSTOMER,
         merge_contact=MERGE_CONTACT,
         merge_subscription=MERGE_SUBSCRIPTION,

@@ -19,9 +19,14 @@ class Opening:
     ask_to_confirm: bool
 
 
-def decide_signup(standing: SuppressionReason | None) -> Opening:
-    """Decide by the address's suppression; None means it has none."""
+def decide_signup(standing: SuppressionReason | None, *, asks_first: bool = False) -> Opening:
+    """Decide by the address's suppression; None means it has none.
+
+    `asks_first`: the shop wants every address's yes first, and this one has not given it.
+    """
     match standing:
+        case None if asks_first:
+            return Opening(SubscriptionState.pending, ask_to_confirm=True)
         case None:
             return Opening(SubscriptionState.active, ask_to_confirm=False)
         case SuppressionReason.unsubscribed | SuppressionReason.stopped:

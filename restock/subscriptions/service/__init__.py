@@ -32,6 +32,7 @@ _TRIES = 6
 _AGAIN = (errors.DeadlockDetected, errors.SerializationFailure, errors.InvalidSqlStatementName)
 _RETRY_AFTER_SECONDS = 5
 ORPHAN_DAYS = 30
+UNCONFIRMED_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,11 @@ class SubscriptionService:
         with self.database.transaction() as session:
             return repository.expire_due(session, limit)
 
+    def purge_unconfirmed(self, limit: int = 1000) -> int:
+        """Erase wishes whose address has not said yes for UNCONFIRMED_DAYS; return how many went."""
+        with self.database.transaction() as session:
+            return repository.purge_unconfirmed(session, UNCONFIRMED_DAYS, limit)
+
     def sweep_orphans(self, limit: int = 1000) -> int:
         """Erase handles and contacts that lead to nothing and are older than ORPHAN_DAYS; return how many went."""
         with self.database.transaction() as session:
@@ -158,6 +164,7 @@ def _parameters(shop: Shop, signup: Signup, provenance: Provenance, settle_secon
         "ip_hash": _bytea(provenance.ip_hash),
         "user_agent": provenance.user_agent,
         "page_url": provenance.page_url,
+        "asks": str(shop.settings.double_opt_in.of(contact.channel)).lower(),
     }
 
 

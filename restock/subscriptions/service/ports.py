@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from sqlalchemy.orm import Session
@@ -20,3 +21,22 @@ class NoTurns:
     """Nobody has a turn."""
 
     def person_left(self, session: Session, shop_id: int, contact_id: int) -> None: ...
+
+
+class AlertTurns(Protocol):
+    """Give the units that turns of single alerts keep to whoever is next, in the transaction that changes them.
+
+    Called with the contact held, before the alerts are changed; the ids are of the contact's own.
+    """
+
+    def alerts_left(self, session: Session, shop_id: int, subscription_ids: Sequence[int]) -> None: ...
+
+    def alerts_paused(self, session: Session, shop_id: int, subscription_ids: Sequence[int]) -> None: ...
+
+
+class NoAlertTurns:
+    """Nobody has a turn."""
+
+    def alerts_left(self, session: Session, shop_id: int, subscription_ids: Sequence[int]) -> None: ...
+
+    def alerts_paused(self, session: Session, shop_id: int, subscription_ids: Sequence[int]) -> None: ...

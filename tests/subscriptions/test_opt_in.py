@@ -1,0 +1,133 @@
+"""Shops that want an address's yes first: who is asked, how often, and what a yes and a silence lead to."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from restock.database import Database
+from restock.deliveries.service import Deliveries, DeliveryNotices
+from restock.links import Links
+from restock.restocks.service import RestockService
+from restock.shops.service import ShopService
+from restock.shops.values import Shop
+from restock.subscriptions import repository
+from restock.subscriptions.service import SubscriptionService
+from restock.subscriptions.values import Provenance
+from tests.subscriptions.conftest import Rows, signup
+
+STATES = "SELECT state FROM subscriptions ORDER BY id"
+ASKED = "SELECT confirm_requested_at IS NOT NULL FROM contacts ORDER BY id"
+
+
+@pytest.fixture
+def asking(shops: ShopService, shop: Shop) -> Shop:
+    return shops.change_settings(shop.domain, {"double_opt_in.email": "true"})
+
+
+@pytest.fixture
+def deliveries(database: Database, service: SubscriptionService) -> Deliveries:
+    turns = RestockService(database, DeliveryNotices())
+    return Deliveries(database, {}, turns, service, Links(["k" * 32], "https://restock.example"))
+
+
+def test_an_address_is_asked_and_stands_at_its_old_place_once_it_says_yes(
+    service: SubscriptionService, asking: Shop, rows: Rows
+) -> None:
+    service.register(asking, signup(), Provenance())
+    assert rows(STATES) == [("pending",)]
+    assert rows(ASKED) == [(True,)]
+    assert rows("SELECT effective FROM consents WHERE purpose = 'back_in_stock'") == [(False,)]
+    before = rows("SELECT queued_at FROM subscriptions")
+    assert service.confirm(1)
+    assert rows(STATES) == [("active",)]
+    assert rows("SELECT queued_at FROM subscriptions") == before
+    service.register(asking, signup(variant_id=7), Provenance())
+    assert rows(STATES) == [("active",), ("active",)], "who has said yes once is not asked again"
+
+
+def test_each_channel_has_its_own_switch(
+    service: SubscriptionService, shops: ShopService, shop: Shop, rows: Rows
+) -> None:
+    shop = shops.change_settings(shop.domain, {"double_opt_in.sms": "yes"})
+    service.register(shop, signup(), Provenance())
+    assert rows(STATES) == [("active",)]
+    assert not shop.settings.double_opt_in.push
+    assert shop.settings.double_opt_in.sms
+
+
+def test_posts_that_share_a_commit_are_asked_alike(asking: Shop, service: SubscriptionService, rows: Rows) -> None:
+    posts = [
+        threading.Thread(target=service.register, args=(asking, signup(f"a{n}@example.com"), Provenance()))
+        for n in range(24)
+    ]
+    for post in posts:
+        post.start()
+    for post in posts:
+        post.join()
+    assert rows("SELECT DISTINCT state FROM subscriptions") == [("pending",)]
+    assert rows("SELECT count(*) FROM contacts WHERE confirm_requested_at IS NOT NULL") == [(24,)]
+
+
+def test_a_thousand_sign_ups_of_one_address_are_one_message_a_day(
+    service: SubscriptionService, asking: Shop, rows: Rows, deliveries: Deliveries
+) -> None:
+    """Under concurrency too: four post, two queue, and a later post asks again only after 24 hours."""
+    done = threading.Event()
+
+    def post(start: int) -> None:
+        for number in range(250):
+            service.register(asking, signup(variant_id=1 + (start + number) % 50), Provenance())
+
+    def ask() -> None:
+        while not done.is_set():
+            deliveries.open_confirmations()
+
+    writers = [threading.Thread(target=post, args=(250 * n,)) for n in range(4)]
+    askers = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in (*writers, *askers):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    done.set()
+    for thread in askers:
+        thread.join()
+    deliveries.open_confirmations()
+    assert rows("SELECT count(*) FROM deliveries WHERE kind = 'confirmation'") == [(1,)]
+    rows("UPDATE contacts SET confirmation_asked_at = now() - interval '23 hours 59 minutes'")
+    service.register(asking, signup(), Provenance())
+    assert deliveries.open_confirmations() == 0
+    rows("UPDATE contacts SET confirmation_asked_at = now() - interval '24 hours'")
+    assert deliveries.open_confirmations() == 0, "nobody has asked since"
+    service.register(asking, signup(), Provenance())
+    assert deliveries.open_confirmations() == 1
+    assert rows("SELECT count(*) FROM deliveries WHERE kind = 'confirmation'") == [(2,)]
+
+
+def test_a_wish_nobody_confirms_goes_after_thirty_days_with_what_was_said(
+    service: SubscriptionService, asking: Shop, rows: Rows
+) -> None:
+    service.register(asking, signup(), Provenance())
+    service.register(replace(asking, settings=replace(asking.settings)), signup("bob@example.com"), Provenance())
+    rows("UPDATE subscriptions SET updated_at = now() - interval '30 days 1 second' WHERE contact_id = 1")
+    rows("UPDATE subscriptions SET updated_at = now() - interval '29 days' WHERE contact_id = 2")
+    assert service.purge_unconfirmed() == 1
+    assert service.purge_unconfirmed() == 0
+    assert rows("SELECT contact_id FROM subscriptions") == [(2,)]
+    assert rows("SELECT count(*) FROM intents") == [(1,)]
+    rows("UPDATE contacts SET updated_at = now() - interval '31 days' WHERE id = 1")
+    rows("UPDATE customers SET updated_at = now() - interval '31 days'")
+    service.sweep_orphans()
+    assert rows("SELECT address FROM contacts") == [("bob@example.com",)]
+
+
+def test_who_said_yes_before_is_not_purged(
+    service: SubscriptionService, asking: Shop, rows: Rows, database: Database
+) -> None:
+    service.register(asking, signup(), Provenance())
+    service.confirm(1)
+    rows("UPDATE subscriptions SET updated_at = now() - interval '90 days'")
+    with database.transaction() as session:
+        assert repository.purge_unconfirmed(session, 30, 10) == 0
