@@ -119,6 +119,52 @@ class ChannelHours:
 
 
 @dataclass(frozen=True, slots=True)
+class OptIn:
+    """On which channels an address must say yes before it is told anything."""
+
+    email: bool = False
+    sms: bool = False
+    push: bool = False
+
+    def of(self, channel: ChannelName) -> bool:
+        """Say whether addresses of a channel are asked first."""
+        return bool(getattr(self, channel.value))
+
+
+class AlertRhythm(StrEnum):
+    """How often a shop is told who has signed up."""
+
+    off = "off"
+    each = "each"  # each new sign-up, those of five minutes in one message
+    daily = "daily"
+    weekly = "weekly"  # on Mondays
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChoices:
+    """What the shop itself is told by e-mail, and where.
+
+    `hour` is that of a digest, on the shop's clock. `waitlist`: told once when so many wait for a variant; 0: never.
+    """
+
+    to: tuple[str, ...] = ()
+    when: AlertRhythm = AlertRhythm.off
+    hour: int = 8
+    waitlist: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SmsChoices:
+    """Where text messages may go, and how many a day.
+
+    `countries` empty: home and the markets, `("any",)`: anywhere. `daily_cap` is in segments; None: no limit.
+    """
+
+    countries: tuple[str, ...] = ()
+    daily_cap: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Market:
     """A Shopify market, the country by which it is asked about, and its own storefront; None: the shop's."""
 
@@ -139,10 +185,13 @@ class ShopSettings:
     markets: tuple[Market, ...] = ()  # those whose shoppers are told only of what is sold there
     policy: NotificationPolicy = field(default_factory=NotificationPolicy)
     send_hours: ChannelHours = field(default_factory=ChannelHours)
+    double_opt_in: OptIn = field(default_factory=OptIn)
+    alerts: AlertChoices = field(default_factory=AlertChoices)
     expire_days: int = 365
     attribution_days: int = 7  # for so long after a message a purchase is owed to it
     legacy_errors: bool = False
     country: str | None = None  # two letters, the shop's own: the last resort for national phone numbers
+    sms: SmsChoices = field(default_factory=SmsChoices)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from restock.errors import Fault
 from restock.shops.rules import texts
 from restock.shops.values import (
     PRESETS,
+    AlertRhythm,
     NotificationPolicy,
     PolicyPreset,
     PublicationCheck,
@@ -100,12 +101,22 @@ def read_settings(stored: Mapping[str, str]) -> ShopSettings:
     """Make the settings from what is stored; what another version stored and this one cannot read is the default."""
     values = {key: value for key, text in stored.items() if (value := _read_stored(key, text)) is not None}
     policy = PRESETS[values.pop("policy", PolicyPreset.fair)]
-    parts = {key.removeprefix("policy."): values.pop(key) for key in list(values) if key.startswith("policy.")}
+    parts = _group(values, "policy.")
     if "factor" in parts and parts["factor"] == texts.EVERYONE:
         parts["factor"] = None
-    hours = {key.removeprefix("send_hours."): values.pop(key) for key in list(values) if key.startswith("send_hours.")}
-    send_hours = replace(_DEFAULTS.send_hours, **hours)
-    return replace(_DEFAULTS, policy=replace(policy, **parts), send_hours=send_hours, **values)
+    hours = _group(values, "send_hours.")
+    groups: dict[str, Any] = {
+        "send_hours": replace(_DEFAULTS.send_hours, **hours),
+        "double_opt_in": replace(_DEFAULTS.double_opt_in, **_group(values, "double_opt_in.")),
+        "alerts": replace(_DEFAULTS.alerts, **_group(values, "alerts.")),
+        "sms": replace(_DEFAULTS.sms, **_group(values, "sms.")),
+    }
+    return replace(_DEFAULTS, policy=replace(policy, **parts), **groups, **values)
+
+
+def _group(values: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Take the values of one group out, by their names in it."""
+    return {key.removeprefix(prefix): values.pop(key) for key in list(values) if key.startswith(prefix)}
 
 
 def settings_lines(shop: Shop) -> list[SettingLine]:
@@ -126,6 +137,9 @@ def _texts(shop: Shop) -> dict[str, str]:
     named = next((name for name, policy in PRESETS.items() if policy == own.policy), None)
     written = {key: SETTINGS[key].write(getattr(own, key)) for key in _PLAIN_KEYS}
     written |= {f"send_hours.{name}": texts.write_hours(own.send_hours.of(name)) for name in ChannelName}
+    written |= {f"double_opt_in.{name}": _flag(own.double_opt_in.of(name)) for name in ChannelName}
+    written |= {key: SETTINGS[key].write(getattr(own.alerts, key.removeprefix("alerts."))) for key in _ALERT_KEYS}
+    written |= {key: SETTINGS[key].write(getattr(own.sms, key.removeprefix("sms."))) for key in _SMS_KEYS}
     written |= {"policy": named or "custom", "name": shop.name, "currency": shop.currency or "", "locale": shop.locale}
     return written | _policy_texts(own.policy)
 
@@ -147,6 +161,14 @@ def _policy_texts(policy: NotificationPolicy) -> dict[str, str]:
 def _hours(channel: ChannelName, default: str) -> Setting:
     allowed = "any, or hours such as 9-20, 9-20 sun 12-20 or 9-20 sat,sun off"
     return Setting(f"send_hours.{channel}", texts.read_hours, texts.write_hours, default, allowed)
+
+
+def _flag(value: bool) -> str:
+    return str(value).lower()
+
+
+def _opt_in(channel: ChannelName) -> Setting:
+    return Setting(f"double_opt_in.{channel}", texts.read_flag, _flag, "false", "true or false")
 
 
 _ROWS = (
@@ -215,17 +237,47 @@ _ROWS = (
     _hours(ChannelName.email, "any"),
     _hours(ChannelName.sms, "9-20"),
     _hours(ChannelName.push, "any"),
+    _opt_in(ChannelName.email),
+    _opt_in(ChannelName.sms),
+    _opt_in(ChannelName.push),
+    Setting(
+        "alerts.to",
+        texts.read_emails,
+        ",".join,
+        "",
+        f"up to {texts.MOST_ALERTED} e-mail addresses, separated by commas",
+    ),
+    Setting("alerts.when", texts.one_of(AlertRhythm), str, AlertRhythm.off, "off, each, daily or weekly"),
+    Setting("alerts.hour", texts.whole(0, 23), str, str(_DEFAULTS.alerts.hour), "a whole number from 0 to 23"),
+    Setting("alerts.waitlist", texts.whole(0, 1_000_000), str, "0", "a whole number from 0 to 1000000"),
     Setting("expire_days", texts.whole(1, 3650), str, str(_DEFAULTS.expire_days), "a whole number from 1 to 3650"),
     Setting(
         "attribution_days", texts.whole(1, 90), str, str(_DEFAULTS.attribution_days), "a whole number from 1 to 90"
     ),
-    Setting("legacy_errors", texts.read_flag, lambda value: str(value).lower(), "false", "true or false"),
+    Setting("legacy_errors", texts.read_flag, _flag, "false", "true or false"),
     Setting(
         "country", texts.read_country, lambda value: value or "", "", "a two-letter ISO 3166 country code such as GB"
+    ),
+    Setting(
+        "sms.countries",
+        texts.read_countries,
+        ",".join,
+        "",
+        "two-letter countries such as US,CA separated by commas, or any",
+    ),
+    Setting(
+        "sms.daily_cap",
+        texts.whole(1, 10_000_000),
+        lambda value: str(value) if value is not None else "",
+        "",
+        "a whole number from 1 to 10000000",
     ),
     Setting("name", texts.read_name, str, "", f"at most {texts.LONGEST_NAME} characters on one line", column="name"),
     Setting("currency", texts.read_currency, str, "", "a three-letter ISO 4217 code such as EUR", column="currency"),
     Setting("locale", texts.read_locale, str, "en", "a language code such as en, de or pt-BR", column="locale"),
 )
 SETTINGS: Mapping[str, Setting] = {row.key: row for row in _ROWS}
-_PLAIN_KEYS = [row.key for row in _ROWS if not (row.column or row.key.startswith(("policy", "send_hours.")))]
+_GROUPED = ("policy", "send_hours.", "double_opt_in.", "alerts.", "sms.")
+_PLAIN_KEYS = [row.key for row in _ROWS if not (row.column or row.key.startswith(_GROUPED))]
+_ALERT_KEYS = [row.key for row in _ROWS if row.key.startswith("alerts.")]
+_SMS_KEYS = [row.key for row in _ROWS if row.key.startswith("sms.")]

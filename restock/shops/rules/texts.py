@@ -28,6 +28,9 @@ LONGEST_URL = 500
 LONGEST_NAME = 100
 LONGEST_TAG = 255  # Shopify's limit for a tag
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+MOST_ALERTED = 5
+LONGEST_EMAIL = 254  # RFC 5321 section 4.5.3.1, without the brackets
+_EMAIL = re.compile(r"[^\s@<>\x00-\x20\x7f\"(),:;\[\]\\]{1,64}@[A-Za-z0-9.-]{1,253}")
 EVERYONE = float("inf")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _YES = frozenset({"true", "yes", "on", "1"})
@@ -136,6 +139,26 @@ def read_url_template(text: str) -> str:
     if len(text) > LONGEST_URL or not re.fullmatch(r"[!-~]+", text) or (parts.port is not None and parts.port < 1):
         raise ValueError
     return text
+
+
+def read_emails(text: str) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(word.strip() for word in text.split(",")))
+    if len(found) > MOST_ALERTED or not all(_is_email(one) for one in found):
+        raise ValueError
+    return found
+
+
+def _is_email(text: str) -> bool:
+    host = text.rpartition("@")[2].lower()
+    return bool(len(text) <= LONGEST_EMAIL and text.isprintable() and _EMAIL.fullmatch(text) and "." in host) and bool(
+        _HOST.fullmatch(host)
+    )
+
+
+def read_countries(text: str) -> tuple[str, ...]:
+    if text.lower() == "any":
+        return ("any",)
+    return tuple(dict.fromkeys(read_country(word.strip()) for word in text.split(",")))
 
 
 def read_country(text: str) -> str:
