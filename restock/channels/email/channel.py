@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import assert_never
 
 from restock.channels.email.dkim import DkimKey, sign
-from restock.channels.email.message import Mail, Sender, compose
+from restock.channels.email.message import Mail, Sender
 from restock.channels.email.replies import judge
+from restock.channels.email.skeleton import Press
 from restock.channels.email.smtp_pool import Fate, Lost, SmtpPool, Unfit, Unsent
 from restock.channels.email.smtp_talk import Job, Refused, Taken
 from restock.channels.port import ChannelError
@@ -26,7 +27,7 @@ class EmailChannel:
         self, pool: SmtpPool, sender: Sender, *, batch_seconds: float = 25.0, key: DkimKey | None = None
     ) -> None:
         self._pool = pool
-        self._sender = sender
+        self._press = Press(sender)
         self._key = key
         self._batch_seconds = batch_seconds
 
@@ -58,7 +59,7 @@ class EmailChannel:
                 unsendable.append(error.outcome(envelope.delivery_id))
 
     def _write(self, envelope: Envelope) -> Mail:
-        mail = compose(envelope, self._sender)
+        mail = self._press.write(envelope)
         if self._key is None:
             return mail
         return replace(mail, content=sign(mail.content, self._key, int(envelope.queued_at)))

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate, getaddresses
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -20,10 +22,12 @@ from restock.channels.port import ChannelError
 from restock.channels.values import Blame, Envelope, Notice, NoticeKind
 from restock.channels.wording import Phrases, duration, isolate, one_line, phrases_for, product_name, tongue_of
 
+BOUNDARY = "=_restock"  # such as never occurs in quoted-printable: nothing a mail says can end one of its parts
 _LONGEST_TITLE = 255  # Shopify's own limit: whole in the mail, short in the subject
 _ADDRESS = re.compile(
     r"(?P<local>[^\s@<>\x00-\x1f\x7f\"(),:;\[\]\\]{1,64})@(?P<domain>[^\s@<>\x00-\x1f\x7f\"(),:;\[\]\\]{1,253})"
 )
+_ENCODED_WORD = "=?"  # some readers decode it even here, and find another address in it
 _NOT_IN_IDENTITY = re.compile(r"[^A-Za-z0-9-]")
 _BODY = re.compile(r"<body[^>]*>", re.IGNORECASE)
 _BANNER_STYLE = "padding:12px 20px;background:#fff3d1;color:#6b4e00;font:14px/20px Arial,sans-serif;text-align:center"
@@ -50,13 +54,24 @@ class Sender:
         return self.address.rpartition("@")[2]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would double what filling one in costs
 class Mail:
-    """One message ready for SMTP. `needs_utf8` asks the server for SMTPUTF8 (RFC 6531)."""
+    """One message ready for SMTP, no line of it beginning with a dot.
+
+    `needs_utf8` asks the server for SMTPUTF8 (RFC 6531).
+    """
 
     recipient: str = field(repr=False)
     content: bytes = field(repr=False)
     needs_utf8: bool = False
+
+
+class Draft(NamedTuple):
+    """What a mail says, not yet bytes."""
+
+    headers: Sequence[tuple[str, str]]
+    text: str
+    html: str
 
 
 def parse_sender(text: str) -> Sender:
@@ -71,26 +86,35 @@ def parse_sender(text: str) -> Sender:
 def compose(envelope: Envelope, sender: Sender) -> Mail:
     """Write the mail for one recipient; raise ChannelError for an address no mail can be sent to."""
     recipient, needs_utf8 = recipient_of(envelope.recipient.address)
-    notice = envelope.notice
+    identity = _NOT_IN_IDENTITY.sub("-", envelope.identity)
+    headers, text, html = draft(envelope.notice, sender, recipient, date_of(envelope.queued_at), identity)
+    try:
+        content = assemble(headers, text, html, BOUNDARY)
+    except ValueError:
+        raise ChannelError("invalid_header", permanent=True) from None
+    return Mail(recipient, content, needs_utf8)
+
+
+def draft(notice: Notice, sender: Sender, recipient: str, date: str, identity: str) -> Draft:
+    """Say everything a mail says, before it is made bytes."""
     phrases = phrases_for(notice.locale)
     words = words_of(notice, phrases)
-    identity = _NOT_IN_IDENTITY.sub("-", envelope.identity)
     headers = (
         ("From", mailbox(one_line(notice.shop.name, 60) or sender.name, sender.address)),
         ("To", recipient),
         ("Subject", unstructured(words["subject"])),
-        ("Date", formatdate(envelope.queued_at, usegmt=True)),
+        ("Date", date),
         ("Message-ID", f"<{identity}@{sender.domain}>"),
         ("Auto-Submitted", "auto-generated"),  # RFC 3834: no holiday answers, please
         ("List-Unsubscribe", f"<{notice.links.unsubscribe}>"),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),  # RFC 8058
     )
-    html = html_of(notice, phrases, words)
-    try:
-        content = assemble(headers, text_of(notice, phrases, words), html, f"=_{identity}")
-    except ValueError:
-        raise ChannelError("invalid_header", permanent=True) from None
-    return Mail(recipient, content, needs_utf8)
+    return Draft(headers, text_of(notice, phrases, words), html_of(notice, phrases, words))
+
+
+def date_of(at: float) -> str:
+    """Write seconds since the epoch as a mail's Date."""
+    return formatdate(at, usegmt=True)
 
 
 def words_of(notice: Notice, phrases: Phrases) -> dict[str, str]:
@@ -119,7 +143,7 @@ def recipient_of(address: str) -> tuple[str, bool]:
     Raises ChannelError for an address no mail can be sent to.
     """
     match = _ADDRESS.fullmatch(address)
-    if match is None:
+    if match is None or _ENCODED_WORD in address:
         raise ChannelError("invalid_address", permanent=True, blame=Blame.address)
     local, domain = match["local"], match["domain"]
     if not domain.isascii():

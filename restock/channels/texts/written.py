@@ -12,17 +12,21 @@ from dataclasses import dataclass, field, replace
 
 from liquid.template import BoundTemplate
 
+from restock.channels.personal import Bases, Frame, FramedWords, Tokens, rest_of, split, stand_ins
 from restock.channels.sms.message import finish
 from restock.channels.sms.segments import cost_of
 from restock.channels.texts.liquid import compile_text, render_text
 from restock.channels.texts.parts import PARTS, Part
-from restock.channels.texts.values import STAGES, Source, TextError, TextKey
+from restock.channels.texts.plain import says_links_only
+from restock.channels.texts.values import STAGES, Source, Stage, TextError, TextKey
 from restock.channels.texts.variables import LONGEST_NAME, values_of
 from restock.channels.tongues import nearest
 from restock.channels.values import ChannelName, Notice
 from restock.channels.wording import one_line, phrases_for
 
 MOST_SEGMENTS = 3
+_MOST_FOUND = 256
+_MOST_FRAMES = 64
 _SHORTER_NAMES = (LONGEST_NAME, 60, 45, 32, 24, 16)
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029\ud800-\udfff]")
 
@@ -34,6 +38,7 @@ class Written:
     source: Source
     templates: Mapping[str, BoundTemplate]
     faults: Mapping[str, TextError]
+    says_links_only: bool = False  # and does nothing else with them
 
 
 @dataclass(frozen=True)
@@ -43,26 +48,40 @@ class ShopTexts:
     sources: Mapping[TextKey, Source] = field(default_factory=dict)
     shop_locale: str = "en"
     _ready: dict[TextKey, Written] = field(default_factory=dict, compare=False, repr=False)
+    _found: dict[tuple[ChannelName, Stage, str], TextKey | None] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     def find(self, notice: Notice, channel: ChannelName) -> tuple[TextKey, Written] | None:
         """Choose the text for a message; None: we say it."""
-        stage = STAGES[notice.kind]
-        locales = {key.locale for key in self.sources if (key.channel, key.stage) == (channel, stage)}
-        locale = choose_locale(locales, notice.locale, self.shop_locale) if locales else None
-        if locale is None:
+        asked = (channel, STAGES[notice.kind], notice.locale)
+        if asked not in self._found:
+            if len(self._found) >= _MOST_FOUND:
+                self._found.clear()
+            self._found[asked] = self._choose(*asked)
+        key = self._found[asked]
+        if key is None:
             return None
-        key = TextKey(channel, stage, locale)
         if key not in self._ready:
             self._ready[key] = read(self.sources[key], channel)
         return key, self._ready[key]
 
+    def _choose(self, channel: ChannelName, stage: Stage, person: str) -> TextKey | None:
+        locales = {key.locale for key in self.sources if (key.channel, key.stage) == (channel, stage)}
+        locale = choose_locale(locales, person, self.shop_locale) if locales else None
+        return TextKey(channel, stage, locale) if locale is not None else None
+
 
 @dataclass
 class Speaker:
-    """Says the messages of one batch. `broken` collects which texts could not be said as written, and why."""
+    """Says the messages of one batch. `broken` collects which texts could not be said as written, and why.
+
+    What is the same for several of them is written once, around what stands for their links.
+    """
 
     texts: ShopTexts
     broken: dict[TextKey, TextError] = field(default_factory=dict)
+    _frames: dict[object, tuple[Frame, Mapping[str, TextError]] | None] = field(default_factory=dict, repr=False)
 
     def say(self, notice: Notice, channel: ChannelName) -> Notice:
         """Put the shop's words into a message; one the shop has no words for stays as it is."""
@@ -71,10 +90,45 @@ class Speaker:
             return notice
         key, written = found
         spoken = notice if notice.locale.partition("-")[0] == key.locale else replace(notice, locale=key.locale)
-        words, faults = say_parts(written, spoken, channel)
+        words, faults = self._written(written, spoken, channel)
         if faults:
             self.broken.setdefault(key, next(iter(faults.values())))
         return replace(spoken, words=words) if words else notice
+
+    def _written(
+        self, written: Written, notice: Notice, channel: ChannelName
+    ) -> tuple[Mapping[str, str], Mapping[str, TextError]]:
+        parts = split(notice.links) if written.says_links_only else None
+        if parts is None:
+            return say_parts(written, notice, channel)
+        bases, tokens = parts
+        key = (channel, rest_of(notice), bases, tuple(map(len, tokens)))
+        if key not in self._frames:  # what is seen for the first time may well be the last: it is not worth it
+            if len(self._frames) >= _MOST_FRAMES:
+                self._frames.clear()
+            self._frames[key] = None
+            return say_parts(written, notice, channel)
+        known = self._frames[key] or frame_of(written, notice, channel, bases, tokens)
+        if known is None:
+            return say_parts(written, notice, channel)
+        self._frames[key] = known
+        return FramedWords(known[0], tokens), known[1]
+
+
+def frame_of(
+    written: Written, notice: Notice, channel: ChannelName, bases: Bases, tokens: Tokens
+) -> tuple[Frame, Mapping[str, TextError]] | None:
+    """Write a message around what stands for its links; None where different ones do not make the same message."""
+    held, others = stand_ins(tokens), stand_ins(tokens, other=1)
+    words, faults = say_parts(written, replace(notice, links=bases.links(held)), channel)
+    again, other_faults = say_parts(written, replace(notice, links=bases.links(others)), channel)
+    frame = Frame.of(words, bases, held)
+    same = all(frame.fill(part, others) == again.get(part) for part in words)
+    return (
+        (frame, faults)
+        if same and words and words.keys() == again.keys() and faults.keys() == other_faults.keys()
+        else None
+    )
 
 
 def choose_locale(written: Collection[str], person: str, shop: str) -> str | None:
@@ -110,7 +164,7 @@ def read(source: Source, channel: ChannelName) -> Written:
             templates[part.name] = compile_text(text, html=part.html)
         except TextError as error:
             faults[part.name] = error
-    return Written(source, templates, faults)
+    return Written(source, templates, faults, all(map(says_links_only, templates.values())))
 
 
 def say_parts(written: Written, notice: Notice, channel: ChannelName) -> tuple[dict[str, str], dict[str, TextError]]:
