@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 import restock.alerts.models
 import restock.catalog.models
+import restock.deliveries.limits.models
 import restock.deliveries.models
 import restock.inbox.models
 import restock.reports.models

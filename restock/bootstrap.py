@@ -12,11 +12,14 @@ from flask import Flask
 
 from restock.catalog.service import CatalogService
 from restock.channels.port import Channel
-from restock.channels.registry import open_channels, provider_faults, provider_names, vapid_public_key
+from restock.channels.registry import OFFICIAL_TWILIO, open_channels, provider_faults, provider_names, vapid_public_key
 from restock.channels.values import ChannelName
 from restock.clock import SystemClock
 from restock.config import Settings
 from restock.database import Database, init_database
+from restock.deliveries.limits.rules import natural_rate
+from restock.deliveries.limits.service import TextGate
+from restock.deliveries.limits.values import Pace
 from restock.deliveries.rules import patience_of
 from restock.deliveries.service import Deliveries, DeliveryNotices
 from restock.errors import ConfigurationError
@@ -202,7 +205,17 @@ def _open_deliveries(  # noqa: PLR0917 (every port by its own name)
         clock=SystemClock(),
         patience=patience_of(settings.retry_ladder_seconds),
         providers=provider_names(settings),
+        gates={ChannelName.sms: open_text_gate(settings, database)},
     )
+
+
+def open_text_gate(settings: Settings, database: Database) -> TextGate:
+    """Wire what limits text messages; a Twilio on this machine is nobody's network, so it is unpaced by itself."""
+    sender = settings.twilio_messaging_service_sid or settings.twilio_from
+    rate = settings.sms_segments_per_second
+    if rate is None and settings.twilio_api_url == OFFICIAL_TWILIO:
+        rate = natural_rate(settings.twilio_from, has_service=bool(settings.twilio_messaging_service_sid))
+    return TextGate(database, Pace(sender, rate) if rate else None, settings.sms_countries)
 
 
 def open_tokens(settings: Settings, shops: ShopService, admin: AdminApi) -> TokenService:

@@ -21,6 +21,8 @@ from restock.errors import ConfigurationError
 from restock.failpoints import failpoint_faults
 
 _API_VERSION = re.compile(r"\d{4}-\d{2}|unstable", re.ASCII)
+_COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _HOST_AND_PORT = re.compile(r"[a-z0-9.-]+:\d{1,5}|\[[0-9a-f:]+\]:\d{1,5}", re.ASCII)
 
 
@@ -65,6 +67,10 @@ class Settings(BaseSettings):
     twilio_messaging_service_sid: str = ""
     twilio_from: str = ""
     twilio_api_url: str = "https://api.twilio.com"
+    sms_segments_per_second: float | None = Field(default=None, ge=0, le=1000)  # None: by the sender; 0: no limit
+    sms_countries: Annotated[tuple[str, ...], NoDecode] = ()  # (): wherever each shop allows
+    sms_prices: str = ""
+    sms_currency: str = "USD"
     vapid_private_key: SecretStr | None = None  # None in production: web push is off
     vapid_subject: str = ""
     push_extra_hosts: Annotated[tuple[str, ...], NoDecode] = ()  # development only
@@ -90,6 +96,25 @@ class Settings(BaseSettings):
     @classmethod
     def _split_hosts(cls, value: object) -> object:
         return tuple(h.strip().lower() for h in value.split(",") if h.strip()) if isinstance(value, str) else value
+
+    @field_validator("sms_countries", mode="before")
+    @classmethod
+    def _split_countries(cls, value: object) -> object:
+        return tuple(c.strip().upper() for c in value.split(",") if c.strip()) if isinstance(value, str) else value
+
+    @field_validator("sms_countries")
+    @classmethod
+    def _two_letters(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(_COUNTRY.fullmatch(country) for country in value):
+            raise ValueError("must be two-letter countries such as US,CA,GB, separated by commas")
+        return value
+
+    @field_validator("sms_currency")
+    @classmethod
+    def _three_letters(cls, value: str) -> str:
+        if not _CURRENCY.fullmatch(value.upper()):
+            raise ValueError("must be a currency such as USD")
+        return value.upper()
 
     @field_validator("retry_ladder_seconds", mode="before")
     @classmethod

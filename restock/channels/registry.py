@@ -20,7 +20,7 @@ from restock.links import Links
 if TYPE_CHECKING:
     from restock.channels.email.dkim import DkimKey
 
-_OFFICIAL_TWILIO = "https://api.twilio.com"
+OFFICIAL_TWILIO = "https://api.twilio.com"
 
 
 def open_channels(settings: Settings) -> dict[ChannelName, Channel]:
@@ -141,7 +141,7 @@ def _batch_seconds(settings: Settings) -> float:
 def _twilio_callback(settings: Settings) -> Callable[[int], str] | None:
     """Ask for reports only where Twilio can reach us: it rejects messages whose callback is not public."""
     is_public = urlsplit(settings.public_url).scheme == "https"
-    if not settings.secret_keys or not (is_public or settings.twilio_api_url != _OFFICIAL_TWILIO):
+    if not settings.secret_keys or not (is_public or settings.twilio_api_url != OFFICIAL_TWILIO):
         return None
     links = Links(settings.secret_keys, settings.public_url)
     return lambda delivery_id: f"{settings.public_url}/webhooks/twilio/status?d={links.receipt_token(delivery_id)}"

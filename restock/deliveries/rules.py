@@ -95,6 +95,8 @@ def _why_nobody(lane: LaneFacts, person: PersonFacts) -> SkipReason | None:
         return SkipReason.shop_uninstalled
     if not lane.channel_on:
         return SkipReason.channel_off
+    if not person.country_allowed:
+        return SkipReason.country_off
     return None if person.address_known else SkipReason.unsubscribed
 
 

@@ -48,6 +48,8 @@ class SkipReason(StrEnum):
     declined = "declined"  # the person has said "not now"
     waits_again = "waits_again"  # the person stands in line again: what comes next is an offer, no reminder
     reminders_off = "reminders_off"  # the shop reminds nobody any more
+    country_off = "country_off"  # the shop writes no text messages to the number's country
+    number_flood = "number_flood"  # too many neighbouring numbers at once: somebody makes the shop pay for them
     channel_off = "channel_off"  # the shop has switched the channel off, or this instance has no provider for it
 
 
@@ -86,6 +88,7 @@ class PersonFacts:
     is_paused: bool = False
     suppression: SuppressionReason | None = None
     address_known: bool = True
+    country_allowed: bool = True
     has_bought: bool = False
     turn: OfferState | None = None
     was_told: bool = False

@@ -24,7 +24,7 @@ from restock.deliveries.rules import PATIENCE, Patience
 from restock.deliveries.service.breaker import Breaker
 from restock.deliveries.service.claiming import Claiming, load_shop
 from restock.deliveries.service.doubts import Doubts
-from restock.deliveries.service.ports import Suppressions, Turns
+from restock.deliveries.service.ports import Gate, Suppressions, Turns
 from restock.deliveries.service.receipts import Receipts
 from restock.deliveries.service.recording import Recording
 from restock.deliveries.service.reminders import Reminders
@@ -92,6 +92,7 @@ class Deliveries:
     patience: Patience = PATIENCE
     providers: Mapping[ChannelName, str] = field(default_factory=dict)  # what each channel's is called
     texts: TextShelf = field(default_factory=TextShelf)
+    gates: Mapping[ChannelName, Gate] = field(default_factory=dict)  # before channels that cost by the message
 
     def claim(self, channel: ChannelName, limit: int) -> Batch | None:
         """Claim up to `limit` deliveries of the lane served longest ago; None when nothing is due."""
@@ -195,7 +196,15 @@ class Deliveries:
 
     @cached_property
     def _claiming(self) -> Claiming:
-        return Claiming(self.database, self.channels, self.turns, self.links, self.reading_max_age_seconds, self.texts)
+        return Claiming(
+            self.database,
+            self.channels,
+            self.turns,
+            self.links,
+            self.reading_max_age_seconds,
+            self.texts,
+            self.gates,
+        )
 
     @cached_property
     def _sending(self) -> Sending:

@@ -6,8 +6,8 @@ No provider is asked here, and nothing of the network.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import assert_never
 
@@ -17,9 +17,11 @@ import restock.catalog.repository as catalog
 from restock.channels.values import ChannelName, NoticeKind
 from restock.database import Database
 from restock.deliveries import rules
+from restock.deliveries.limits.rules import DAY_CAP, FILTERED, PACED
+from restock.deliveries.limits.values import Admission
 from restock.deliveries.repository import claims, lanes
 from restock.deliveries.service.envelopes import seal_envelopes
-from restock.deliveries.service.ports import Turns
+from restock.deliveries.service.ports import Gate, Turns
 from restock.deliveries.values import Batch, ClaimedRow, Lane, LaneFacts, MessageFacts, PersonFacts, SkipReason
 from restock.failpoints import failpoint
 from restock.ids import new_token
@@ -29,6 +31,9 @@ from restock.shops.service import to_shop
 from restock.shops.service.texts import TextShelf
 from restock.shops.values import Shop
 from restock.subscriptions.rules.zones import candidate_zones, wakes_at
+
+_WHOLE_LANE = (rules.STALE, PACED)  # everybody behind waits too: nobody is overtaken
+_SLEEPERS = (rules.ASLEEP, DAY_CAP, FILTERED)  # whose units are kept no longer than a sleeper's
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class Claiming:
     links: Links
     reading_max_age_seconds: float
     texts: TextShelf
+    gates: Mapping[ChannelName, Gate] = field(default_factory=dict)
 
     def claim(self, channel: ChannelName, limit: int, lease_seconds: float) -> Batch | None:
         """Claim up to `limit` deliveries of the lane served longest ago; None when no lane is due.
@@ -48,6 +54,11 @@ class Claiming:
         Two transactions: the lane moves to the end of the line, then its deliveries are decided about and marked, so
         that nobody waits at the lane's row meanwhile. When this returns no connection is held.
         """
+        gate = self.gates.get(channel)
+        if gate is not None and (room := gate.room(channel)) is not None:
+            if not room:
+                return None
+            limit = min(limit, room)
         with self.database.transaction() as session:
             lane = lanes.pick(session, channel)
         if lane is None:
@@ -59,18 +70,16 @@ class Claiming:
             facts, now = self._lane_facts(session, lane, shop)
             sending, rest_seconds = self._decide(session, shop, rows, facts, now)
             claims.mark_sending(session, [row.id for row in sending], token, lease_seconds)
-            goods = catalog.product_facts(session, shop, {row.variant_id for row in sending if row.variant_id})
-            prices = catalog.market_prices(session, shop, markets_of(sending))
-            speaker = self.texts.speaker(session, shop)
+            told = self._told(session, shop, sending, facts)
             if rest_seconds:
                 lanes.rest(session, lane.id, rest_seconds)
             elif len(rows) < limit:
                 lanes.settle(session, lane.id)
             failpoint("claim.before_commit")
         failpoint("claim.after_commit")
-        told = MessageFacts(shop, goods, prices, _has_turns(shop, facts), speaker)
         envelopes = seal_envelopes(sending, told, self.links)
-        self.texts.tell(self.database, shop.id, speaker)
+        if told.speaker is not None:
+            self.texts.tell(self.database, shop.id, told.speaker)
         return Batch(token, lane, shop, {row.id: row for row in sending}, envelopes)
 
     def _lane_facts(self, session: Session, lane: Lane, shop: Shop) -> tuple[LaneFacts, datetime]:
@@ -88,36 +97,72 @@ class Claiming:
 
         A reading that is too old is so for everybody behind it: nobody is postponed alone and overtaken by others.
         """
-        sending: list[ClaimedRow] = []
-        skipped: dict[SkipReason, list[ClaimedRow]] = defaultdict(list)
-        held: dict[tuple[float, str], list[ClaimedRow]] = defaultdict(list)
-        for row in rows:
-            decision = rules.may_send(facts, _person(row, shop, now), now)
-            match decision:
-                case rules.Send():
-                    sending.append(row)
-                case rules.Skip(reason):
-                    skipped[reason].append(row)
-                case rules.Hold(seconds, why):
-                    held[seconds, why].append(row)
-                case _:
-                    assert_never(decision)
-        rest_seconds = max((seconds for seconds, why in held if why == rules.STALE), default=0.0)
-        for (seconds, why), group in held.items():
-            if why != rules.STALE:
+        found = self._sort(shop, rows, facts, now)
+        if rows and found.sending and (gate := self.gates.get(rows[0].channel)) is not None:
+            envelopes = seal_envelopes(found.sending, self._told(session, shop, found.sending, facts), self.links)
+            found.narrow(gate.admit(session, shop, envelopes, now))
+        rest_seconds = max((seconds for seconds, why in found.held if why in _WHOLE_LANE), default=0.0)
+        for (seconds, why), group in found.held.items():
+            if why not in _WHOLE_LANE:
                 claims.postpone(session, [row.id for row in group], seconds, why)
-            if why == rules.ASLEEP and _has_turns(shop, facts):
+            if why in _SLEEPERS and _has_turns(shop, facts):
                 self.turns.offers_asleep(session, shop.id, [row.offer_id for row in group if row.offer_id is not None])
-        for reason, group in skipped.items():
+        for reason, group in found.skipped.items():
             claims.mark_skipped(session, [row.id for row in group], reason)
             turns = (row.offer_id for row in group if row.kind is NoticeKind.offer)
             offer_ids = [offer_id for offer_id in turns if offer_id is not None]
             self.turns.offers_returned(session, shop.id, offer_ids, reason.value)
         # Behind the turns: whoever follows a reading holds the event before the check.
-        if unread := [row for (_, why), group in held.items() if why in (rules.STALE, rules.UNREAD) for row in group]:
+        held = found.held.items()
+        if unread := [row for (_, why), group in held if why in (rules.STALE, rules.UNREAD) for row in group]:
             variants = {row.variant_id for row in unread if row.variant_id}
             catalog.request_checks(session, shop.id, variants, 0)
-        return sending, rest_seconds
+        return found.sending, rest_seconds
+
+    def _sort(self, shop: Shop, rows: Sequence[ClaimedRow], facts: LaneFacts, now: datetime) -> _Sorted:
+        """Decide about each by itself."""
+        found = _Sorted()
+        gate = self.gates.get(rows[0].channel) if rows else None
+        for row in rows:
+            allowed = gate is None or row.address is None or gate.is_allowed(shop, row.address)
+            decision = rules.may_send(facts, _person(row, shop, now, country_allowed=allowed), now)
+            match decision:
+                case rules.Send():
+                    found.sending.append(row)
+                case rules.Skip(reason):
+                    found.skipped[reason].append(row)
+                case rules.Hold(seconds, why):
+                    found.held[seconds, why].append(row)
+                case _:
+                    assert_never(decision)
+        return found
+
+    def _told(self, session: Session, shop: Shop, rows: Sequence[ClaimedRow], facts: LaneFacts) -> MessageFacts:
+        """Read what the messages of some rows share."""
+        goods = catalog.product_facts(session, shop, {row.variant_id for row in rows if row.variant_id})
+        prices = catalog.market_prices(session, shop, markets_of(rows))
+        speaker = self.texts.speaker(session, shop)
+        return MessageFacts(shop, goods, prices, _has_turns(shop, facts), speaker)
+
+
+@dataclass
+class _Sorted:
+    """The rows of one claim by what becomes of them."""
+
+    sending: list[ClaimedRow] = field(default_factory=list)
+    skipped: dict[SkipReason, list[ClaimedRow]] = field(default_factory=lambda: defaultdict(list))
+    held: dict[tuple[float, str], list[ClaimedRow]] = field(default_factory=lambda: defaultdict(list))
+
+    def narrow(self, admission: Admission) -> None:
+        """Take out of those that may leave whom the gate does not let through now."""
+        for row in self.sending:
+            if row.id in admission.flooding:
+                self.skipped[SkipReason.number_flood].append(row)
+            elif row.id in admission.held:
+                self.held[admission.held_seconds, admission.why].append(row)
+            elif row.id not in admission.leaving:
+                self.held[admission.rest_seconds, PACED].append(row)
+        self.sending = [row for row in self.sending if row.id in admission.leaving]
 
 
 def markets_of(rows: Sequence[ClaimedRow]) -> set[tuple[int, int]]:
@@ -138,8 +183,9 @@ def _has_turns(shop: Shop, facts: LaneFacts) -> bool:
     return shop.settings.policy.factor is not None and facts.is_limited
 
 
-def _person(row: ClaimedRow, shop: Shop, now: datetime) -> PersonFacts:
+def _person(row: ClaimedRow, shop: Shop, now: datetime, *, country_allowed: bool = True) -> PersonFacts:
     return PersonFacts(
+        country_allowed=country_allowed,
         kind=row.kind,
         holds_offer=row.holds_offer,
         is_paused=row.is_paused,

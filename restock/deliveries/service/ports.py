@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy.orm import Session
 
+from restock.channels.values import ChannelName, Envelope
+from restock.deliveries.limits.values import Admission
 from restock.shops.values import Shop
 from restock.subscriptions.values import SuppressionReason
 
@@ -27,3 +30,13 @@ class Suppressions(Protocol):
     """Never write to an address again, in the transaction that learns it."""
 
     def suppress(self, session: Session, shop_id: int, contact_id: int, reason: SuppressionReason) -> None: ...
+
+
+class Gate(Protocol):
+    """Let messages of one channel go as fast, and as many, as is good for whoever pays for them."""
+
+    def is_allowed(self, shop: Shop, address: str) -> bool: ...
+
+    def room(self, channel: ChannelName) -> int | None: ...
+
+    def admit(self, session: Session, shop: Shop, envelopes: Sequence[Envelope], now: datetime) -> Admission: ...

@@ -1,0 +1,1 @@
+"""How many text messages leave: how fast for each sender, how many a day for each shop, none into a flood."""
