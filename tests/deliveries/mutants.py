@@ -20,6 +20,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 MACHINE = "tests/deliveries/test_state_machine.py"
 WALK = f"{MACHINE}::test_every_walk_goes_allowed_arrows_tells_nobody_twice_and_comes_to_rest"
+DELIVERIES = "tests/deliveries/test_deliveries.py"
+ENDED = f"{DELIVERIES}::test_a_doubt_that_was_ended_is_not_opened_again"
+NEXT = f"{DELIVERIES}::test_what_was_found_out_about_one_hand_over_says_nothing_about_the_next"
 DRAINS = "tests/deliveries/test_races.py::test_two_drains_of_one_lane_share_it"
 ENDINGS = "tests/privacy/test_races.py::test_whoever_ends_an_address_waits_for_its_person_before_it_holds_the_message"
 OUTCOMES = "restock/deliveries/repository/outcomes.py"
@@ -158,12 +161,14 @@ MUTANTS = (
         OUTCOMES,
         "WHERE deliveries.doubts = seen.doubts AND {_DOUBTED}",
         "WHERE {_DOUBTED}",
+        caught_by=(NEXT,),
     ),
     Mutant(
         "a doubt that was ended is opened again",
         OUTCOMES,
         "_DOUBTED = \"state = 'unknown' AND finished_at IS NULL\"",
         "_DOUBTED = \"state = 'unknown'\"",
+        caught_by=(ENDED,),
     ),
     Mutant(
         "at most once is sent again",

@@ -469,6 +469,30 @@ def test_what_was_found_out_about_one_hand_over_says_nothing_about_the_next(clea
     store.close()
 
 
+def test_a_doubt_that_was_ended_is_not_opened_again(clean_database: str) -> None:
+    """Who asked the provider may come back after another ended the doubt: the turn runs already, and stays as it is."""
+    channel = RecordingChannel(ChannelName.sms, Doubt.at_most_once, unanswered)
+    store = Store(clean_database, [channel])
+    store.join(1, channel="sms")
+    store.restock(1)
+    store.send()
+    number = int(str(store.one("SELECT id FROM deliveries")))
+    slow = RecordingChannel(ChannelName.sms, Doubt.at_most_once)
+
+    def lookup_slowly(envelopes: object) -> dict[int, bool]:
+        store.pass_time("deliveries", "next_at", 60)
+        replace(store.deliveries, channels={}).resolve_unknown()
+        return {number: False}
+
+    slow.lookup = lookup_slowly  # type: ignore[method-assign]
+    store.pass_time("deliveries", "next_at", 60)
+    replace(store.deliveries, channels={ChannelName.sms: slow}).resolve_unknown()
+    store.send()
+    assert len(channel.sent) == 1
+    assert store.sql("SELECT state, doubts, finished_at IS NOT NULL FROM deliveries") == [("unknown", 1, True)]
+    store.close()
+
+
 def test_a_doubt_on_a_channel_that_was_taken_away_ends(store: Store, told: list[Envelope]) -> None:
     """Nobody can be asked any more, and nobody could send it again: it is shown as it is, and the turn runs."""
     store.channel.answer = unanswered
