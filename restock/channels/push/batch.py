@@ -54,12 +54,11 @@ class _Line:
     """Those of one service, first come, first served."""
 
     origin: Origin
+    service: str
+    signature: str
+    head: bytes
     waiting: deque[tuple[Envelope, str]] = field(default_factory=deque)
     failure_count: int = 0
-
-    @property
-    def service(self) -> str:
-        return self.origin.authority
 
 
 class Batch:
@@ -71,13 +70,15 @@ class Batch:
         self._services = services
         self._deadline = deadline
         self._lines: dict[Origin, _Line] = {}
-        self._under_way: dict[int, tuple[_Line, str]] = {}
+        self._under_way: dict[int, _Line] = {}
 
     def add(self, origin: Origin, path: str, envelope: Envelope) -> None:
         """Put one into the line of its service."""
         line = self._lines.get(origin)
         if line is None:
-            line = self._lines[origin] = _Line(origin)
+            signature = self._sealer.signature(origin)
+            head = self._sealer.head(origin, signature)
+            line = self._lines[origin] = _Line(origin, origin.authority, signature, head)
         line.waiting.append((envelope, path))
 
     def run(self) -> Iterator[Outcome]:
@@ -124,12 +125,12 @@ class Batch:
         return None
 
     def _start(self, line: _Line, path: str, envelope: Envelope) -> None:
-        data = self._sealer.seal(line.origin, path, envelope)
-        self._under_way[envelope.delivery_id] = (line, self._sealer.signature(line.origin))
+        data = self._sealer.seal(path, line.head, envelope)
+        self._under_way[envelope.delivery_id] = line
         self._engine.start(line.origin, envelope.delivery_id, data)
 
     def _judge(self, delivery_id: int, result: Result) -> Outcome:
-        line, signature = self._under_way.pop(delivery_id)
+        line = self._under_way.pop(delivery_id)
         if isinstance(result, Failure):
             line.failure_count += 1
             return no_answer(delivery_id, result, line.service)
@@ -137,18 +138,18 @@ class Batch:
             delivery_id,
             result.status,
             result.retry_after,
-            proven=self._services.is_proven(line.service, signature),
+            proven=self._services.is_proven(line.service, line.signature),
             now=self._services.clock(),
             service=line.service,
             body=result.body,
         )
-        self._learn(line, outcome, signature)
+        self._learn(line, outcome)
         return outcome
 
-    def _learn(self, line: _Line, outcome: Outcome, signature: str) -> None:
+    def _learn(self, line: _Line, outcome: Outcome) -> None:
         if outcome.verdict is Verdict.accepted:
             line.failure_count = 0
-            self._services.prove(line.service, signature)
+            self._services.prove(line.service, line.signature)
         elif outcome.reason == "rate_limited":
             self._services.slow_down(line.service, outcome.retry_after_seconds or _BUSY_SECONDS)
         elif outcome.verdict is Verdict.deferred or outcome.blame is Blame.provider:
