@@ -45,6 +45,7 @@ from restock.shopify.admin_api.transport import Transport
 from restock.shopify.oauth import TokenEndpoint
 from restock.shopify.port import AdminApi
 from restock.shops.service import ShopService
+from restock.shops.service.mailings import ShopMailings
 from restock.shops.service.renewal import Renewal
 from restock.shops.service.texts import TextService
 from restock.shops.service.tokens import TokenService
@@ -130,7 +131,7 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
     privacy = _open_privacy(settings, database, vault, restocks, shops)
     shoppers_news = (*order_effects(purchases), *consent_effects(marketing))
     effects = (*shop_effects(shops, upkeep.start), *shoppers_news, *privacy_effects(privacy))
-    deliveries = _open_deliveries(settings, database, channels, restocks, subscriptions, links)
+    deliveries = _open_deliveries(settings, database, channels, restocks, subscriptions, links, shops.mailings)
     return Services(
         settings=settings,
         database=database,
@@ -193,6 +194,7 @@ def _open_deliveries(  # noqa: PLR0917 (every port by its own name)
     turns: RestockService,
     suppressions: SubscriptionService,
     links: Links,
+    senders: ShopMailings,
 ) -> Deliveries:
     return Deliveries(
         database=database,
@@ -206,6 +208,7 @@ def _open_deliveries(  # noqa: PLR0917 (every port by its own name)
         patience=patience_of(settings.retry_ladder_seconds),
         providers=provider_names(settings),
         gates={ChannelName.sms: open_text_gate(settings, database)},
+        senders=senders,
     )
 
 

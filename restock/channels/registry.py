@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from restock.channels.email.message import parse_sender
+from restock.channels.email.message import Sender, parse_sender
 from restock.channels.email.smtp_server import parse_smtp_url
 from restock.channels.port import Channel
 from restock.channels.values import ChannelName
@@ -86,16 +86,33 @@ def dkim_key(settings: Settings) -> DkimKey | None:
 
 
 def _open_email(settings: Settings) -> Channel:
-    from restock.channels.email.channel import EmailChannel
-    from restock.channels.email.smtp_pool import SmtpPool
-    from restock.channels.email.smtp_server import Patience
+    """Open the instance's mail server, and behind it the way to the providers that shops have chosen."""
+    from restock.channels.email.providers.routing import Patience, RoutingChannel
 
     sender = parse_sender(settings.email_from)
     url = settings.smtp_url.get_secret_value() if settings.smtp_url else ""
     read_seconds = min(20.0, settings.delivery_lease_seconds / 3)
+    return RoutingChannel(
+        instance=_open_mail_server(settings, url, sender, dkim_key(settings)),
+        open_server=lambda other, whose: _open_mail_server(settings, other, whose, None),  # Amazon signs by itself
+        mark=Links(settings.secret_keys, settings.public_url).report_mark if settings.secret_keys else _no_mark,
+        patience=Patience(min(3.0, read_seconds), read_seconds, _batch_seconds(settings)),
+    )
+
+
+def _no_mark(_delivery_id: int) -> str:
+    return ""
+
+
+def _open_mail_server(settings: Settings, url: str, sender: Sender, key: DkimKey | None) -> Channel:
+    from restock.channels.email.channel import EmailChannel
+    from restock.channels.email.smtp_pool import SmtpPool
+    from restock.channels.email.smtp_server import Patience
+
+    read_seconds = min(20.0, settings.delivery_lease_seconds / 3)
     patience = Patience(connect_seconds=min(5.0, read_seconds), read_seconds=read_seconds)
     pool = SmtpPool(parse_smtp_url(url), sender.domain, sender.address, patience=patience)
-    return EmailChannel(pool, sender, batch_seconds=_batch_seconds(settings), key=dkim_key(settings))
+    return EmailChannel(pool, sender, batch_seconds=_batch_seconds(settings), key=key)
 
 
 def _open_sms(settings: Settings) -> Channel:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from restock.catalog.values import GoodsFacts, MarketPrice, StockReading
-from restock.channels.values import ChannelName, Envelope, NoticeKind
+from restock.channels.values import ChannelName, Envelope, NoticeKind, SenderChoice
 from restock.restocks.values import OfferState
 from restock.shops.values import Shop
 from restock.subscriptions.values import SuppressionReason
@@ -162,6 +162,7 @@ class MessageFacts:
 
     `market_prices` are those of (variant, market) where the market has a price of its own. `has_turns`: there is less
     than everybody in line may want, so people are told one after the other. `speaker` None: all is said in our phrases.
+    `sender` None: it is sent by the instance's own provider.
     """
 
     shop: Shop
@@ -169,6 +170,7 @@ class MessageFacts:
     market_prices: Mapping[tuple[int, int], MarketPrice] = field(default_factory=dict)
     has_turns: bool = False
     speaker: Speaker | None = None
+    sender: SenderChoice | None = None
 
 
 @dataclass(frozen=True, slots=True)

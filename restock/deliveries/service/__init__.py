@@ -24,7 +24,7 @@ from restock.deliveries.rules import PATIENCE, Patience
 from restock.deliveries.service.breaker import Breaker
 from restock.deliveries.service.claiming import Claiming, load_shop
 from restock.deliveries.service.doubts import Doubts
-from restock.deliveries.service.ports import Gate, Suppressions, Turns
+from restock.deliveries.service.ports import Gate, Senders, Suppressions, Turns
 from restock.deliveries.service.receipts import Receipts
 from restock.deliveries.service.recording import Recording
 from restock.deliveries.service.reminders import Reminders
@@ -93,6 +93,7 @@ class Deliveries:
     providers: Mapping[ChannelName, str] = field(default_factory=dict)  # what each channel's is called
     texts: TextShelf = field(default_factory=TextShelf)
     gates: Mapping[ChannelName, Gate] = field(default_factory=dict)  # before channels that cost by the message
+    senders: Senders | None = None  # None: every shop sends by the instance's own
 
     def claim(self, channel: ChannelName, limit: int) -> Batch | None:
         """Claim up to `limit` deliveries of the lane served longest ago; None when nothing is due."""
@@ -204,6 +205,7 @@ class Deliveries:
             self.reading_max_age_seconds,
             self.texts,
             self.gates,
+            self.senders,
         )
 
     @cached_property
@@ -220,7 +222,7 @@ class Deliveries:
 
     @cached_property
     def _doubts(self) -> Doubts:
-        return Doubts(self.database, self.channels, self.turns, self.links, self.breaker.shut)
+        return Doubts(self.database, self.channels, self.turns, self.links, self.breaker.shut, self.senders)
 
     @cached_property
     def _reminders(self) -> Reminders:

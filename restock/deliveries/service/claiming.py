@@ -14,14 +14,14 @@ from typing import assert_never
 from sqlalchemy.orm import Session
 
 import restock.catalog.repository as catalog
-from restock.channels.values import ChannelName, NoticeKind
+from restock.channels.values import ChannelName, NoticeKind, SenderChoice
 from restock.database import Database
 from restock.deliveries import rules
 from restock.deliveries.limits.rules import DAY_CAP, FILTERED, PACED
 from restock.deliveries.limits.values import Admission
 from restock.deliveries.repository import claims, lanes
 from restock.deliveries.service.envelopes import seal_envelopes
-from restock.deliveries.service.ports import Gate, Turns
+from restock.deliveries.service.ports import Gate, Senders, Turns
 from restock.deliveries.values import Batch, ClaimedRow, Lane, LaneFacts, MessageFacts, PersonFacts, SkipReason
 from restock.failpoints import failpoint
 from restock.ids import new_token
@@ -47,6 +47,7 @@ class Claiming:
     reading_max_age_seconds: float
     texts: TextShelf
     gates: Mapping[ChannelName, Gate] = field(default_factory=dict)
+    senders: Senders | None = None
 
     def claim(self, channel: ChannelName, limit: int, lease_seconds: float) -> Batch | None:
         """Claim up to `limit` deliveries of the lane served longest ago; None when no lane is due.
@@ -142,7 +143,11 @@ class Claiming:
         goods = catalog.product_facts(session, shop, {row.variant_id for row in rows if row.variant_id})
         prices = catalog.market_prices(session, shop, markets_of(rows))
         speaker = self.texts.speaker(session, shop)
-        return MessageFacts(shop, goods, prices, _has_turns(shop, facts), speaker)
+        sender = self._sender(session, rows[0].channel, shop) if rows else None
+        return MessageFacts(shop, goods, prices, _has_turns(shop, facts), speaker, sender)
+
+    def _sender(self, session: Session, channel: ChannelName, shop: Shop) -> SenderChoice | None:
+        return self.senders.choice(session, shop.id) if self.senders and channel is ChannelName.email else None
 
 
 @dataclass

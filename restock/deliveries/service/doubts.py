@@ -18,7 +18,7 @@ from restock.deliveries.repository import claims, lanes, outcomes
 from restock.deliveries.repository.outcomes import Again
 from restock.deliveries.service.claiming import load_shop, markets_of
 from restock.deliveries.service.envelopes import seal_envelopes
-from restock.deliveries.service.ports import Turns
+from restock.deliveries.service.ports import Senders, Turns
 from restock.deliveries.service.recording import offers_of
 from restock.deliveries.values import Doubtful, MessageFacts
 from restock.failpoints import failpoint
@@ -35,6 +35,7 @@ class Doubts:
     turns: Turns
     links: Links
     shut: Callable[[], Mapping[ChannelName, bool]] = dict
+    senders: Senders | None = None
 
     def expire_leases(self, limit: int) -> int:
         """Take deliveries from workers that were lost; return how many."""
@@ -69,10 +70,14 @@ class Doubts:
             shop = load_shop(session, shop_id)
             goods = catalog.product_facts(session, shop, {row.variant_id for row in rows if row.variant_id})
             prices = catalog.market_prices(session, shop, markets_of(rows))
+            by_mail = self.senders is not None and rows[0].channel is ChannelName.email
+            sender = self.senders.choice(session, shop_id) if self.senders and by_mail else None
         failpoint("doubt.before_lookup")
-        known = channel.lookup(seal_envelopes(rows, MessageFacts(shop, goods, prices), self.links)) if channel else {}
+        told = MessageFacts(shop, goods, prices, sender=sender)
+        known = channel.lookup(seal_envelopes(rows, told, self.links)) if channel else {}
         failpoint("doubt.after_lookup")
         policy = channel.doubt if channel else Doubt.at_most_once
+        policy = sender.doubt if sender is not None and sender.doubt is not None else policy
         with self.database.transaction() as session:
             held = outcomes.hold_doubts(session, {row.id: row.doubts for row in rows})
             self._write(session, shop, [(row, known.get(row.id)) for row in rows if row.id in held], policy)

@@ -49,6 +49,7 @@ def _envelope(row: ClaimedRow, facts: MessageFacts, shop: ShopFacts, links: Link
         notice=notice,
         attempt=row.attempt + 1,
         queued_at=row.created_at.timestamp(),
+        sender=facts.sender,
     )
 
 

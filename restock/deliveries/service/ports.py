@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sqlalchemy.orm import Session
 
-from restock.channels.values import ChannelName, Envelope
+from restock.channels.values import ChannelName, Envelope, SenderChoice
 from restock.deliveries.limits.values import Admission
 from restock.shops.values import Shop
 from restock.subscriptions.values import SuppressionReason
@@ -24,6 +24,12 @@ class Turns(Protocol):
     def offers_bounced(self, session: Session, shop_id: int, offer_ids: Sequence[int]) -> None: ...
 
     def offers_asleep(self, session: Session, shop_id: int, offer_ids: Sequence[int]) -> None: ...
+
+
+class Senders(Protocol):
+    """Say by whom a shop sends its e-mail, where that is not the instance's own mail server."""
+
+    def choice(self, session: Session, shop_id: int) -> SenderChoice | None: ...
 
 
 class Suppressions(Protocol):

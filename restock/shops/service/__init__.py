@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from sqlalchemy.orm import Session
 
@@ -21,6 +22,7 @@ from restock.shops.repository import tokens as token_rows
 from restock.shops.repository.tokens import NewPair
 from restock.shops.rules.profile import stored_profile
 from restock.shops.rules.sealing import access_context
+from restock.shops.service.mailings import ShopMailings
 from restock.shops.values import Shop, ShopAccess, ShopState
 
 MEMORY_SECONDS = 2.0  # how stale a found shop may be: an uninstall is noticed at the latest after this
@@ -137,6 +139,11 @@ class ShopService:
     def settings_table(self, shop: Shop) -> Sequence[rules.SettingLine]:
         """List every setting of a shop as text: key, value, default, what is allowed."""
         return rules.settings_lines(shop)
+
+    @cached_property
+    def mailings(self) -> ShopMailings:
+        """How shops send e-mail by providers of their own."""
+        return ShopMailings(self.database, self.vault)
 
     def _accept_token(self, session: Session, row: ShopRow, token: str) -> Shop:
         """Keep a custom app's token, which has no end; what it allows is asked later."""

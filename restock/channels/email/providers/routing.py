@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
@@ -44,14 +44,16 @@ class RoutingChannel:
     """Send e-mails, each by its own sender; one instance per process.
 
     `instance` is the channel of the instance's own mail server, None where it has none. `mark` names a delivery in
-    what a provider reports. `open_server` opens a mail server by its URL. `hosts` replaces providers' addresses.
+    what a provider reports. `open_server` opens a mail server by its URL. `hosts` replaces providers' addresses, and
+    `speak` what speaks to them.
     """
 
     instance: Channel | None
     open_server: OpenServer
     mark: Callable[[int], str]
     patience: Patience = field(default_factory=Patience)
-    hosts: dict[str, str] = field(default_factory=dict)
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    speak: Callable[[ProviderName, SenderChoice], Provider] | None = None
     name: ChannelName = ChannelName.email
     doubt: Doubt = Doubt.resend_once  # of the instance's; a choice brings its own
     _open: OrderedDict[str, Account | Channel] = field(default_factory=OrderedDict)
@@ -118,7 +120,7 @@ class RoutingChannel:
             connect_seconds=self.patience.connect_seconds,
             read_seconds=self.patience.read_seconds,
         )
-        return Account(choice, provider_of(kind.name, choice), caller)
+        return Account(choice, (self.speak or provider_of)(kind.name, choice), caller)
 
 
 def provider_of(name: ProviderName, choice: SenderChoice) -> Provider:
