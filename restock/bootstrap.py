@@ -168,7 +168,8 @@ def _installation(channels: Mapping[ChannelName, Channel], settings: Settings) -
     """Say what reasons depend on besides rows: providers of channels that are on, and how new stock is."""
     names = provider_names(settings)
     providers = {name: names.get(name, name.value) for name in channels}
-    return Installation(providers, settings.reconcile_minutes * 60, settings.reading_max_age_seconds)
+    every, newest = settings.reconcile_minutes * 60, settings.reading_max_age_seconds
+    return Installation(providers, every, newest, settings.sms_countries)
 
 
 def _open_restocks(settings: Settings, database: Database, stock: CatalogService) -> RestockService:

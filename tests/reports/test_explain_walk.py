@@ -101,6 +101,22 @@ def channel_off(store: Store) -> int:
     return person
 
 
+def country_off(store: Store) -> int:
+    (person,) = store.join(1, channel="sms")
+    store.sql("UPDATE contacts SET address = '+18765551234' WHERE channel = 'sms'")
+    store.set(country="DE")
+    return person
+
+
+def waiting_for(reason: str) -> Story:
+    def story(store: Store) -> int:
+        (person,) = strict(store, 1)
+        store.sql("UPDATE deliveries SET reason = :reason, next_at = now() + interval '1 hour'", reason=reason)
+        return person
+
+    return story
+
+
 def lagging(store: Store) -> int:
     (person,) = sold_out(store)
     store.sql("UPDATE stock_readings SET lagging_since = now()")
@@ -278,6 +294,7 @@ STORIES: dict[ReasonCode, Story] = {
     ReasonCode.shop_uninstalled: uninstalled,
     ReasonCode.awaits_confirmation: unconfirmed,
     ReasonCode.suppressed: suppressed,
+    ReasonCode.country_off: country_off,
     ReasonCode.channel_off: channel_off,
     ReasonCode.no_reading: lambda store: store.join(1)[0],
     ReasonCode.first_in_line: lambda store: sold_out(store, 2)[0],
@@ -303,6 +320,8 @@ STORIES: dict[ReasonCode, Story] = {
     ReasonCode.message_asleep: message_asleep,
     ReasonCode.message_stale: stale,
     ReasonCode.message_retrying: retrying,
+    ReasonCode.day_cap: waiting_for("day_cap"),
+    ReasonCode.filtered: waiting_for("filtered_by_carriers"),
     ReasonCode.provider_down: provider_down,
     ReasonCode.message_sending: sending,
     ReasonCode.message_unanswered: doubted,

@@ -84,7 +84,15 @@ _DOWN = text("""
     WHERE state = 'open' AND (shop_id IS NULL OR shop_id = :shop_id)
 """)
 
-Wakes = Callable[[str, str], datetime | None]  # channel and address -> when the send hours open; None: they are open
+
+class Whereabouts(NamedTuple):
+    """What follows from where an address is. `wakes_at`: when the send hours open; None: they are open."""
+
+    wakes_at: datetime | None = None
+    country_off: bool = False
+
+
+Locate = Callable[[str, str], Whereabouts]  # by channel and address
 
 
 class StockRow(NamedTuple):
@@ -102,20 +110,20 @@ class StockRow(NamedTuple):
 
 
 def waiting(  # noqa: PLR0917 (one queue, in its order)
-    session: Session, shop_id: int, variant_id: int, limit: int, order: QueueOrder, wakes: Wakes
+    session: Session, shop_id: int, variant_id: int, limit: int, order: QueueOrder, locate: Locate
 ) -> list[PlaceFacts]:
     """Read the first places of a variant's queue, in its order."""
-    return _places(session, _QUEUES[order], wakes, shop_id=shop_id, variant_id=variant_id, limit=limit)
+    return _places(session, _QUEUES[order], locate, shop_id=shop_id, variant_id=variant_id, limit=limit)
 
 
-def left(session: Session, shop_id: int, variant_id: int, limit: int, wakes: Wakes) -> list[PlaceFacts]:
+def left(session: Session, shop_id: int, variant_id: int, limit: int, locate: Locate) -> list[PlaceFacts]:
     """Read the people who stopped waiting for a variant, the last first."""
-    return _places(session, _LEFT, wakes, shop_id=shop_id, variant_id=variant_id, limit=limit)
+    return _places(session, _LEFT, locate, shop_id=shop_id, variant_id=variant_id, limit=limit)
 
 
-def one(session: Session, shop_id: int, subscription_id: int, wakes: Wakes) -> PlaceFacts | None:
+def one(session: Session, shop_id: int, subscription_id: int, locate: Locate) -> PlaceFacts | None:
     """Read what the standing of one subscription is judged by; None when the shop has no such one."""
-    return next(iter(_places(session, _ONE, wakes, shop_id=shop_id, id=subscription_id)), None)
+    return next(iter(_places(session, _ONE, locate, shop_id=shop_id, id=subscription_id)), None)
 
 
 def belongs_to(session: Session, subscription_id: int) -> tuple[int, int] | None:
@@ -163,12 +171,12 @@ def providers_down(session: Session, shop_id: int, known: Collection[tuple[str, 
     return {row.channel: row.next_probe_at for row in found if (row.channel, row.provider) in known}
 
 
-def _places(session: Session, query: TextClause, wakes: Wakes, **asked: object) -> list[PlaceFacts]:
-    return [_place(row, wakes) for row in session.execute(query, asked)]
+def _places(session: Session, query: TextClause, locate: Locate, **asked: object) -> list[PlaceFacts]:
+    return [_place(row, locate) for row in session.execute(query, asked)]
 
 
-def _place(row: Row[Any], wakes: Wakes) -> PlaceFacts:
+def _place(row: Row[Any], locate: Locate) -> PlaceFacts:
     """Make the facts of a row; the address is never whole. Without one the person was erased."""
     masked = mask_address(row.channel, row.address) if row.address is not None else "somebody erased"
     facts = PlaceFacts(row.id, row.channel, masked, *tuple(row)[3:])
-    return facts if row.address is None else replace(facts, wakes_at=wakes(row.channel, row.address))
+    return facts if row.address is None else replace(facts, **locate(row.channel, row.address)._asdict())

@@ -12,6 +12,7 @@ from typing import assert_never
 
 from restock.catalog.values import StockReading
 from restock.channels.values import NoticeKind
+from restock.deliveries.limits.rules import DAY_CAP, FILTERED
 from restock.deliveries.rules import ASLEEP, STALE, Hold, Send, Skip, may_send
 from restock.deliveries.values import LaneFacts, PersonFacts
 from restock.reports.values.reason import LookBy, NextLook, ReadingSeen, Reason, ReasonCode, TurnSeen
@@ -42,6 +43,8 @@ _PASSED: Mapping[PassReason, ReasonCode] = {
     PassReason.paused: ReasonCode.paused,
 }
 _HELD: Mapping[str, ReasonCode] = {STALE: ReasonCode.message_stale, ASLEEP: ReasonCode.message_asleep}
+_WAITS_FOR: Mapping[str | None, ReasonCode] = {DAY_CAP: ReasonCode.day_cap, FILTERED: ReasonCode.filtered}
+_RETRYING = ReasonCode.message_retrying
 _FLYING = {"sending": ReasonCode.message_sending, "unknown": ReasonCode.message_unanswered}
 _NOT_IN_TIME = frozenset({"sold_out", "event_closed", "turn_over"})
 _OF_THE_MESSAGE: Mapping[ReasonCode, LookBy] = {
@@ -49,6 +52,8 @@ _OF_THE_MESSAGE: Mapping[ReasonCode, LookBy] = {
     ReasonCode.message_asleep: LookBy.send_hours,
     ReasonCode.message_stale: LookBy.send,
     ReasonCode.message_retrying: LookBy.retry,
+    ReasonCode.day_cap: LookBy.retry,
+    ReasonCode.filtered: LookBy.retry,
     ReasonCode.message_unanswered: LookBy.answer,
     ReasonCode.message_sending: LookBy.answer,
     ReasonCode.leaving: LookBy.answer,
@@ -61,6 +66,7 @@ _LACK = frozenset({ReasonCode.all_offered, ReasonCode.not_enough_free})
 _STARTED_BY = {
     ReasonCode.awaits_confirmation: LookBy.confirmation,
     ReasonCode.shop_uninstalled: LookBy.merchant,
+    ReasonCode.country_off: LookBy.merchant,
     ReasonCode.channel_off: LookBy.merchant,
     ReasonCode.held_back: LookBy.merchant,
 }
@@ -111,6 +117,8 @@ def _hindrance(person: PlaceFacts, stock: StockNow) -> ReasonCode | None:
         return _not_let_in(person)
     if person.is_paused:
         return ReasonCode.paused
+    if person.country_off:
+        return ReasonCode.country_off
     return None if person.channel in stock.channels_on else ReasonCode.channel_off
 
 
@@ -124,7 +132,8 @@ def _message(person: PlaceFacts, stock: StockNow, now: datetime) -> ReasonCode:
     """Say what the message of an open turn waits for: its own time, or what is decided when it may leave."""
     is_later = person.delivery_next_at is not None and person.delivery_next_at > now
     if is_later and person.delivery_reason and person.delivery_reason != ASLEEP:
-        return ReasonCode.provider_down if person.channel in stock.providers_down else ReasonCode.message_retrying
+        is_down = person.channel in stock.providers_down
+        return ReasonCode.provider_down if is_down else _WAITS_FOR.get(person.delivery_reason, _RETRYING)
     decision = may_send(_lane(person, stock), _recipient(person, stock), now)
     match decision:
         case Hold():

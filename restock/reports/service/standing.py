@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from restock.channels.sms.countries import is_allowed
 from restock.channels.values import ChannelName
+from restock.deliveries.limits.service import countries_for
 from restock.reports.repository import standing
-from restock.reports.repository.standing import StockRow
+from restock.reports.repository.standing import StockRow, Whereabouts
 from restock.reports.rules import explain_one, explain_waiting
 from restock.reports.values.reason import LookBy, NextLook
 from restock.reports.values.standing import Place, PlaceFacts, Standing, StockNow
@@ -23,12 +25,16 @@ from restock.subscriptions.rules.zones import candidate_zones, wakes_at
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What reasons depend on besides rows: this instance's providers by channel, how often it reads all stock, and how
-    old a reading may be when a message leaves."""
+    """What reasons depend on besides rows.
+
+    This instance's providers by channel, how often it reads all stock, how old a reading may be when a message leaves,
+    and the only countries its text messages go to; empty: those each shop allows.
+    """
 
     providers: Mapping[ChannelName, str] = field(default_factory=lambda: {name: name.value for name in ChannelName})
     reconcile_seconds: float = 900.0
     reading_max_age_seconds: float = 120.0
+    sms_countries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,20 +50,20 @@ class Queue:
         """Explain the first places."""
         row = self._row()
         order = self.shop.settings.policy.order
-        people = standing.waiting(self.session, self.shop.id, self.variant_id, limit, order, self._waker(row.now))
+        people = standing.waiting(self.session, self.shop.id, self.variant_id, limit, order, self._locator(row.now))
         now = self._stock(row, people)
         return now, explain_waiting(people, now, row.now)
 
     def left(self, limit: int) -> list[Place]:
         """Explain the people who stopped waiting last."""
         row = self._row()
-        people = standing.left(self.session, self.shop.id, self.variant_id, limit, self._waker(row.now))
+        people = standing.left(self.session, self.shop.id, self.variant_id, limit, self._locator(row.now))
         return [explain_one(Standing(person, self._stock(row, [])), row.now) for person in people]
 
     def one(self, subscription_id: int) -> Place | None:
         """Explain one person; None when the shop has no such subscription."""
         row = self._row()
-        person = standing.one(self.session, self.shop.id, subscription_id, self._waker(row.now))
+        person = standing.one(self.session, self.shop.id, subscription_id, self._locator(row.now))
         if person is None:
             return None
         order = self.shop.settings.policy.order
@@ -103,11 +109,13 @@ class Queue:
         last = row.reading.read_at if row.reading else row.now
         return last + timedelta(seconds=self.installation.reconcile_seconds if row.reading else 0)
 
-    def _waker(self, now: datetime) -> standing.Wakes:
+    def _locator(self, now: datetime) -> standing.Locate:
         hours, shop_zone = self.shop.settings.send_hours, self.shop.time_zone
+        allowed = countries_for(self.shop, self.installation.sms_countries)
 
-        def wakes(channel: str, address: str) -> datetime | None:
+        def locate(channel: str, address: str) -> Whereabouts:
             name = ChannelName(channel)
-            return wakes_at(name, hours.of(name), candidate_zones(name, address, shop_zone), now)
+            wakes = wakes_at(name, hours.of(name), candidate_zones(name, address, shop_zone), now)
+            return Whereabouts(wakes, name is ChannelName.sms and not is_allowed(address, allowed))
 
-        return wakes
+        return locate

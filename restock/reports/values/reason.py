@@ -18,6 +18,7 @@ class ReasonCode(StrEnum):
     awaits_confirmation = "awaits_confirmation"  # the address is to say yes first
     suppressed = "suppressed"  # the address must not be written to
     paused = "paused"  # asked to hear nothing for now
+    country_off = "country_off"  # a number of a country the shop writes no text messages to
     channel_off = "channel_off"  # switched off by the shop, or without a provider
 
     # waits, and no restock is on
@@ -49,6 +50,8 @@ class ReasonCode(StrEnum):
     message_asleep = "message_asleep"  # leaves when the person's send hours open
     message_stale = "message_stale"  # stock is read again first
     message_retrying = "message_retrying"
+    day_cap = "day_cap"  # the shop's text messages of the day are used up
+    filtered = "filtered"  # carriers filter so many of the shop's text messages that the rest waits
     provider_down = "provider_down"
     message_sending = "message_sending"
     message_unanswered = "message_unanswered"  # handed over, never answered

@@ -49,7 +49,8 @@ class PlaceFacts:
 
     `turn_came_at` is when the restock began, for people of its first wave; for later ones, when theirs was planned.
     `delivery_next_at` is when a message that waits is due. `wakes_at`: when the person's send hours open; None: they
-    are open. `paused_until` None: until the person goes on.
+    are open. `paused_until` None: until the person goes on. `country_off`: the shop writes no text messages to the
+    number's country.
     """
 
     subscription_id: int
@@ -75,6 +76,7 @@ class PlaceFacts:
     is_paused: bool = False
     paused_until: datetime | None = None
     wakes_at: datetime | None = None
+    country_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

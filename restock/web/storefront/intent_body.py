@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from restock.channels.push.subscription import PushSubscription, parse_push_subscription
@@ -31,6 +31,12 @@ _PHONE_MESSAGES = {
     PhoneFault.PHONE_NOT_SMS_CAPABLE: "gets no text messages: send the number of a mobile phone",
 }
 
+_NOT_THERE = "is of a country this shop sends no text messages to: use a number of another one, or an e-mail address"
+
+
+def _anywhere(_number: str) -> bool:
+    return True
+
 
 @dataclass(frozen=True)
 class IntentReader:
@@ -38,8 +44,13 @@ class IntentReader:
 
     push_hosts: Collection[str] = ()
 
-    def read(self, body: dict[str, object], shop_country: str | None) -> Signup:
-        """Read one post; raise ValidationError with every fault. `shop_country`: two letters, None when not known."""
+    def read(
+        self, body: dict[str, object], shop_country: str | None, may_text: Callable[[str], bool] = _anywhere
+    ) -> Signup:
+        """Read one post; raise ValidationError with every fault. `shop_country`: two letters, None when not known.
+
+        `may_text` says whether the shop writes text messages to a number (E.164).
+        """
         faults: list[Fault] = []
         intent = Fields.of(body, "intent", faults, required=True)
         customer = Fields.of(body, "customer", faults)
@@ -48,7 +59,7 @@ class IntentReader:
         market_id = intent.identifier("shopify_market_id")
         quantity = intent.integer("quantity", 1, MOST_QUANTITY)
         source = intent.text("source", 64)
-        contact = self._contact(intent, customer, shop_country)
+        contact = self._contact(intent, customer, shop_country, may_text)
         accepts_marketing = customer.flag("accepts_marketing")
         locale = customer.pattern(
             "locale", _LOCALE, 35, "INVALID_LOCALE", 'must be a language tag such as "en" or "pt-BR"'
@@ -73,7 +84,9 @@ class IntentReader:
             product=product,
         )
 
-    def _contact(self, intent: Fields, customer: Fields, shop_country: str | None) -> ContactFacts | None:
+    def _contact(
+        self, intent: Fields, customer: Fields, shop_country: str | None, may_text: Callable[[str], bool]
+    ) -> ContactFacts | None:
         """Read the address the chosen channel needs; the others' are not looked at."""
         match intent.choice("channel", _CHANNELS):
             case None:
@@ -81,7 +94,7 @@ class IntentReader:
             case ChannelName.email:
                 return _email(customer)
             case ChannelName.sms:
-                return _phone(customer, shop_country)
+                return _phone(customer, shop_country, may_text)
             case ChannelName.push:
                 return self._push(customer)
 
@@ -108,7 +121,7 @@ def _email(customer: Fields) -> ContactFacts | None:
     return ContactFacts(ChannelName.email, address, address_hash(ChannelName.email, address.lower()))
 
 
-def _phone(customer: Fields, shop_country: str | None) -> ContactFacts | None:
+def _phone(customer: Fields, shop_country: str | None, may_text: Callable[[str], bool]) -> ContactFacts | None:
     calling_code = _calling_code(customer)
     region = customer.pattern("country", _REGION, 2, "INVALID_COUNTRY", 'must be a two-letter country such as "in"')
     value = customer.address("phone", "is required for the channel sms")
@@ -117,6 +130,9 @@ def _phone(customer: Fields, shop_country: str | None) -> ContactFacts | None:
     found = normalise_phone(value, PhoneHints(calling_code, region.upper() if region else None, shop_country))
     if isinstance(found, PhoneFault):
         customer.fault("phone", found.value, _PHONE_MESSAGES[found])
+        return None
+    if not may_text(found):
+        customer.fault("phone", "COUNTRY_NOT_ALLOWED", _NOT_THERE)
         return None
     return ContactFacts(ChannelName.sms, found, address_hash(ChannelName.sms, found))
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
+from restock.channels.sms.countries import is_allowed
+from restock.deliveries.limits.service import countries_for
 from restock.errors import ChannelDisabledError, MalformedJsonError, RateLimitedError, ValidationError
 from restock.shops.values import Shop
 from restock.subscriptions.rules.phones import warm_up
@@ -88,7 +91,7 @@ class IntentDoor:
         """Take the post of a known shop. `logged_in` is Shopify's own word on which of its customers sends it."""
         body = posting.raw_body(environ)
         try:
-            signup = self.reader.read(read_object(body), shop.settings.country)
+            signup = self.reader.read(read_object(body), shop.settings.country, partial(self._may_text, shop))
         except (ValidationError, MalformedJsonError) as error:
             if shop.settings.legacy_errors:
                 return posting.legacy_refusal(error)
@@ -99,6 +102,9 @@ class IntentDoor:
         if logged_in is not None:
             self.services.subscriptions.verify_customer(shop.id, intent.customer_id, logged_in)
         return posting.intent_answer(signup, intent)
+
+    def _may_text(self, shop: Shop, number: str) -> bool:
+        return is_allowed(number, countries_for(shop, self.services.settings.sms_countries))
 
     def _register(self, environ: WSGIEnvironment, shop: Shop, signup: Signup) -> RegisteredIntent:
         """Write one faultless post: a single statement, whatever is known of its address."""
