@@ -145,7 +145,7 @@ def test_a_browser_has_no_address_to_show_and_is_called_that(people: People, loc
     push = {"endpoint": "https://fcm.googleapis.com/fcm/send/canary", "keys": keys}
     path = path_of(people.services.links.unsubscribe(people.waits("push", push=push, locale=locale)))
     for page in (people.client.get(path), people.client.post(path)):
-        assert f"<bdi>{words}</bdi>" in page.text
+        assert f'<bdi dir="ltr">{words}</bdi>' in page.text
         assert "canary" not in page.text
 
 

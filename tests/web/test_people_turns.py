@@ -145,7 +145,15 @@ def test_a_turn_that_is_over_is_said_to_be_over_and_stays_so(turns: Turns, chang
 
 @pytest.mark.parametrize(
     ("locale", "words"),
-    [("de-AT", "Platz behalten"), ("fr", "garder ma place"), ("es-MX", "conservar mi lugar"), ("xx", "keep my place")],
+    [
+        ("de-AT", "Platz behalten"),
+        ("fr", "garder ma place"),
+        ("es-MX", "conservar mi lugar"),
+        ("xx", "keep my place"),
+        ("he-IL", '<html lang="he" dir="rtl">'),
+        ("pt", '<html lang="pt-BR" dir="ltr">'),
+        ("ar", "\u2068"),
+    ],
 )
 def test_the_page_speaks_the_shopper_s_language(turns: Turns, locale: str, words: str) -> None:
     turns.joins("ada", locale=locale)
