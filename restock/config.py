@@ -59,6 +59,8 @@ class Settings(BaseSettings):
 
     smtp_url: SecretStr | None = None  # None in production: e-mail is off
     email_from: str = "Restock <alerts@localhost>"
+    email_bounce_address: str = ""  # empty: mail that cannot be delivered comes back to EMAIL_FROM, and is not read
+    email_bounce_key: SecretStr | None = None  # None: mail that came back is not taken by HTTP
     dkim_private_key: SecretStr | None = None  # PEM; None: the mail server signs, or nobody does
     dkim_selector: str = "restock"
     dkim_domain: str = ""  # empty: that of EMAIL_FROM

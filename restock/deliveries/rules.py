@@ -26,6 +26,8 @@ UNREAD = "unread"
 UNREAD_WAIT_SECONDS = 15  # for a reminder: nothing hurries, and nobody is overtaken
 ASLEEP = "asleep"
 NOT_REACHED = "batch_time_over"  # a channel ran out of time before this message: it was never tried
+MOST_SOFT_BOUNCES = 5  # so many messages came back, none for a dead mailbox: nobody reads what is sent there
+SOFT_BOUNCE_DAYS = 30
 LEASE_OVER = "lease_over"  # the worker was lost: handed over or not, nobody knows
 
 _SUPPRESSES = {"gone": SuppressionReason.gone, "opted_out": SuppressionReason.stopped}

@@ -12,6 +12,7 @@ from restock.sentry import report_errors
 from restock.web.access_log import AccessLog
 from restock.web.admin import admin_blueprint, admin_entry
 from restock.web.admin.doorstep import doorstep_blueprint
+from restock.web.email_events import email_events_blueprint
 from restock.web.errors import register_error_handlers
 from restock.web.guards import Audience, Guard, mount
 from restock.web.hooks import hooks_blueprint
@@ -54,6 +55,7 @@ def _mount_doors(app: Flask, services: Services) -> None:
     mount(app, proxy_blueprint(services), Guard(Audience.proxy, ProxyCheck(proxy_signature(services.settings))))
     mount(app, hooks_blueprint(services), Guard(Audience.shopify))
     mount(app, receipts_blueprint(services), Guard(Audience.provider))
+    mount(app, email_events_blueprint(services), Guard(Audience.provider))
     _mount_pages(app, people_blueprint(services), Audience.link_holder)
     mount(app, admin_blueprint(services), Guard(Audience.merchant, admin_entry(services).check))
     mount(app, doorstep_blueprint(services.settings), Guard(Audience.anyone))

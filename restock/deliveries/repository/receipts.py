@@ -19,10 +19,11 @@ _STATES = {
 
 # A receipt may overtake our own record of the hand-over, and it ends a doubt. One that was queued again because the
 # provider seemed not to have it is not sent a second time; but that an earlier attempt came back does not end the next.
+# A mail may come back after a first server had taken it; a text message that arrived has arrived.
 _BEFORE = {
     DeliveryState.sent: ["queued", "sending", "unknown"],
     DeliveryState.delivered: ["queued", "sending", "unknown", "sent"],
-    DeliveryState.bounced: ["sending", "unknown", "sent"],
+    DeliveryState.bounced: ["sending", "unknown", "sent", "delivered"],
     DeliveryState.complained: ["sending", "unknown", "sent", "delivered"],
 }
 
@@ -31,13 +32,19 @@ _MOVE = text("""
         sent_at = coalesce(sent_at, now()), finished_at = CASE WHEN :final THEN now() END,
         provider_message_id = CASE WHEN contact_id IS NOT NULL
             THEN coalesce(CAST(:message_id AS text), provider_message_id) END
-    WHERE id = :id AND state = ANY(:before)
+    WHERE id = :id AND state = ANY(:before) AND (state <> 'delivered' OR :state <> 'bounced' OR channel = 'email')
+      AND (CAST(:shop_id AS bigint) IS NULL OR shop_id = :shop_id)
       AND (:state <> 'bounced' OR provider_message_id = :message_id) IS NOT FALSE
-    RETURNING shop_id, CASE kind WHEN 'offer' THEN offer_id END AS offer_id, contact_id
+    RETURNING shop_id, CASE kind WHEN 'offer' THEN offer_id END AS offer_id, contact_id, channel = 'email' AS is_email
 """)
 
 _HOLD_CONTACT = text("""
     SELECT id FROM contacts WHERE id = (SELECT contact_id FROM deliveries WHERE id = :id) FOR UPDATE
+""")
+
+_BOUNCES = text("""
+    SELECT count(*) FROM deliveries
+    WHERE contact_id = :contact_id AND state = 'bounced' AND finished_at > now() - make_interval(days => :days)
 """)
 
 
@@ -47,6 +54,7 @@ class Moved(NamedTuple):
     shop_id: int
     offer_id: int | None
     contact_id: int | None
+    is_email: bool
 
 
 def hold_contact(session: Session, delivery_id: int) -> None:
@@ -54,11 +62,16 @@ def hold_contact(session: Session, delivery_id: int) -> None:
     session.execute(_HOLD_CONTACT, {"id": delivery_id})
 
 
-def move(session: Session, receipt: Receipt) -> Moved | None:
+def count_bounces(session: Session, contact_id: int, days: int) -> int:
+    """Count the messages that came back from a contact lately."""
+    return int(session.execute(_BOUNCES, {"contact_id": contact_id, "days": days}).scalar_one())
+
+
+def move(session: Session, receipt: Receipt, shop_id: int | None = None) -> Moved | None:
     """Move a delivery that was handed over to what its provider says; None when the receipt is no news.
 
     The token of the worker goes, so that its own record, coming later, changes nothing. The id came out of a signed
-    token of ours.
+    token of ours; `shop_id` is the shop whose provider spoke, None: the instance's own.
     """
     state = _STATES[receipt.status]
     values = {
@@ -68,6 +81,7 @@ def move(session: Session, receipt: Receipt) -> Moved | None:
         "message_id": receipt.provider_message_id,
         "final": receipt.final,
         "before": _BEFORE[state],
+        "shop_id": shop_id,
     }
     row = session.execute(_MOVE, values).first()
     return None if row is None else Moved(*row)

@@ -160,12 +160,13 @@ class Deliveries:
         with self.database.transaction() as session:
             return notices.add(session, [sample]) == 1
 
-    def record_receipt(self, receipt: Receipt) -> bool:
+    def record_receipt(self, receipt: Receipt, shop_id: int | None = None) -> bool:
         """Record what a provider says about a message it has; False when that is no news.
 
-        Receipts may come doubled, out of order, and before our own record of the hand-over.
+        Receipts may come doubled, out of order, and before our own record of the hand-over. `shop_id` is the shop whose
+        own provider spoke, None: the instance's.
         """
-        return self._receipts.record(receipt)
+        return self._receipts.record(receipt, shop_id)
 
     def follow(self, delivery_id: int, *, count: bool = True) -> str | None:
         """Count a click and return where the goods can be bought; None when the delivery is not known (any more).

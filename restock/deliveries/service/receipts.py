@@ -19,6 +19,7 @@ from restock.deliveries.repository.receipts import Moved
 from restock.deliveries.service.claiming import load_shop
 from restock.deliveries.service.ports import Suppressions, Turns
 from restock.failpoints import failpoint
+from restock.subscriptions.values import SuppressionReason
 
 
 @dataclass(frozen=True)
@@ -29,21 +30,34 @@ class Receipts:
     turns: Turns
     suppressions: Suppressions
 
-    def record(self, receipt: Receipt) -> bool:
-        """Record one receipt; False when it is no news, or of a delivery that does not exist (any more)."""
+    def record(self, receipt: Receipt, shop_id: int | None = None) -> bool:
+        """Record one receipt; False when it is no news, or of a delivery that does not exist (any more).
+
+        `shop_id` is the shop whose own provider spoke: of another shop's messages it says nothing.
+        """
+        may_suppress = receipt.status in (ReceiptStatus.bounced, ReceiptStatus.complained)
         with self.database.transaction() as session:
-            if receipt.blame is Blame.address:
+            if may_suppress:
                 receipts.hold_contact(session, receipt.delivery_id)
-            moved = receipts.move(session, receipt)
+            moved = receipts.move(session, receipt, shop_id)
             if moved is None:
                 return False
-            if receipt.blame is Blame.address and moved.contact_id is not None:
-                why = rules.suppression_of(receipt.reason, complained=receipt.status is ReceiptStatus.complained)
+            why = self._why_suppress(session, receipt, moved)
+            if why is not None and moved.contact_id is not None:
                 self.suppressions.suppress(session, moved.shop_id, moved.contact_id, why)
             if moved.offer_id is not None:
                 self._tell(session, moved, moved.offer_id, receipt)
             failpoint("receipt.before_commit")
         return True
+
+    def _why_suppress(self, session: Session, receipt: Receipt, moved: Moved) -> SuppressionReason | None:
+        """Say why the address is written to no more; one message that came back for another reason is no reason yet."""
+        if receipt.blame is Blame.address:
+            return rules.suppression_of(receipt.reason, complained=receipt.status is ReceiptStatus.complained)
+        if receipt.status is not ReceiptStatus.bounced or moved.contact_id is None or not moved.is_email:
+            return None
+        lately = receipts.count_bounces(session, moved.contact_id, rules.SOFT_BOUNCE_DAYS)
+        return SuppressionReason.bounced if lately >= rules.MOST_SOFT_BOUNCES else None
 
     def _tell(self, session: Session, moved: Moved, offer_id: int, receipt: Receipt) -> None:
         """Tell the restocks; each of these changes an offer once, in the state it is for."""

@@ -1,0 +1,152 @@
+"""The door for what is told of e-mail: providers' reports, and mail that came back.
+
+Nothing of a request is believed before its signature or key is. The address of a report names the shop whose provider
+speaks, and it is heard about that shop's messages alone. What is known already, or of no message (any more), gets a 204
+like any other, so that nobody learns which deliveries exist. It never answers 5xx for what a report says.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Response, request
+
+from restock.channels.email.providers.catalogue import ProviderName
+from restock.channels.email.reports.events import Event, read_events
+from restock.channels.email.reports.returned import LARGEST, read_returned
+from restock.channels.email.reports.signatures import is_mailguns, is_sendgrids, is_svixs
+from restock.channels.values import Receipt
+from restock.errors import ForbiddenError, MalformedJsonError, NotFoundError, UnsupportedMediaTypeError
+from restock.web.storefront.posting import read_bytes
+
+if TYPE_CHECKING:
+    from restock.bootstrap import Services
+
+EVENTS = "/webhooks/email/<provider>/<key>"
+RETURNED = "/webhooks/email/returned"
+MAX_BODY_BYTES = 1024 * 1024  # SendGrid gathers its reports; the others send one at a time
+USER = "restock"
+_DEEPEST = 20
+_MOST_TOKENS = 10_000
+_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
+
+
+def email_events_blueprint(services: Services, now: Callable[[], float] = time.time) -> Blueprint:
+    """Build the routes that tell of e-mail; each checks for itself who speaks."""
+    events = Blueprint("email_events", __name__)
+    tokens = SeenTokens()
+
+    @events.post(EVENTS)
+    def reported(provider: str, key: str) -> Response:
+        name, shop_id = _named(services, provider, key)
+        said = _genuine(services, name, shop_id, tokens, now())
+        _record(services, read_events(name, said), shop_id)
+        return Response(status=204)
+
+    @events.post(RETURNED)
+    def returned() -> Response:
+        _require_key(services)
+        event = read_returned(_body(LARGEST), request.args.getlist("to")[:5])
+        _record(services, [] if event is None else [event], None)
+        return Response(status=204)
+
+    return events
+
+
+@dataclass
+class SeenTokens:
+    """Remember, in this process, which of Mailgun's tokens were used: its signature covers no more than that."""
+
+    _seen: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def is_new(self, token: str) -> bool:
+        """Use a token; False when it was used before."""
+        with self._lock:
+            if token in self._seen:
+                return False
+            self._seen[token] = None
+            if len(self._seen) > _MOST_TOKENS:
+                self._seen.popitem(last=False)
+            return True
+
+
+def _named(services: Services, provider: str, key: str) -> tuple[ProviderName, int]:
+    """Say whose address this is; a shop that has chosen another provider has no such address."""
+    shop_id = services.links.read_reports_key(key)
+    name = next((one for one in ProviderName if one == provider), None)
+    if shop_id is None or name is None or not services.shops.mailings.sends_by(shop_id, name):
+        raise NotFoundError("There is nothing at this address.")
+    return name, shop_id
+
+
+def _genuine(services: Services, name: ProviderName, shop_id: int, tokens: SeenTokens, now: float) -> Any:
+    """Return what a report says once it is known to be the provider's."""
+    if name is ProviderName.postmark:
+        login = request.authorization
+        password = (login.password if login is not None and login.username == USER else None) or ""
+        if not services.links.is_reports_password(shop_id, password):
+            raise _forged()
+        return _json(_body(MAX_BODY_BYTES))
+    secret = services.shops.mailings.hook_secret(shop_id, name)
+    if secret is None:
+        raise ForbiddenError("The key of these reports was never entered: see the shop's e-mail page.")
+    body = _body(MAX_BODY_BYTES)
+    header = request.headers.get
+    if name is ProviderName.sendgrid and is_sendgrids(secret, header, body, now):
+        return _json(body)
+    if name is ProviderName.resend and is_svixs(secret, header, body, now):
+        return _json(body)
+    if name is ProviderName.mailgun:
+        said = _json(body)
+        if (token := is_mailguns(secret, said, now)) is not None:
+            return said if tokens.is_new(f"{shop_id}:{token}") else None
+    raise _forged()
+
+
+def _forged() -> ForbiddenError:
+    return ForbiddenError("The report's signature is missing, wrong or too old.")
+
+
+def _require_key(services: Services) -> None:
+    """Check EMAIL_BOUNCE_KEY, given as a bearer token."""
+    key = services.settings.email_bounce_key
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    wanted = key.get_secret_value() if key is not None else ""
+    right = hmac.compare_digest(wanted.encode(), given.strip().encode("utf-8", "replace"))
+    if not (wanted and scheme.lower() == "bearer" and right):
+        raise ForbiddenError("Send EMAIL_BOUNCE_KEY as a bearer token.")
+
+
+def _body(largest: int) -> bytes:
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaTypeError("Send the body as it was signed, without Content-Encoding.")
+    return read_bytes(request.environ, largest)
+
+
+def _json(body: bytes) -> Any:
+    """Read JSON that is no deeper than any report; a few bytes more would otherwise cost a parser its stack."""
+    depth = 0
+    for found in _BRACKET.finditer(body):
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(found[0], 0)
+        if depth > _DEEPEST:
+            raise MalformedJsonError("The report is nested too deeply.")
+    try:
+        return json.loads(body)
+    except ValueError:
+        raise MalformedJsonError("The report is no JSON.") from None
+
+
+def _record(services: Services, events: Iterable[Event], shop_id: int | None) -> None:
+    for event in events:
+        if (delivery_id := services.links.read_report_mark(event.mark)) is not None:
+            receipt = Receipt(delivery_id, event.status, event.reason, event.blame, event.message_id)
+            services.deliveries.record_receipt(receipt, shop_id)
