@@ -9,11 +9,13 @@ import pytest
 from sqlalchemy import text
 
 from restock.channels.values import Blame, ChannelName
+from restock.reports.repository import standing
 from restock.reports.rules.sentences import say
 from restock.reports.service import ReportService
 from restock.reports.service.standing import Installation
 from restock.reports.values.reason import ReasonCode
 from restock.reports.values.standing import Place
+from restock.restocks.repository.dryruns import open_turns
 from restock.subscriptions.values import SuppressionReason
 from tests.restocks.store import VARIANT, Store, deferred, refused, unanswered
 
@@ -391,3 +393,22 @@ def test_asking_for_reasons_changes_nothing(store: Store) -> None:
             text("SELECT xmin::text, id FROM subscriptions UNION ALL SELECT xmin::text, id FROM restock_events")
         ).all()
     assert [tuple(row) for row in after] == before
+
+
+def test_what_a_sold_out_restock_still_keeps_is_kept_from_the_next_in_every_account(store: Store) -> None:
+    """Goods came again before the turns of the last restock were settled: planner, reason and dry run count alike."""
+    *_, third = told(store, units=2, count=3)
+    store.stock(0)
+    while store.restocks.check_due():
+        pass
+    store.stock(2)
+    while store.restocks.check_due():
+        pass
+    assert store.one("SELECT count(*) FROM restock_events WHERE settle_at IS NOT NULL") == 1
+    place = ReportService(store.database).explain(store.shop, third)
+    with store.database.transaction() as session:
+        told_by_explain = standing.stock(session, store.shop.id, VARIANT).open_units
+        told_by_dry_run = sum(open_turns(session, store.shop.id, VARIANT, 120).units_by_end.values())
+    assert (told_by_explain, told_by_dry_run) == (2, 2)
+    assert place is not None
+    assert place.why.code is ReasonCode.all_offered
