@@ -27,6 +27,7 @@ UNREAD_WAIT_SECONDS = 15  # for a reminder: nothing hurries, and nobody is overt
 ASLEEP = "asleep"
 NOT_REACHED = "batch_time_over"  # a channel ran out of time before this message: it was never tried
 MOST_SOFT_BOUNCES = 5  # so many messages came back, none for a dead mailbox: nobody reads what is sent there
+MOST_LOOKS = 10  # a lease apart
 SOFT_BOUNCE_DAYS = 30
 LEASE_OVER = "lease_over"  # the worker was lost: handed over or not, nobody knows
 
@@ -208,6 +209,11 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
+class LookAgain:
+    """The provider could say, and has not answered that either: it is asked again."""
+
+
 class StayUnknown:
     """Nobody can say, and sending again would tell somebody twice: shown as it is."""
 
@@ -262,18 +268,21 @@ def suppression_of(reason: str, *, complained: bool = False) -> SuppressionReaso
     return _SUPPRESSES.get(reason, SuppressionReason.bounced)
 
 
-def resolve_doubt(
-    provider_says: bool | None, policy: Doubt, reason: str, attempt: int, doubts: int
-) -> Sent | RetryAt | StayUnknown:
-    """Decide about a hand-over nobody answered. `provider_says` None: the provider cannot tell.
+def resolve_doubt(  # noqa: PLR0917 (everything known of it)
+    provider_says: bool | None, policy: Doubt, reason: str, attempt: int, doubts: int, looks: float = MOST_LOOKS
+) -> Sent | RetryAt | LookAgain | StayUnknown:
+    """Decide about a hand-over nobody answered. `provider_says` None: the provider cannot tell, or did not answer.
 
     After a lost worker nobody knows which of its messages were handed over at all, so they are tried again up to
-    MAX_ATTEMPTS; one that was certainly handed over is repeated once.
+    MAX_ATTEMPTS; one that was certainly handed over is repeated once. What must not be repeated is looked up again
+    until it was asked about MOST_LOOKS times: `looks` so far.
     """
     if provider_says is not None:
         return Sent() if provider_says else RetryAt(0, "not_accepted")
     repeats_left = attempt < MAX_ATTEMPTS if reason == LEASE_OVER else doubts <= 1
     return RetryAt(0, "resend") if policy is Doubt.resend_once and repeats_left else StayUnknown()
+    if policy is Doubt.at_most_once and looks < MOST_LOOKS:
+        return LookAgain()
 
 
 def identity(delivery_id: int, dedupe_key: str, created_at: datetime) -> str:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import QueuePool
 
 from restock.channels.values import Blame, ChannelName, Doubt, Envelope, Outcome, Receipt, ReceiptStatus, Verdict
+from restock.deliveries.rules import MOST_LOOKS
 from restock.deliveries.service.claiming import Claiming
 from restock.deliveries.values import Batch
 from restock.restocks.service import RestockService
@@ -236,7 +237,7 @@ def test_no_answer_is_resent_once_with_the_same_identity(store: Store) -> None:
 
 @pytest.mark.parametrize(("says", "state", "count"), [(True, "sent", 1), (False, "sent", 2), (None, "unknown", 1)])
 def test_a_provider_that_can_be_asked_is_asked(clean_database: str, says: bool | None, state: str, count: int) -> None:
-    """Yes: it was sent. No: it is sent again. No idea, and at most once: it stays unknown."""
+    """Yes: it was sent. No: it is sent again. No answer, and at most once: asked again, and unknown at last."""
     channel = RecordingChannel(ChannelName.sms, Doubt.at_most_once, unanswered)
     store = Store(clean_database, [channel])
     store.join(1, channel="sms")
@@ -245,6 +246,10 @@ def test_a_provider_that_can_be_asked_is_asked(clean_database: str, says: bool |
     channel.answer = lambda e: Outcome(e.delivery_id, Verdict.accepted)
     channel.known = {} if says is None else {int(str(store.one("SELECT id FROM deliveries"))): says}
     store.pass_time("deliveries", "next_at", 60)
+    store.deliveries.resolve_unknown()
+    assert says is not None or store.one("SELECT finished_at FROM deliveries") is None
+    store.pass_time("deliveries", "next_at", 60)
+    store.pass_time("deliveries", "claimed_at", 30 * MOST_LOOKS)
     store.deliveries.resolve_unknown()
     store.deliveries.resolve_unknown()
     store.send()

@@ -15,8 +15,10 @@ from restock.deliveries.rules import (
     LADDER_SECONDS,
     LEASE_OVER,
     MAX_ATTEMPTS,
+    MOST_LOOKS,
     Failed,
     Hold,
+    LookAgain,
     RetryAt,
     Send,
     Sent,
@@ -254,6 +256,9 @@ def test_a_doubt_is_asked_about_else_the_channels_policy_counts(  # noqa: PLR091
     says, policy, reason, attempt, doubts, decision
 ) -> None:
     assert resolve_doubt(says, policy, reason, attempt, doubts) == decision
+    looked_up_again = says is None and policy is Doubt.at_most_once
+    early = resolve_doubt(says, policy, reason, attempt, doubts, looks=MOST_LOOKS - 0.1)
+    assert early == (LookAgain() if looked_up_again else decision)
 
 
 @given(

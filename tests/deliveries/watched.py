@@ -267,6 +267,7 @@ class Hours:
 
 
 _DATES = [
+    ("deliveries", "claimed_at"),
     ("deliveries", "next_at"),
     ("deliveries", "lease_until"),
     ("delivery_lanes", "next_at"),

@@ -73,7 +73,8 @@ _TAKEN_OVER = text("""
 # Never waits: a row that somebody holds at this moment is being decided about by them. `doubts` counts on with every
 # hand-over nobody answered, so that what was found out about an earlier one says nothing about the next.
 _HOLD_DOUBTS = text(f"""
-    SELECT deliveries.id FROM deliveries
+    SELECT deliveries.id, extract(epoch FROM now() - coalesce(claimed_at, created_at))::float8 AS seconds
+    FROM deliveries
     JOIN unnest(CAST(:ids AS bigint[]), CAST(:doubts AS int[])) AS seen(id, doubts) ON seen.id = deliveries.id
     WHERE deliveries.doubts = seen.doubts AND {_DOUBTED}
     ORDER BY deliveries.id FOR UPDATE OF deliveries SKIP LOCKED
@@ -161,11 +162,15 @@ def stay_unknown(session: Session, ids: Sequence[int]) -> list[Ended]:
     return [Ended(*row) for row in session.execute(_STAY_UNKNOWN, {"ids": list(ids)})] if ids else []
 
 
-def hold_doubts(session: Session, doubts: Mapping[int, int]) -> set[int]:
-    """Hold, of these deliveries (id -> its `doubts` when it was asked about), those still in that same doubt."""
+def hold_doubts(session: Session, doubts: Mapping[int, int]) -> dict[int, float]:
+    """Hold, of these deliveries (id -> its `doubts` when it was asked about), those still in that same doubt.
+
+    Return for each how many seconds ago it was claimed.
+    """
     if not doubts:
-        return set()
-    return set(session.execute(_HOLD_DOUBTS, {"ids": list(doubts), "doubts": list(doubts.values())}).scalars())
+        return {}
+    found = session.execute(_HOLD_DOUBTS, {"ids": list(doubts), "doubts": list(doubts.values())})
+    return {row.id: float(row.seconds) for row in found}
 
 
 def hold_contacts(session: Session, contact_ids: Collection[int]) -> None:

@@ -57,11 +57,13 @@ class Doubts:
                 rows = claims.take_doubtful(session, name, limit, lease_seconds)
             rows.sort(key=lambda row: row.shop_id)
             for shop_id, group in groupby(rows, key=lambda row: row.shop_id):
-                self._resolve_shop(shop_id, list(group), self.channels.get(name))
+                self._resolve_shop(shop_id, list(group), self.channels.get(name), lease_seconds)
             done += len(rows)
         return done
 
-    def _resolve_shop(self, shop_id: int, rows: Sequence[Doubtful], channel: Channel | None) -> None:
+    def _resolve_shop(
+        self, shop_id: int, rows: Sequence[Doubtful], channel: Channel | None, lease_seconds: float
+    ) -> None:
         """Ask, decide, write; `channel` None: this instance has no provider for it any more, and nobody can be asked.
 
         What has moved on while the provider was asked is left alone, and so is what somebody else holds.
@@ -80,20 +82,30 @@ class Doubts:
         policy = sender.doubt if sender is not None and sender.doubt is not None else policy
         with self.database.transaction() as session:
             held = outcomes.hold_doubts(session, {row.id: row.doubts for row in rows})
-            self._write(session, shop, [(row, known.get(row.id)) for row in rows if row.id in held], policy)
+            looks = {row_id: age / lease_seconds if channel else rules.MOST_LOOKS for row_id, age in held.items()}
+            self._write(session, shop, [(row, known.get(row.id)) for row in rows if row.id in held], policy, looks)
             failpoint("doubt.before_commit")
 
-    def _write(self, session: Session, shop: Shop, said: Sequence[tuple[Doubtful, bool | None]], policy: Doubt) -> None:
+    def _write(
+        self,
+        session: Session,
+        shop: Shop,
+        said: Sequence[tuple[Doubtful, bool | None]],
+        policy: Doubt,
+        looks: Mapping[int, float],
+    ) -> None:
         sent: dict[int, str | None] = {}
         again: list[Again] = []
         open_ended: list[int] = []
         for row, accepted in said:
-            decision = rules.resolve_doubt(accepted, policy, row.reason, row.attempt, row.doubts)
+            decision = rules.resolve_doubt(accepted, policy, row.reason, row.attempt, row.doubts, looks[row.id])
             match decision:
                 case rules.Sent():
                     sent[row.id] = None
                 case rules.RetryAt(seconds, reason, counts):
                     again.append(Again(row.id, seconds, reason, counts))
+                case rules.LookAgain():  # it comes back after the lease
+                    pass
                 case rules.StayUnknown():
                     open_ended.append(row.id)
                 case _:
