@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import assert_never
 
 from restock.catalog.values import ReadingSource, StockReading
+from restock.channels.port import HELD_BACK
 from restock.channels.values import Blame, Doubt, NoticeKind, Outcome, Verdict
 from restock.deliveries.values import LaneFacts, PersonFacts, SkipReason
 from restock.restocks.values import OfferState
@@ -229,8 +230,9 @@ def next_step(
             return Failed(outcome.reason or "refused", _suppression(outcome))
         case Verdict.unanswered:
             return Unknown(outcome.reason or "unanswered")
-        case Verdict.deferred if outcome.reason == NOT_REACHED:
-            return RetryAt(0, NOT_REACHED, counts=False)
+        case Verdict.deferred if outcome.reason in (NOT_REACHED, HELD_BACK):  # not spread: they keep their order
+            wait = min(outcome.retry_after_seconds or 0.0, LONGEST_RETRY_AFTER_SECONDS)
+            return RetryAt(wait, outcome.reason, counts=False)
         case Verdict.deferred if outcome.blame is Blame.provider:
             shortest, longest = patience.provider_pause
             pause = max(outcome.retry_after_seconds or 0.0, min(max(age_seconds, shortest), longest))

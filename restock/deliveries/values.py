@@ -220,7 +220,10 @@ class Drained:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A provider that takes nothing. `reason` is a stable word; `waiting_count` is cut off where it is large."""
+    """A provider that takes nothing. `reason` is a stable word; `waiting_count` is cut off where it is large.
+
+    `service`: the one of several behind a channel that is meant, the others work; None: the whole channel.
+    """
 
     channel: ChannelName
     provider: str
@@ -228,3 +231,4 @@ class Outage:
     since: datetime
     last_failure_at: datetime
     waiting_count: int
+    service: str | None = None

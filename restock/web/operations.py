@@ -66,7 +66,8 @@ def status_of(pulse: Pulse) -> dict[str, object]:
         "status": "delayed" if pulse.incidents else "operational",
         "at": _written(pulse.at),
         "incidents": [
-            {"channel": one.channel, "state": "delayed", "since": _written(one.since)} for one in pulse.incidents
+            {"channel": one.channel, "service": one.service, "state": "delayed", "since": _written(one.since)}
+            for one in pulse.incidents
         ],
         "backlog_seconds": round(pulse.backlog_seconds, 1),
         "restock_to_sent_seconds": _rounded(pulse.speed.sent) | {"hours": pulse.speed.hours},

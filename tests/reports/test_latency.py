@@ -173,9 +173,9 @@ def test_a_provider_that_is_down_is_an_incident_and_a_backlog(store: Store, repo
 
 def test_a_provider_nobody_needs_any_more_is_no_incident_for_long() -> None:
     long_ago, lately = NOON - timedelta(hours=1), NOON - timedelta(minutes=1)
-    assert [one.since for one in incidents_of([("email", long_ago, lately, 0)], NOON)] == [long_ago]
-    assert [one.since for one in incidents_of([("email", long_ago, long_ago, 3)], NOON)] == [long_ago]
-    assert incidents_of([("email", long_ago, long_ago, 0)], NOON) == []
+    assert [one.since for one in incidents_of([("email", None, long_ago, lately, 0)], NOON)] == [long_ago]
+    assert [one.since for one in incidents_of([("email", None, long_ago, long_ago, 3)], NOON)] == [long_ago]
+    assert incidents_of([("email", None, long_ago, long_ago, 0)], NOON) == []
 
 
 def test_what_was_not_measured_has_no_series() -> None:

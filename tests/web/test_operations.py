@@ -46,7 +46,7 @@ def test_the_status_is_told_in_seconds_and_utc() -> None:
     assert status_of(a_pulse(Incident("email", since))) == {
         "status": "delayed",
         "at": "2026-11-02T12:00:00Z",
-        "incidents": [{"channel": "email", "state": "delayed", "since": "2026-11-02T11:02:00Z"}],
+        "incidents": [{"channel": "email", "service": None, "state": "delayed", "since": "2026-11-02T11:02:00Z"}],
         "backlog_seconds": 0.4,
         "restock_to_sent_seconds": {"count": 40, "p50": 1.25, "p95": 70.0, "p99": 9000.0, "hours": 1.0},
         "restock_to_first_sent_seconds": {"count": 3, "p50": 0.21, "p95": 0.5, "p99": 0.9, "hours": 1.0},

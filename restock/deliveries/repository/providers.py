@@ -19,11 +19,15 @@ _SAME_OUTAGE_SECONDS = 60
 
 _KEY = "channel = :channel AND provider = :provider AND shop_id IS NULL"
 
-_STATE = text(f"""
-    SELECT state = 'open' AS is_open, next_probe_at <= now() AS probe_is_due, failure_count, reason,
-        extract(epoch FROM now() - closed_at)::float8 AS back_seconds
-    FROM provider_states WHERE {_KEY}
-""")  # noqa: S608 (the condition above)
+# A service of a provider is a provider of its own, named behind it.
+_STATES = text("""
+    SELECT provider, state = 'open' AS is_open, next_probe_at <= now() AS probe_is_due, failure_count, reason,
+        extract(epoch FROM now() - closed_at)::float8 AS back_seconds,
+        extract(epoch FROM next_probe_at - now())::float8 AS probe_seconds
+    FROM provider_states
+    WHERE channel = :channel AND shop_id IS NULL
+      AND (provider = :provider OR state = 'open' AND starts_with(provider, :provider || '/'))
+""")
 
 _OPEN = text("""
     INSERT INTO provider_states AS known
@@ -89,15 +93,41 @@ _HELD = """
     WHERE lane.channel = state.channel AND lane.next_at <= now()
 """
 
+_WAKE_HELD = text("""
+    UPDATE deliveries SET next_at = LEAST(next_at, created_at), reason = NULL
+    WHERE id = ANY(ARRAY(
+        SELECT held.id FROM delivery_lanes lane JOIN deliveries held ON held.lane_id = lane.id
+        WHERE lane.channel = :channel AND lane.next_at IS NOT NULL AND held.state = 'queued' AND held.reason = :reason
+        ORDER BY held.lane_id, held.next_at, held.id LIMIT :limit FOR UPDATE OF held SKIP LOCKED
+    )) AND state = 'queued'
+    RETURNING lane_id
+""")
+
+# Those of a service are known by their address, which begins with its name; held back, they are not due.
+_HELD_OF_SERVICE = """
+    SELECT count(*) FROM (
+        SELECT 1 FROM delivery_lanes lane
+        JOIN deliveries held ON held.lane_id = lane.id AND held.state = 'queued'
+        JOIN contacts ON contacts.id = held.contact_id
+        WHERE lane.channel = state.channel AND lane.next_at IS NOT NULL
+          AND split_part(contacts.address, '/', 3) = substr(state.provider, length(main.provider) + 2)
+          AND (CAST(:shop_id AS bigint) IS NULL OR lane.shop_id = :shop_id)
+        LIMIT :most
+    ) waiting
+"""
+
 _OUTAGES = text(f"""
-    SELECT channel, provider, reason, opened_at, last_failure_at,
-        ({_HELD} AND (CAST(:shop_id AS bigint) IS NULL OR lane.shop_id = :shop_id)) AS waiting
-    FROM provider_states state
-    WHERE state = 'open' AND shop_id IS NULL AND (channel, provider) IN (
-        SELECT * FROM unnest(CAST(:channels AS text[]), CAST(:providers AS text[]))
-    )
-    ORDER BY opened_at, channel
-""")  # noqa: S608 (the query above)
+    SELECT state.channel, state.provider, state.reason, state.opened_at, state.last_failure_at,
+        nullif(substr(state.provider, length(main.provider) + 2), '') AS service,
+        CASE WHEN state.provider = main.provider
+            THEN ({_HELD} AND (CAST(:shop_id AS bigint) IS NULL OR lane.shop_id = :shop_id))
+            ELSE ({_HELD_OF_SERVICE}) END AS waiting
+    FROM unnest(CAST(:channels AS text[]), CAST(:providers AS text[])) AS main(channel, provider)
+    JOIN provider_states state ON state.channel = main.channel
+        AND (state.provider = main.provider OR starts_with(state.provider, main.provider || '/'))
+    WHERE state.state = 'open' AND state.shop_id IS NULL
+    ORDER BY state.opened_at, state.channel, state.provider
+""")  # noqa: S608 (the queries above)
 
 _SHUT = text("""
     SELECT channel, provider, next_probe_at <= now() AS probe_is_due FROM provider_states
@@ -111,25 +141,34 @@ class Provider(NamedTuple):
     channel: ChannelName
     name: str
 
+    def of(self, service: str) -> Provider:
+        """Name one of the services behind this provider."""
+        return Provider(self.channel, f"{self.name}/{service}")
+
     @property
     def key(self) -> dict[str, object]:
         return {"channel": self.channel.value, "provider": self.name}
 
 
 class Standing(NamedTuple):
-    """What is known of a provider. `back_seconds` is since it came back last, None where it was never down."""
+    """What is known of a provider. `back_seconds` is since it came back last, None where it was never down.
+
+    `probe_seconds`: until it may be tried, None while it is not down.
+    """
 
     is_open: bool
     probe_is_due: bool | None
     failure_count: int
     reason: str | None
     back_seconds: float | None
+    probe_seconds: float | None
 
 
-def standing(session: Session, provider: Provider) -> Standing | None:
-    """Read what is known of a provider; None when it never failed."""
-    row = session.execute(_STATE, provider.key).first()
-    return None if row is None else Standing(*row)
+def standings(session: Session, provider: Provider) -> tuple[Standing | None, dict[str, Standing]]:
+    """Read what is known of a provider, None when it never failed, and which of its services are down."""
+    found = {name: Standing(*rest) for name, *rest in session.execute(_STATES, provider.key)}
+    own = found.pop(provider.name, None)
+    return own, {name.removeprefix(f"{provider.name}/"): one for name, one in found.items()}
 
 
 def open_breaker(session: Session, provider: Provider, reason: str, seconds: float) -> bool:
@@ -174,6 +213,15 @@ def keep_places(session: Session, ids: Collection[int], counted: Collection[int]
     return set(found.scalars()) if keep else set()
 
 
+def wake_held(session: Session, channel: ChannelName, reason: str, limit: int) -> list[int]:
+    """Let up to `limit` messages that were held back for this reason be due, at their places; return their lanes.
+
+    A lane is named once for each of its messages.
+    """
+    found = session.execute(_WAKE_HELD, {"channel": channel.value, "reason": reason, "limit": limit})
+    return list(found.scalars())
+
+
 def outages(session: Session, providers: Sequence[Provider], shop_id: int | None, most_per_lane: int) -> list[Outage]:
     """List which of these providers are down, each with the messages that wait for it: of a shop, or of all."""
     values = {
@@ -183,7 +231,15 @@ def outages(session: Session, providers: Sequence[Provider], shop_id: int | None
         "most": most_per_lane,
     }
     return [
-        Outage(ChannelName(row.channel), row.provider, row.reason, row.opened_at, row.last_failure_at, int(row.waiting))
+        Outage(
+            ChannelName(row.channel),
+            row.provider,
+            row.reason,
+            row.opened_at,
+            row.last_failure_at,
+            int(row.waiting),
+            row.service,
+        )
         for row in session.execute(_OUTAGES, values)
     ]
 

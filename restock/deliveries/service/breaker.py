@@ -1,20 +1,24 @@
 """The breaker before each provider: while it is down, one message at a time asks whether it is back.
 
-Nothing is lost meanwhile and nobody's place: the messages stay queued as they were, and no attempt of theirs counts. It
-must never log whom a message is for.
+Nothing is lost meanwhile and nobody's place: the messages stay queued as they were, and no attempt of theirs counts.
+Where a channel hands its messages to several services, each has a breaker of its own, and what is for one that is down
+is held back while the others go on. It must never log whom a message is for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import structlog
 
-from restock.channels.values import ChannelName
+from restock.channels.port import HELD_BACK, Channel
+from restock.channels.values import ChannelName, Envelope, Outcome, Verdict
 from restock.database import Database
 from restock.deliveries.repository import lanes, providers
-from restock.deliveries.repository.providers import Provider
+from restock.deliveries.repository.providers import Provider, Standing
 from restock.deliveries.service.breaker_rules import (
     LONGEST_WISH_SECONDS,
     Signs,
@@ -27,6 +31,19 @@ from restock.deliveries.values import Outage
 log = structlog.get_logger(__name__)
 
 _MOST_COUNTED_PER_LANE = 100_000
+_PROBE_TAKES_SECONDS = 2.0
+_WOKEN_AT_ONCE = 5000
+
+
+@runtime_checkable
+class Services(Protocol):
+    """A channel that hands its messages to several services, and knows to which."""
+
+    def service_of(self, envelope: Envelope) -> str | None:
+        """Name the service a message goes to, as its outcome will; None where there is none."""
+        ...
+
+    def send(self, envelopes: Sequence[Envelope]) -> Iterator[Outcome]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +53,7 @@ class Entry:
     provider: Provider
     limit: int
     failure_count: int | None = None
+    shut: Mapping[str, Standing] = field(default_factory=dict)  # services that are down
 
     @property
     def is_probe(self) -> bool:
@@ -55,12 +73,19 @@ class Breaker:
         """Ask for leave to claim; None while the provider is down and no probe is due. A probe is one message."""
         provider = self._provider(channel)
         with self.database.transaction() as session:
-            known = providers.standing(session, provider)
+            known, shut = providers.standings(session, provider)
             if known is None or not known.is_open:
-                return Entry(provider, claim_limit(full, known.back_seconds if known else None))
+                return Entry(provider, claim_limit(full, known.back_seconds if known else None), shut=shut)
             if not known.probe_is_due or not providers.take_probe(session, provider, self.lease_seconds):
                 return None
-        return Entry(provider, 1, known.failure_count)
+        return Entry(provider, 1, known.failure_count, shut)
+
+    def send(self, entry: Entry, channel: Channel, envelopes: Sequence[Envelope]) -> Iterator[Outcome]:
+        """Hand over what may be handed over now; of a service that is down at most the one message that asks."""
+        if not entry.shut or not isinstance(channel, Services):
+            return channel.send(envelopes)
+        held = self._held(entry, channel, envelopes)
+        return _send_rest(held, channel, [one for one in envelopes if one.delivery_id not in held])
 
     def leave(self, entry: Entry) -> None:
         """Say that nothing was handed over: whoever comes next may probe."""
@@ -70,6 +95,16 @@ class Breaker:
 
     def judge(self, entry: Entry, signs: Signs) -> bool:
         """Draw the conclusion from a batch whose outcomes are recorded; True when its provider is down."""
+        for service, own in signs.services.items():
+            known = entry.shut.get(service)
+            own_entry = Entry(entry.provider.of(service), 1, known.failure_count if known else None)
+            if not self._conclude(own_entry, own) and known is not None and own.works:
+                self._wake_held(entry.provider.channel)
+        if signs.services:  # each stands for itself: nothing is known of them all
+            signs.works = True
+        return self._conclude(entry, signs)
+
+    def _conclude(self, entry: Entry, signs: Signs) -> bool:
         reason = signs.failure(is_probe=entry.is_probe)
         if signs.unreached:
             self._keep_places(signs.unreached)
@@ -80,6 +115,26 @@ class Breaker:
         elif entry.is_probe:
             self.leave(entry)
         return reason is not None
+
+    def _held(self, entry: Entry, channel: Services, envelopes: Sequence[Envelope]) -> dict[int, tuple[str, float]]:
+        """Choose what is held back: for which service, and for how long."""
+        held: dict[int, tuple[str, float]] = {}
+        asking: set[str] = set()
+        for envelope in envelopes:
+            service = channel.service_of(envelope)
+            known = entry.shut.get(service) if service else None
+            if service is None or known is None:
+                continue
+            if known.probe_is_due and service not in asking:
+                asking.add(service)
+                if self._takes_probe(entry.provider.of(service)):
+                    continue
+            held[envelope.delivery_id] = (service, max(known.probe_seconds or 0.0, _PROBE_TAKES_SECONDS))
+        return held
+
+    def _takes_probe(self, provider: Provider) -> bool:
+        with self.database.transaction() as session:
+            return providers.take_probe(session, provider, self.lease_seconds)
 
     def outages(self, shop_id: int | None = None) -> Sequence[Outage]:
         """List the providers that are down, with the messages that wait for them: of one shop, or of all."""
@@ -92,6 +147,15 @@ class Breaker:
             known = providers.open_breakers(session)
         found = {provider.channel: known.get((provider.channel.value, provider.name)) for provider in self._all()}
         return {channel: probe_is_due for channel, probe_is_due in found.items() if probe_is_due is not None}
+
+    def _wake_held(self, channel: ChannelName) -> None:
+        """Let what was held back be due again, at its places; what is for a service still down is held back anew."""
+        woken = _WOKEN_AT_ONCE
+        while woken == _WOKEN_AT_ONCE:
+            with self.database.transaction() as session:
+                held = providers.wake_held(session, channel, HELD_BACK, _WOKEN_AT_ONCE)
+                lanes.advance(session, dict.fromkeys(held, 0.0))
+            woken = len(held)
 
     def _keep_places(self, ids: Collection[int]) -> None:
         """Nobody whom a slow provider's batch did not come to is overtaken by those behind them."""
@@ -126,3 +190,13 @@ class Breaker:
 
     def _provider(self, channel: ChannelName) -> Provider:
         return Provider(channel, self.names.get(channel, channel.value))
+
+
+def _send_rest(
+    held: Mapping[int, tuple[str, float]], channel: Services, envelopes: Sequence[Envelope]
+) -> Generator[Outcome, None, None]:
+    for delivery_id, (service, seconds) in held.items():
+        yield Outcome(delivery_id, Verdict.deferred, HELD_BACK, retry_after_seconds=seconds, service=service)
+    stream = channel.send(envelopes)
+    with closing(stream) if isinstance(stream, Generator) else nullcontext(stream) as answers:
+        yield from answers

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from restock.channels.port import HELD_BACK
 from restock.channels.values import Blame, Outcome, Verdict
 from restock.deliveries.rules import NOT_REACHED
 
@@ -55,22 +56,26 @@ class Signs:
     counted: set[int] = field(default_factory=set)  # of the troubled, those whose attempt was counted
     unreached: set[int] = field(default_factory=set)  # never tried: the time was over before
     wish_seconds: float = 0.0
+    services: dict[str, Signs] = field(default_factory=dict)  # of several behind one channel, each by itself
 
     def add(self, outcome: Outcome) -> None:
-        """Take one outcome into account."""
+        """Take one outcome into account; where it names a service, of that alone."""
+        if outcome.reason == HELD_BACK:
+            return
+        of = self if outcome.service is None else self.services.setdefault(outcome.service, Signs())
         match outcome.verdict:
             case Verdict.deferred if outcome.reason == NOT_REACHED:
-                self.unreached.add(outcome.delivery_id)
+                of.unreached.add(outcome.delivery_id)
             case Verdict.deferred if outcome.blame is Blame.provider:
-                self.down[outcome.delivery_id] = outcome.reason
+                of.down[outcome.delivery_id] = outcome.reason
             case Verdict.deferred if outcome.reason in _TROUBLE:
-                self.troubled[outcome.delivery_id] = outcome.reason
-                self.counted.add(outcome.delivery_id)
+                of.troubled[outcome.delivery_id] = outcome.reason
+                of.counted.add(outcome.delivery_id)
             case Verdict.unanswered:
-                self.troubled[outcome.delivery_id] = outcome.reason
+                of.troubled[outcome.delivery_id] = outcome.reason
             case _:
-                self.works = True
-        self.wish_seconds = max(self.wish_seconds, outcome.retry_after_seconds or 0.0)
+                of.works = True
+        of.wish_seconds = max(of.wish_seconds, outcome.retry_after_seconds or 0.0)
 
     def failure(self, *, is_probe: bool) -> str | None:
         """Say why the provider counts as down; None when it works, or too little is known."""

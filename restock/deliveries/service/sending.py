@@ -15,7 +15,7 @@ from restock.channels.values import ChannelName, Outcome, Verdict
 from restock.clock import Clock, SystemClock
 from restock.database import Database
 from restock.deliveries.repository import outcomes
-from restock.deliveries.service.breaker import Breaker
+from restock.deliveries.service.breaker import Breaker, Entry
 from restock.deliveries.service.breaker_rules import Signs
 from restock.deliveries.service.claiming import Claiming
 from restock.deliveries.service.recording import Recording
@@ -89,19 +89,19 @@ class Sending:
             if batch is None:
                 return Drained(sent_count, left=False)
             if batch.envelopes:
-                told = self._send(batch, lease)
+                told = self._send(entry, batch, lease)
                 sent_count += told.accepted_count
                 if self.breaker.judge(entry, told.signs):
                     return Drained(sent_count, left=False, provider_down=True)
         return Drained(sent_count, left=True)
 
-    def _send(self, batch: Batch, lease: _Lease) -> _Told:
+    def _send(self, entry: Entry, batch: Batch, lease: _Lease) -> _Told:
         """Send one batch, recording as the outcomes come; stop when it is no longer ours."""
         told, group = _Told(), _Group(self.timer, recorded_at=self.timer())
         if lease.is_over():  # the claim itself took too long, or this process stood still after it
             log.warning("lease_lost", channel=batch.lane.channel.value)
             return told
-        stream = self.channels[batch.lane.channel].send(batch.envelopes)
+        stream = self.breaker.send(entry, self.channels[batch.lane.channel], batch.envelopes)
         try:
             with _ending(stream) as answers:
                 for outcome in answers:

@@ -28,13 +28,13 @@ def _named(figures: Percentiles) -> Sequence[tuple[str, float | None]]:
     return ("0.5", figures.p50), ("0.95", figures.p95), ("0.99", figures.p99)
 
 
-def incidents_of(outages: Sequence[tuple[str, datetime, datetime, int]], now: datetime) -> list[Incident]:
-    """Choose what is told to everybody: (channel, since, last failure, messages that wait).
+def incidents_of(outages: Sequence[tuple[str, str | None, datetime, datetime, int]], now: datetime) -> list[Incident]:
+    """Choose what is told to everybody: (channel, service of it, since, last failure, messages that wait).
 
     A provider that nobody needed since, and nobody waits for, may well be back.
     """
     return [
-        Incident(channel, since)
-        for channel, since, failed_at, waiting_count in outages
+        Incident(channel, since, service)
+        for channel, service, since, failed_at, waiting_count in outages
         if waiting_count or now - failed_at <= _QUIET_AFTER
     ]

@@ -73,7 +73,8 @@ class LatencyReports:
         for one in outages:
             labels = (("channel", one.channel.value),)
             found["provider_down"][labels] = 1.0
-            found["provider_down_waiting"][labels] = float(one.waiting_count)
+            waiting = found["provider_down_waiting"]
+            waiting[labels] = waiting.get(labels, 0.0) + one.waiting_count  # a channel may have several services
         return found | latency_gauges(self.pulse().speed)
 
     def settle(self, limit: int = 20) -> int:
@@ -90,5 +91,5 @@ class LatencyReports:
         with self.database.transaction() as session:
             at, seconds = latency.backlog(session)
             speed = latency.speed(session, None, INSTANCE_HOURS)
-        down = [(one.channel.value, one.since, one.last_failure_at, one.waiting_count) for one in outages]
+        down = [(one.channel.value, one.service, one.since, one.last_failure_at, one.waiting_count) for one in outages]
         return Pulse(at, speed, seconds, incidents_of(down, at))

@@ -46,10 +46,11 @@ class EventSpeed:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """Messages of one channel that do not leave."""
+    """Messages of one channel that do not leave; where `service` is named, only those that go through it."""
 
     channel: str
     since: datetime
+    service: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
