@@ -34,6 +34,7 @@ from restock.privacy.service import PrivacyService
 from restock.reports.service import ReportService
 from restock.reports.service.latency import LatencyReports
 from restock.reports.service.merchant import MerchantReports
+from restock.reports.service.preferences import PersonReports
 from restock.reports.service.previews import MessagePreviews
 from restock.reports.service.standing import Installation
 from restock.restocks.service import RestockService
@@ -78,6 +79,7 @@ class Services:
     reports: ReportService
     merchant_reports: MerchantReports
     latency: LatencyReports
+    people: PersonReports
     texts: TextService
     previews: MessagePreviews
     privacy: PrivacyService
@@ -114,8 +116,7 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
     Raises ConfigurationError when a database, a Valkey or a signing secret is missing, or a provider is set up wrongly.
     """
     check_providers(settings)
-    app = app or Flask("restock")
-    database = _open_database(settings, app)
+    database = _open_database(settings, app or Flask("restock"))
     links = Links(settings.secret_keys, settings.public_url)
     vault = Vault(settings.secret_keys)
     shops = ShopService(database, vault)
@@ -150,6 +151,7 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
         reports=ReportService(database, installation),
         merchant_reports=MerchantReports(database, SystemClock(), installation=installation),
         latency=LatencyReports(database, deliveries.outages),
+        people=PersonReports(database),
         texts=TextService(database, shops.memory.forget),
         previews=MessagePreviews(database),
         privacy=privacy,

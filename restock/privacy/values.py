@@ -28,12 +28,16 @@ class RequestState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is meant, as Shopify names a person. Each part alone suffices; None: not told."""
+    """Who is meant, as Shopify names a person. Each part alone suffices; None: not told.
+
+    `contact_id`: whoever followed a link that was sent to this contact, and asks for themselves.
+    """
 
     shopify_customer_id: int | None = field(default=None, repr=False)
     email: str | None = field(default=None, repr=False)
     phone: str | None = field(default=None, repr=False)
     order_ids: tuple[int, ...] = field(default=(), repr=False)
+    contact_id: int | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

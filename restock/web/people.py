@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from restock.deliveries.values import TurnStanding
 from restock.subscriptions.values import ContactView
 from restock.web.people_texts import PageTexts, texts_for
+from restock.web.preferences import add_preferences
 
 if TYPE_CHECKING:
     from restock.bootstrap import Services
@@ -25,7 +26,7 @@ _NO_FRAMES = "frame-ancestors 'none'; base-uri 'none'"
 
 
 def people_blueprint(services: Services) -> Blueprint:
-    """Build `/c`, `/decline`, `/unsubscribe` and `/confirm`."""
+    """Build `/c`, `/decline`, `/unsubscribe`, `/confirm` and `/preferences`."""
     blueprint = Blueprint("people", __name__)
     links, subscriptions = services.links, services.subscriptions
 
@@ -77,6 +78,7 @@ def people_blueprint(services: Services) -> Blueprint:
         services.waker.wake()
         return _page(view, "confirmed", done=True, leads_to_shop=True)
 
+    add_preferences(blueprint, services)
     return blueprint
 
 

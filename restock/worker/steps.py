@@ -48,6 +48,8 @@ def steps_of(services: Services, chain: Chain) -> tuple[Step, ...]:
         Step("unknown", 1, deliveries.resolve_unknown),
         Step("reconcile", min(60.0, reconcile_seconds / 4), lambda: _reconcile_some(services)),
         Step("expiry", 60, lambda: _in_rounds(subscriptions.expire_due)),
+        Step("resume", 15, lambda: _in_rounds(subscriptions.choices.resume_due)),
+        Step("unconfirmed", 600, lambda: _in_rounds(subscriptions.purge_unconfirmed)),
         Step("orphans", 600, lambda: _in_rounds(subscriptions.sweep_orphans)),
         Step("privacy", 1, services.privacy.work_due),
         Step("age", 60, services.privacy.sweep),

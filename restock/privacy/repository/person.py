@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from restock.channels.values import ChannelName
 from restock.ids import address_hash
 from restock.privacy.rules.person import addresses_of, numbers_of, patterns_of
 from restock.privacy.values import Circle, Identity
@@ -28,6 +29,22 @@ _BLANK_WAITING = text("""
 """)
 
 
+_OWN = text("""
+    SELECT shops.domain, contacts.channel, contacts.address FROM contacts JOIN shops ON shops.id = contacts.shop_id
+    WHERE contacts.id = :contact_id
+""")
+
+
+def own_identity(session: Session, contact_id: int) -> tuple[str, Identity] | None:
+    """Name the person behind a contact, and the domain of the shop; None when it is gone."""
+    row = session.execute(_OWN, {"contact_id": contact_id}).one_or_none()
+    if row is None:
+        return None
+    email = row.address if row.channel == ChannelName.email else None
+    phone = row.address if row.channel == ChannelName.sms else None
+    return row.domain, Identity(email=email, phone=phone, contact_id=contact_id)
+
+
 def named_hashes(identity: Identity, country: str | None) -> list[bytes]:
     """Hash every address an identity can mean."""
     return [address_hash(channel.value, address) for channel, address in addresses_of(identity, country)]
@@ -36,6 +53,8 @@ def named_hashes(identity: Identity, country: str | None) -> list[bytes]:
 def read_circle(session: Session, shop_id: int, identity: Identity, country: str | None) -> Circle:
     """Gather the contacts and handles a request may be about, and who else speaks for them."""
     named = erasing.named_contacts(session, shop_id, named_hashes(identity, country))
+    if identity.contact_id is not None:
+        named |= {row.id for row in erasing.contacts(session, shop_id, [identity.contact_id])}
     handles = {handle for handle, _ in erasing.links_of_contacts(session, shop_id, named)}
     if identity.shopify_customer_id is not None:
         handles |= erasing.handles_of_customer(session, shop_id, identity.shopify_customer_id)

@@ -21,6 +21,7 @@ from restock.errors import NotFoundError
 from restock.ids import address_hash
 from restock.links import SealError, Vault
 from restock.privacy import repository
+from restock.privacy.repository.person import own_identity
 from restock.privacy.rules.readable import render_html
 from restock.privacy.service.person import People
 from restock.privacy.service.ports import Turns
@@ -57,6 +58,18 @@ class PrivacyService:
         sealed = self._sealing.seal_identity(request.shop_domain, request.identity) if request.identity else None
         request_id = repository.add(session, request, sealed)
         log.info("privacy_request_received", request=request_id, kind=request.kind.value, shop=request.shop_domain)
+
+    def erase_own(self, contact_id: int) -> bool:
+        """Take down a person's own wish to be erased, who followed a link to this contact; False when it is gone.
+
+        Done by `work_due` like any other; asking again changes nothing more.
+        """
+        with self.database.transaction() as session:
+            found = own_identity(session, contact_id)
+            if found is None:
+                return False
+            self.receive(session, NewRequest(found[0], RequestKind.customer_redact, found[1]))
+            return True
 
     def work_due(self, seconds: float = STEP_SECONDS) -> int:
         """Do requests that are due for up to so many seconds, at least a piece of one; return how many were settled.

@@ -30,18 +30,8 @@ _ENDED: Mapping[str | None, tuple[ReasonCode, str]] = {  # which reason, and who
     "gone": (ReasonCode.push_gone, "provider"),
     "contact_changed": (ReasonCode.contact_changed, "shopper"),
     "redacted": (ReasonCode.erased, "shopify"),
-    "left": (ReasonCode.left, "shopper"),
 }
-_PASSED: Mapping[PassReason, ReasonCode] = {
-    PassReason.wants_more: ReasonCode.wants_more,
-    PassReason.not_enough_free: ReasonCode.not_enough_free,
-    PassReason.not_in_market: ReasonCode.not_in_market,
-    PassReason.tried: ReasonCode.tried,
-    PassReason.declined: ReasonCode.declined,
-    PassReason.asleep: ReasonCode.asleep,
-    PassReason.lent_on: ReasonCode.lent_on,
-    PassReason.paused: ReasonCode.paused,
-}
+_PASSED: Mapping[PassReason, ReasonCode] = {reason: ReasonCode(reason.value) for reason in PassReason}
 _HELD: Mapping[str, ReasonCode] = {STALE: ReasonCode.message_stale, ASLEEP: ReasonCode.message_asleep}
 _WAITS_FOR: Mapping[str | None, ReasonCode] = {DAY_CAP: ReasonCode.day_cap, FILTERED: ReasonCode.filtered}
 _RETRYING = ReasonCode.message_retrying

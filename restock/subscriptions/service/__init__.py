@@ -25,6 +25,7 @@ from restock.subscriptions.repository import purchases
 from restock.subscriptions.repository import register as posts
 from restock.subscriptions.repository.endings import lock_contact
 from restock.subscriptions.repository.register_many import register_many
+from restock.subscriptions.service.choices import Choices
 from restock.subscriptions.service.ports import NoTurns, Turns
 from restock.subscriptions.values import ContactView, Provenance, RegisteredIntent, Signup, SuppressionReason
 
@@ -55,6 +56,11 @@ class SubscriptionService:
             return self._batches.write(parameters, keys)
         except errors.ForeignKeyViolation:
             raise NotFoundError("This shop does not use the app.") from None
+
+    @cached_property
+    def choices(self) -> Choices:
+        """What people change about their own alerts."""
+        return Choices(self.database, self.settle_seconds, self.turns)
 
     @cached_property
     def _batches(self) -> Batches[posts.Parameters, RegisteredIntent]:

@@ -19,7 +19,7 @@ from restock.subscriptions import repository
 from restock.subscriptions.repository import choices
 from restock.subscriptions.repository.choices import Changed
 from restock.subscriptions.repository.endings import lock_contact
-from restock.subscriptions.service.ports import AlertTurns, NoAlertTurns
+from restock.subscriptions.service.ports import NoTurns, Turns
 from restock.subscriptions.values import HistoryEntry, HistoryKind, SubscriptionState
 
 MOST_UNITS = 1000
@@ -32,7 +32,7 @@ class Choices:
 
     database: Database
     settle_seconds: float = 10.0
-    turns: AlertTurns = field(default_factory=NoAlertTurns)
+    turns: Turns = field(default_factory=NoTurns)
 
     def pause(self, contact_id: int, alert_id: int | None, until: datetime | None = None) -> int:
         """Let one alert rest, or all (None); return how many changed. The place is kept.

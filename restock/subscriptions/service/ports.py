@@ -9,33 +9,22 @@ from sqlalchemy.orm import Session
 
 
 class Turns(Protocol):
-    """Give the units a person's turns keep to whoever is next, in the transaction in which the person leaves.
+    """Give the units a person's turns keep to whoever is next, in the transaction in which they leave or rest.
 
-    Called with the contact held, before what it waits for is cancelled.
+    Called with the contact held, before what it waits for is changed; the ids are of the contact's own.
     """
 
     def person_left(self, session: Session, shop_id: int, contact_id: int) -> None: ...
-
-
-class NoTurns:
-    """Nobody has a turn."""
-
-    def person_left(self, session: Session, shop_id: int, contact_id: int) -> None: ...
-
-
-class AlertTurns(Protocol):
-    """Give the units that turns of single alerts keep to whoever is next, in the transaction that changes them.
-
-    Called with the contact held, before the alerts are changed; the ids are of the contact's own.
-    """
 
     def alerts_left(self, session: Session, shop_id: int, subscription_ids: Sequence[int]) -> None: ...
 
     def alerts_paused(self, session: Session, shop_id: int, subscription_ids: Sequence[int]) -> None: ...
 
 
-class NoAlertTurns:
+class NoTurns:
     """Nobody has a turn."""
+
+    def person_left(self, session: Session, shop_id: int, contact_id: int) -> None: ...
 
     def alerts_left(self, session: Session, shop_id: int, subscription_ids: Sequence[int]) -> None: ...
 
