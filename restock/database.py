@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from weakref import WeakSet, finalize
 
 import psycopg
@@ -19,6 +19,7 @@ from flask_sqlalchemy import SQLAlchemy
 from psycopg import sql
 from sqlalchemy import text
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from restock.tables import Base, UtcDateTime
@@ -57,6 +58,28 @@ def connect_arguments() -> dict[str, object]:
         "application_name": "restock",
         **_NOTICE_A_DEAD_SERVER,
     }
+
+
+def run_lean(session: Session, query: LiteralString, values: Mapping[str, object]) -> psycopg.Cursor[tuple[Any, ...]]:
+    """Run a statement by the driver itself, prepared, in the session's transaction; its rows are plain tuples.
+
+    For the few statements a fan-out runs for every hundred messages: measured 40 µs where `session.execute` takes 200.
+    Raises what `session.execute` would.
+    """
+    connection = session.connection()
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    try:
+        return driver.cursor(binary=True).execute(query, values, prepare=True)
+    except psycopg.Error as error:
+        if lost := driver.closed or driver.broken:
+            connection.invalidate(error)
+        raise DBAPIError.instance(query, None, error, psycopg.Error, connection_invalidated=lost) from error
+
+
+def written_ids(ids: Iterable[int]) -> str:
+    """Write ids as PostgreSQL reads an array: a fifth of what the driver takes to write a list of numbers."""
+    return f"{{{','.join(map(str, ids))}}}"
 
 
 def init_database(app: Flask, database_url: str) -> None:

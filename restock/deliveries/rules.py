@@ -27,8 +27,8 @@ UNREAD = "unread"
 UNREAD_WAIT_SECONDS = 15  # for a reminder: nothing hurries, and nobody is overtaken
 ASLEEP = "asleep"
 NOT_REACHED = "batch_time_over"  # a channel ran out of time before this message: it was never tried
-MOST_SOFT_BOUNCES = 5  # so many messages came back, none for a dead mailbox: nobody reads what is sent there
 MOST_LOOKS = 10  # a lease apart
+MOST_SOFT_BOUNCES = 5  # so many messages came back, none for a dead mailbox: nobody reads what is sent there
 SOFT_BOUNCE_DAYS = 30
 LEASE_OVER = "lease_over"  # the worker was lost: handed over or not, nobody knows
 
@@ -210,11 +210,11 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
-@dataclass(frozen=True, slots=True)
 class LookAgain:
     """The provider could say, and has not answered that either: it is asked again."""
 
 
+@dataclass(frozen=True, slots=True)
 class StayUnknown:
     """Nobody can say, and sending again would tell somebody twice: shown as it is."""
 
@@ -281,10 +281,10 @@ def resolve_doubt(  # noqa: PLR0917 (everything known of it)
     """
     if provider_says is not None:
         return Sent() if provider_says else RetryAt(0, "not_accepted")
-    repeats_left = attempt < MAX_ATTEMPTS if reason == LEASE_OVER else doubts <= 1
-    return RetryAt(0, "resend") if policy is Doubt.resend_once and repeats_left else StayUnknown()
     if policy is Doubt.at_most_once and looks < MOST_LOOKS:
         return LookAgain()
+    repeats_left = attempt < MAX_ATTEMPTS if reason == LEASE_OVER else doubts <= 1
+    return RetryAt(0, "resend") if policy is Doubt.resend_once and repeats_left else StayUnknown()
 
 
 def identity(delivery_id: int, dedupe_key: str, created_at: datetime) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from restock.catalog.values import GoodsFacts, MarketPrice, StockReading
 from restock.channels.values import ChannelName, Envelope, NoticeKind, SenderChoice
@@ -96,9 +96,12 @@ class PersonFacts:
     wakes_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimedRow:
-    """One delivery as a claim reads it, with its recipient. `address` None: the contact was erased."""
+class ClaimedRow(NamedTuple):
+    """One delivery as a claim reads it, with its recipient. `address` None: the contact was erased.
+
+    A tuple, for a fan-out makes as many as it has recipients. `doubts` and `reason` are what is known of a hand-over
+    that nobody answered.
+    """
 
     id: int
     shop_id: int
@@ -115,8 +118,8 @@ class ClaimedRow:
     holds_offer: bool
     locale: str | None
     suppression: SuppressionReason | None
-    address: str | None = field(default=None, repr=False)
-    push_keys: Mapping[str, str] | None = field(default=None, repr=False)
+    address: str | None = None
+    push_keys: Mapping[str, str] | None = None
     has_bought: bool = False
     market_id: int = 0
     turn: OfferState | None = None
@@ -124,15 +127,13 @@ class ClaimedRow:
     waits_again: bool = False
     missed_before: bool = False
     is_paused: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Doubtful(ClaimedRow):
-    """A delivery nobody knows the end of."""
-
     lane_id: int = 0
     doubts: int = 0
     reason: str = ""
+
+    def __repr__(self) -> str:
+        """Name it without its recipient: an address is no business of a log's."""
+        return f"ClaimedRow(id={self.id}, kind={self.kind.value!r}, channel={self.channel.value!r})"
 
 
 @dataclass(frozen=True, slots=True)

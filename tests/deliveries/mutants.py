@@ -56,13 +56,13 @@ MUTANTS = (
     Mutant(
         "any worker's answer counts",
         OUTCOMES,
-        "_HELD = \"token = :token AND (state = 'sending' OR (state = 'unknown' AND finished_at IS NULL))\"",
-        "_HELD = \"(state = 'sending' OR (state = 'unknown' AND finished_at IS NULL))\"",
+        '_HELD = f"token = :token AND ({_SENDING} OR ({_DOUBTED}))"',
+        '_HELD = f"({_SENDING} OR ({_DOUBTED}))"',
     ),
     Mutant(
         "a late answer counts whatever the state",
         OUTCOMES,
-        "_HELD = \"token = :token AND (state = 'sending' OR (state = 'unknown' AND finished_at IS NULL))\"",
+        '_HELD = f"token = :token AND ({_SENDING} OR ({_DOUBTED}))"',
         "_HELD = \"state NOT IN ('queued')\"",
     ),
     Mutant(
@@ -80,8 +80,8 @@ MUTANTS = (
     Mutant(
         "a claim has no lease",
         CLAIMS,
-        "lease_until = now() + make_interval(secs => :lease_seconds)",
-        "lease_until = now() + make_interval(secs => 0 * :lease_seconds)",
+        "lease_until = now() + make_interval(secs => %(lease_seconds)s)",
+        "lease_until = now() + make_interval(secs => 0 * %(lease_seconds)s)",
     ),
     Mutant(
         "a worker goes on after its lease",
@@ -112,27 +112,27 @@ MUTANTS = (
     Mutant(
         "a message is claimed whatever its state",
         CLAIMS,
-        "WHERE lane_id = :lane_id AND state = 'queued' AND next_at <= now()",
-        "WHERE lane_id = :lane_id AND next_at <= now()",
+        "WHERE lane_id = %(lane_id)s AND state = 'queued' AND next_at <= now()",
+        "WHERE lane_id = %(lane_id)s AND next_at <= now()",
     ),
     Mutant(
         "a message is claimed before its time",
         CLAIMS,
-        "WHERE lane_id = :lane_id AND state = 'queued' AND next_at <= now()",
-        "WHERE lane_id = :lane_id AND state = 'queued'",
+        "WHERE lane_id = %(lane_id)s AND state = 'queued' AND next_at <= now()",
+        "WHERE lane_id = %(lane_id)s AND state = 'queued'",
     ),
     Mutant(
         "what was claimed is marked whatever its state",
         CLAIMS,
-        'WHERE id = ANY(:ids) AND state = \'queued\'\n""")\n\n_SKIP',
-        'WHERE id = ANY(:ids)\n""")\n\n_SKIP',
+        'WHERE id = ANY(CAST(%(ids)s AS bigint[])) AND state = \'queued\'\n"""\n\n_SKIP',
+        'WHERE id = ANY(CAST(%(ids)s AS bigint[]))\n"""\n\n_SKIP',
         harmless="the rows are held since they were read as queued",
     ),
     Mutant(
         "two claims take the same",
         CLAIMS,
-        "ORDER BY next_at, id LIMIT :limit FOR UPDATE SKIP LOCKED\n    ) {_FACTS}",
-        "ORDER BY next_at, id LIMIT :limit\n    ) {_FACTS}",
+        "ORDER BY next_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED\n    ) {_FACTS}",
+        "ORDER BY next_at, id LIMIT %(limit)s\n    ) {_FACTS}",
         caught_by=(DRAINS,),
     ),
     Mutant(
@@ -166,8 +166,8 @@ MUTANTS = (
     Mutant(
         "a doubt that was ended is opened again",
         OUTCOMES,
-        "_DOUBTED = \"state = 'unknown' AND finished_at IS NULL\"",
-        "_DOUBTED = \"state = 'unknown'\"",
+        "_DOUBTED = \"state IS NOT DISTINCT FROM 'unknown' AND finished_at IS NULL\"",
+        "_DOUBTED = \"state IS NOT DISTINCT FROM 'unknown'\"",
         caught_by=(ENDED,),
     ),
     Mutant(
@@ -179,8 +179,8 @@ MUTANTS = (
     Mutant(
         "a repeat has a name of its own",
         "restock/deliveries/service/envelopes.py",
-        "identity=identity(row.id, row.dedupe_key, row.created_at)",
-        "identity=identity(row.id, row.dedupe_key + str(row.attempt), row.created_at)",
+        "            identity(row.id, row.dedupe_key, row.created_at)",
+        "            identity(row.id, row.dedupe_key + str(row.attempt), row.created_at)",
     ),
     Mutant(
         "a receipt moves a state back",

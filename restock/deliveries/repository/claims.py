@@ -5,28 +5,33 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from restock.channels.values import ChannelName, NoticeKind
-from restock.deliveries.values import ClaimedRow, Doubtful, Lane, SkipReason
+from restock.database import run_lean, written_ids
+from restock.deliveries.values import ClaimedRow, Lane, SkipReason
 from restock.restocks.values import OfferState
 from restock.subscriptions.values import SuppressionReason
 
+# The columns of ClaimedRow, in its order. LIMIT 1 changes nothing about rows found by their key: it keeps the planner
+# to looking each of them up, where statistics from before a large restock would have it read whole tables.
 _FACTS = """
     SELECT d.id, d.shop_id, d.kind, d.channel, d.dedupe_key, d.created_at, d.attempt, d.contact_id, d.offer_id,
-        s.variant_id, coalesce(s.market_id, 0) AS market_id, coalesce(s.quantity, 1) AS quantity,
-        coalesce(o.units, 1) AS units,
-        coalesce(s.state = 'purchased', false) AS has_bought,
+        s.variant_id, coalesce(s.quantity, 1), coalesce(o.units, 1),
+        coalesce(s.state = 'active' AND s.open_offer_id = d.offer_id AND s.end_reason IS NULL, false) AS holds_offer,
+        coalesce(s.locale, c.locale), x.reason AS suppression, c.address, c.push_keys,
+        coalesce(s.state = 'purchased', false) AS has_bought, coalesce(s.market_id, 0),
         o.state AS turn, coalesce(s.state = 'notified', false) AS was_told,
         CASE WHEN d.kind = 'reminder' THEN EXISTS (
             SELECT FROM subscriptions again WHERE again.shop_id = s.shop_id AND again.contact_id = s.contact_id
               AND again.variant_id = s.variant_id AND again.market_id = s.market_id
               AND again.state IN ('pending', 'active')
         ) ELSE false END AS waits_again,
-        CASE WHEN d.kind = 'offer' THEN EXISTS (
+        -- Whoever missed a turn was told before, or has inherited a place that is older than the wish.
+        CASE WHEN d.kind = 'offer' AND (s.notified_at IS NOT NULL OR s.queued_at < s.created_at) THEN EXISTS (
             SELECT FROM offers earlier WHERE earlier.subscription_id = d.subscription_id AND earlier.state = 'missed'
         ) OR EXISTS (
             SELECT FROM subscriptions older JOIN offers earlier ON earlier.subscription_id = older.id
@@ -34,35 +39,45 @@ _FACTS = """
               AND older.variant_id = s.variant_id AND older.market_id = s.market_id
               AND older.queued_at = s.queued_at AND earlier.state = 'missed'  -- whose place this one inherited
         ) ELSE false END AS missed_before,
-        coalesce(s.state = 'active' AND s.open_offer_id = d.offer_id AND s.end_reason IS NULL, false) AS holds_offer,
-        coalesce(s.paused_at IS NOT NULL, false) AS is_paused,
-        coalesce(s.locale, c.locale) AS locale, x.reason AS suppression, c.address, c.push_keys,
-        d.lane_id, d.doubts, coalesce(d.reason, '') AS reason
+        coalesce(s.paused_at IS NOT NULL, false) AS is_paused, d.lane_id, d.doubts, coalesce(d.reason, '')
     FROM taken d
-    LEFT JOIN contacts c ON c.id = d.contact_id AND c.shop_id = d.shop_id
-    LEFT JOIN suppressions x ON x.shop_id = c.shop_id AND x.address_hash = c.address_hash
-    LEFT JOIN subscriptions s ON s.id = d.subscription_id AND s.shop_id = d.shop_id
-    LEFT JOIN offers o ON o.id = d.offer_id AND o.shop_id = d.shop_id
+    LEFT JOIN LATERAL (
+        SELECT * FROM contacts WHERE contacts.id = d.contact_id AND contacts.shop_id = d.shop_id LIMIT 1
+    ) c ON true
+    LEFT JOIN LATERAL (
+        SELECT reason FROM suppressions x WHERE x.shop_id = d.shop_id AND x.address_hash = c.address_hash LIMIT 1
+    ) x ON true
+    LEFT JOIN LATERAL (
+        SELECT * FROM subscriptions s WHERE s.id = d.subscription_id AND s.shop_id = d.shop_id LIMIT 1
+    ) s ON true
+    LEFT JOIN LATERAL (
+        SELECT units, state FROM offers o WHERE o.id = d.offer_id AND o.shop_id = d.shop_id LIMIT 1
+    ) o ON true
     ORDER BY d.next_at, d.id
 """
 
-_DUE = text(f"""
+_DUE: LiteralString = f"""
     WITH taken AS MATERIALIZED (
-        SELECT * FROM deliveries WHERE lane_id = :lane_id AND state = 'queued' AND next_at <= now()
-        ORDER BY next_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
+        SELECT * FROM deliveries WHERE lane_id = %(lane_id)s AND state = 'queued' AND next_at <= now()
+        ORDER BY next_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
     ) {_FACTS}
-""")  # noqa: S608 (the query above)
+"""  # noqa: S608 (the query above)
 
-_DOUBTFUL = text(f"""
+# An array is made once; a subquery of IN may be run again for every row, and then its limit is none.
+_DOUBTFUL: LiteralString = f"""
     WITH taken AS MATERIALIZED (
-        UPDATE deliveries SET next_at = now() + make_interval(secs => :lease_seconds)
-        WHERE id IN (
+        UPDATE deliveries SET next_at = now() + make_interval(secs => %(lease_seconds)s)
+        WHERE id = ANY(ARRAY(
             SELECT id FROM deliveries
-            WHERE channel = :channel AND state = 'unknown' AND finished_at IS NULL AND next_at <= now()
-            ORDER BY next_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
-        ) RETURNING *
+            WHERE channel = %(channel)s AND state = 'unknown' AND finished_at IS NULL AND next_at <= now()
+            ORDER BY next_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+        )) RETURNING *
     ) {_FACTS}
-""")  # noqa: S608 (the query above)
+"""  # noqa: S608 (the query above)
+
+_KINDS = {kind.value: kind for kind in NoticeKind}  # a dictionary asks a tenth of what an enumeration does
+_CHANNELS = {channel.value: channel for channel in ChannelName}
+_TURNS: Mapping[str | None, OfferState | None] = {None: None} | {state.value: state for state in OfferState}
 
 _EVENT = text("""
     SELECT variant_id, closed_at IS NULL AS is_open, now() AS now FROM restock_events
@@ -71,11 +86,11 @@ _EVENT = text("""
 
 _NOW = text("SELECT now()")
 
-_SEND = text("""
-    UPDATE deliveries SET state = 'sending', token = :token, attempt = attempt + 1, claimed_at = now(), reason = NULL,
-        lease_until = now() + make_interval(secs => :lease_seconds)
-    WHERE id = ANY(:ids) AND state = 'queued'
-""")
+_SEND = """
+    UPDATE deliveries SET state = 'sending', token = %(token)s, attempt = attempt + 1, claimed_at = now(),
+        reason = NULL, lease_until = now() + make_interval(secs => %(lease_seconds)s)
+    WHERE id = ANY(CAST(%(ids)s AS bigint[])) AND state = 'queued'
+"""
 
 _SKIP = text("""
     UPDATE deliveries SET state = 'skipped', reason = :reason, finished_at = now()
@@ -90,14 +105,13 @@ _POSTPONE = text("""
 
 def take_due(session: Session, lane: Lane, limit: int) -> list[ClaimedRow]:
     """Hold a lane's due deliveries that nobody else holds, until the transaction ends, with their recipients."""
-    found = session.execute(_DUE, {"lane_id": lane.id, "limit": limit})
-    return [ClaimedRow(**_claimed(row)) for row in found]
+    return [_claimed(row) for row in run_lean(session, _DUE, {"lane_id": lane.id, "limit": limit}).fetchall()]
 
 
-def take_doubtful(session: Session, channel: ChannelName, limit: int, lease_seconds: float) -> list[Doubtful]:
+def take_doubtful(session: Session, channel: ChannelName, limit: int, lease_seconds: float) -> list[ClaimedRow]:
     """Take deliveries nobody knows the end of; those not resolved come back after the lease."""
-    found = session.execute(_DOUBTFUL, {"channel": channel.value, "limit": limit, "lease_seconds": lease_seconds})
-    return [Doubtful(**_claimed(row), lane_id=row.lane_id, doubts=row.doubts, reason=row.reason) for row in found]
+    values = {"channel": channel.value, "limit": limit, "lease_seconds": float(lease_seconds)}
+    return [_claimed(row) for row in run_lean(session, _DOUBTFUL, values).fetchall()]
 
 
 def event_state(session: Session, shop_id: int, event_id: int) -> tuple[int | None, bool, datetime]:
@@ -109,7 +123,8 @@ def event_state(session: Session, shop_id: int, event_id: int) -> tuple[int | No
 def mark_sending(session: Session, ids: Sequence[int], token: uuid.UUID, lease_seconds: float) -> None:
     """queued -> sending, under a token and a lease; counts an attempt."""
     if ids:
-        session.execute(_SEND, {"ids": list(ids), "token": token, "lease_seconds": lease_seconds})
+        values = {"ids": written_ids(ids), "token": token, "lease_seconds": float(lease_seconds)}
+        run_lean(session, _SEND, values)
 
 
 def mark_skipped(session: Session, ids: Sequence[int], reason: SkipReason) -> None:
@@ -122,30 +137,8 @@ def postpone(session: Session, ids: Sequence[int], seconds: float, reason: str) 
     session.execute(_POSTPONE, {"ids": list(ids), "seconds": seconds, "reason": reason})
 
 
-def _claimed(row: Row[Any]) -> Mapping[str, Any]:
-    return {
-        "id": row.id,
-        "shop_id": row.shop_id,
-        "kind": NoticeKind(row.kind),
-        "channel": ChannelName(row.channel),
-        "dedupe_key": row.dedupe_key,
-        "created_at": row.created_at,
-        "attempt": row.attempt,
-        "contact_id": row.contact_id,
-        "offer_id": row.offer_id,
-        "variant_id": row.variant_id,
-        "market_id": row.market_id,
-        "quantity": row.quantity,
-        "units": row.units,
-        "holds_offer": row.holds_offer,
-        "is_paused": row.is_paused,
-        "has_bought": row.has_bought,
-        "turn": OfferState(row.turn) if row.turn else None,
-        "was_told": row.was_told,
-        "waits_again": row.waits_again,
-        "missed_before": row.missed_before,
-        "locale": row.locale,
-        "suppression": SuppressionReason(row.suppression) if row.suppression else None,
-        "address": row.address,
-        "push_keys": row.push_keys,
-    }
+def _claimed(row: tuple[Any, ...]) -> ClaimedRow:
+    kind, channel, suppression, turn = row[2], row[3], row[14], row[19]
+    named = (_KINDS[kind], _CHANNELS[channel])
+    reason = SuppressionReason(suppression) if suppression else None
+    return ClaimedRow._make((*row[:2], *named, *row[4:14], reason, *row[15:19], _TURNS[turn], *row[20:]))

@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-_HELD = "token = :token AND (state = 'sending' OR (state = 'unknown' AND finished_at IS NULL))"
-_DOUBTED = "state = 'unknown' AND finished_at IS NULL"
+from restock.database import run_lean, written_ids
+
+# `IS NOT DISTINCT FROM` says "=", but to no index: these rows are looked up by their ids. Right after a large claim the
+# statistics say that hardly anything is being sent, and all of it would be read for every group.
+_SENDING = "state IS NOT DISTINCT FROM 'sending'"
+_DOUBTED = "state IS NOT DISTINCT FROM 'unknown' AND finished_at IS NULL"
+_HELD = f"token = :token AND ({_SENDING} OR ({_DOUBTED}))"
 
 _SENT = """
     UPDATE deliveries SET state = 'sent', sent_at = now(), lease_until = NULL, token = NULL, reason = NULL,
         provider_message_id = CASE WHEN contact_id IS NOT NULL THEN coalesce(told.message_id, provider_message_id) END
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:message_ids AS text[])) AS told(id, message_id)
+    FROM unnest(CAST(%(ids)s AS bigint[]), CAST(%(message_ids)s AS text[])) AS told(id, message_id)
     WHERE deliveries.id = told.id AND {condition}
-    RETURNING deliveries.id, CASE kind WHEN 'offer' THEN offer_id END AS offer_id, contact_id
+    RETURNING deliveries.id, CASE kind WHEN 'offer' THEN offer_id END, contact_id
 """
 _REQUEUE = """
     UPDATE deliveries SET state = 'queued', lease_until = NULL, token = NULL, reason = told.reason,
@@ -33,7 +38,8 @@ _REQUEUE = """
     WHERE deliveries.id = told.id AND {condition}
     RETURNING deliveries.id, lane_id, told.seconds
 """
-_SENT_BY_WORKER, _SENT_BY_LOOKUP = text(_SENT.format(condition=_HELD)), text(_SENT.format(condition=_DOUBTED))
+_SENT_BY_WORKER: LiteralString = _SENT.format(condition=_HELD.replace(":token", "%(token)s"))
+_SENT_BY_LOOKUP: LiteralString = _SENT.format(condition=_DOUBTED)
 _REQUEUE_HELD, _REQUEUE_DOUBTED = text(_REQUEUE.format(condition=_HELD)), text(_REQUEUE.format(condition=_DOUBTED))
 
 _FAIL = text(f"""
@@ -116,9 +122,11 @@ def mark_sent(session: Session, message_ids: Mapping[int, str | None], token: uu
     """sending (or a doubt) -> sent. `token` None: the provider was asked, and has it."""
     if not message_ids:
         return []
-    values = {"ids": list(message_ids), "message_ids": list(message_ids.values())}
+    ids = sorted(message_ids)
+    given = [message_ids[one] for one in ids]
+    values = {"ids": written_ids(ids), "message_ids": given if any(given) else None, "token": token}
     statement = _SENT_BY_LOOKUP if token is None else _SENT_BY_WORKER
-    return [Ended(*row) for row in session.execute(statement, values if token is None else {**values, "token": token})]
+    return [Ended._make(row) for row in run_lean(session, statement, values).fetchall()]
 
 
 def requeue(session: Session, again: Sequence[Again], token: uuid.UUID | None) -> dict[int, float]:

@@ -123,10 +123,9 @@ class Claiming:
     def _sort(self, shop: Shop, rows: Sequence[ClaimedRow], facts: LaneFacts, now: datetime) -> _Sorted:
         """Decide about each by itself."""
         found = _Sorted()
-        gate = self.gates.get(rows[0].channel) if rows else None
+        decide = _Decisions(facts, shop, now, self.gates.get(rows[0].channel) if rows else None)
         for row in rows:
-            allowed = gate is None or row.address is None or gate.is_allowed(shop, row.address)
-            decision = rules.may_send(facts, _person(row, shop, now, country_allowed=allowed), now)
+            decision = decide.about(row)
             match decision:
                 case rules.Send():
                     found.sending.append(row)
@@ -186,6 +185,26 @@ def load_shop(session: Session, shop_id: int) -> Shop:
 def _has_turns(shop: Shop, facts: LaneFacts) -> bool:
     """Say whether units are kept for anybody: not where everybody is told at once, nor where there is no limit."""
     return shop.settings.policy.factor is not None and facts.is_limited
+
+
+class _Decisions:
+    """What `may_send` says of the rows of one claim, asked once for all of whom the same is known."""
+
+    def __init__(self, facts: LaneFacts, shop: Shop, now: datetime, gate: Gate | None = None) -> None:
+        self._facts, self._shop, self._now, self._gate = facts, shop, now, gate
+        self._made: dict[tuple[object, ...], rules.Send | rules.Hold | rules.Skip] = {}
+
+    def about(self, row: ClaimedRow) -> rules.Send | rules.Hold | rules.Skip:
+        """Decide about one delivery."""
+        where = row.address if self._gate is not None or row.channel is ChannelName.sms else row.address is not None
+        known = (row.kind, row.holds_offer, row.units, row.suppression, where, row.has_bought, row.turn)
+        key = (*known, row.was_told, row.waits_again, row.is_paused)
+        decision = self._made.get(key)
+        if decision is None:
+            allowed = self._gate is None or row.address is None or self._gate.is_allowed(self._shop, row.address)
+            person = _person(row, self._shop, self._now, country_allowed=allowed)
+            self._made[key] = decision = rules.may_send(self._facts, person, self._now)
+        return decision
 
 
 def _person(row: ClaimedRow, shop: Shop, now: datetime, *, country_allowed: bool = True) -> PersonFacts:

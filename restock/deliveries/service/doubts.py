@@ -20,7 +20,7 @@ from restock.deliveries.service.claiming import load_shop, markets_of
 from restock.deliveries.service.envelopes import seal_envelopes
 from restock.deliveries.service.ports import Senders, Turns
 from restock.deliveries.service.recording import offers_of
-from restock.deliveries.values import Doubtful, MessageFacts
+from restock.deliveries.values import ClaimedRow, MessageFacts
 from restock.failpoints import failpoint
 from restock.links import Links
 from restock.shops.values import Shop
@@ -62,7 +62,7 @@ class Doubts:
         return done
 
     def _resolve_shop(
-        self, shop_id: int, rows: Sequence[Doubtful], channel: Channel | None, lease_seconds: float
+        self, shop_id: int, rows: Sequence[ClaimedRow], channel: Channel | None, lease_seconds: float
     ) -> None:
         """Ask, decide, write; `channel` None: this instance has no provider for it any more, and nobody can be asked.
 
@@ -90,7 +90,7 @@ class Doubts:
         self,
         session: Session,
         shop: Shop,
-        said: Sequence[tuple[Doubtful, bool | None]],
+        said: Sequence[tuple[ClaimedRow, bool | None]],
         policy: Doubt,
         looks: Mapping[int, float],
     ) -> None:

@@ -23,48 +23,66 @@ from restock.links import Links
 
 
 def seal_envelopes(rows: Sequence[ClaimedRow], facts: MessageFacts, links: Links) -> list[Envelope]:
-    """Write an envelope for each row whose contact still exists; `attempt` is the one now beginning."""
-    shop = ShopFacts(facts.shop.domain, facts.shop.name, f"https://{facts.shop.domain}")
-    return [_envelope(row, facts, shop, links) for row in rows if row.address is not None]
+    """Write an envelope for each row whose contact still exists; `attempt` is the one now beginning.
+
+    Whoever is told the same of the same goods is handed the same `ProductFacts`: a channel may go by that.
+    """
+    desk = _Desk(facts, links)
+    return [desk.envelope(row) for row in rows if row.address is not None]
 
 
-def _envelope(row: ClaimedRow, facts: MessageFacts, shop: ShopFacts, links: Links) -> Envelope:
-    locale = row.locale or facts.shop.locale
-    goods = facts.goods.get(row.variant_id) if row.variant_id is not None else None
-    notice = Notice(
-        kind=row.kind,
-        shop=shop,
-        links=_links(row, links, facts.has_turns),
-        locale=locale,
-        product=_product(goods, _price(row, goods, facts), row.quantity, locale) if goods else None,
-        turn_minutes=facts.shop.settings.policy.turn_minutes if _is_turn(row, facts.has_turns) else None,
-        missed_before=row.missed_before,
-    )
-    if facts.speaker is not None:
-        notice = facts.speaker.say(notice, row.channel)
-    return Envelope(
-        delivery_id=row.id,
-        identity=identity(row.id, row.dedupe_key, row.created_at),
-        recipient=Recipient(row.address or "", _keys(row.push_keys)),
-        notice=notice,
-        attempt=row.attempt + 1,
-        queued_at=row.created_at.timestamp(),
-        sender=facts.sender,
-    )
+class _Desk:
+    """Writes the envelopes of one batch. What several people are told alike is written once."""
 
+    def __init__(self, facts: MessageFacts, links: Links) -> None:
+        shop = facts.shop
+        self._facts, self._links = facts, links
+        self._shop = ShopFacts(shop.domain, shop.name, f"https://{shop.domain}")
+        self._products: dict[tuple[int, int, int, str], ProductFacts | None] = {}
 
-def _is_turn(row: ClaimedRow, has_turns: bool) -> bool:
-    return has_turns and row.kind is NoticeKind.offer
+    def envelope(self, row: ClaimedRow) -> Envelope:
+        facts = self._facts
+        is_turn = facts.has_turns and row.kind is NoticeKind.offer
+        locale = row.locale or facts.shop.locale
+        notice = Notice(
+            row.kind,
+            self._shop,
+            self._links_of(row, is_turn=is_turn),
+            locale,
+            self._product(row, locale),
+            facts.shop.settings.policy.turn_minutes if is_turn else None,
+            row.missed_before,
+        )
+        if facts.speaker is not None:
+            notice = facts.speaker.say(notice, row.channel)
+        return Envelope(
+            row.id,
+            identity(row.id, row.dedupe_key, row.created_at),
+            Recipient(row.address or "", _keys(row.push_keys)),
+            notice,
+            row.attempt + 1,
+            row.created_at.timestamp(),
+            facts.sender,
+        )
 
+    def _links_of(self, row: ClaimedRow, *, is_turn: bool) -> MessageLinks:
+        links, contact_id = self._links, row.contact_id or 0
+        if row.kind is NoticeKind.confirmation:
+            action = links.confirm(contact_id, at=row.created_at.timestamp())  # the same link at every attempt
+        else:
+            action = links.click(row.id)
+        declines = is_turn and row.channel is not ChannelName.sms  # a text has no room for it
+        return MessageLinks(action, links.unsubscribe(contact_id), links.decline(row.id) if declines else None)
 
-def _links(row: ClaimedRow, links: Links, has_turns: bool) -> MessageLinks:
-    contact_id = row.contact_id or 0
-    if row.kind is NoticeKind.confirmation:
-        action = links.confirm(contact_id, at=row.created_at.timestamp())  # the same link at every attempt
-    else:
-        action = links.click(row.id)
-    declines = _is_turn(row, has_turns) and row.channel is not ChannelName.sms  # a text has no room for it
-    return MessageLinks(action, links.unsubscribe(contact_id), links.decline(row.id) if declines else None)
+    def _product(self, row: ClaimedRow, locale: str) -> ProductFacts | None:
+        if row.variant_id is None:
+            return None
+        key = (row.variant_id, row.market_id, row.quantity, locale)
+        if key not in self._products:
+            goods = self._facts.goods.get(row.variant_id)
+            price = _price(row, goods, self._facts) if goods else None
+            self._products[key] = _product(goods, price, row.quantity, locale) if goods else None
+        return self._products[key]
 
 
 def _product(goods: GoodsFacts, price: MarketPrice | None, quantity: int, locale: str) -> ProductFacts:

@@ -10,7 +10,7 @@ from typing import assert_never
 import structlog
 from sqlalchemy.orm import Session
 
-from restock.channels.values import Outcome
+from restock.channels.values import Outcome, Verdict
 from restock.database import Database
 from restock.deliveries import rules
 from restock.deliveries.repository import lanes, outcomes
@@ -38,6 +38,9 @@ class _Steps:
         self.unknown: dict[int, str] = {}
 
     def add(self, row: ClaimedRow, outcome: Outcome, now_seconds: float) -> None:
+        if outcome.verdict is Verdict.accepted:  # nearly all of them; the rule says the same
+            self.sent[row.id] = outcome.provider_message_id
+            return
         step = rules.next_step(outcome, row.attempt + 1, now_seconds - row.created_at.timestamp(), self._patience)
         match step:
             case rules.Sent():

@@ -33,9 +33,9 @@ _RECORD = text("""
 
 _CLAIM = text("""
     UPDATE purchases SET close_at = now() + make_interval(secs => :lease_seconds)
-    WHERE id IN (
+    WHERE id = ANY(ARRAY(
         SELECT id FROM purchases WHERE close_at <= now() ORDER BY close_at LIMIT :limit FOR UPDATE SKIP LOCKED
-    )
+    ))
     RETURNING id, shop_id, offer_id, to_close
 """)
 

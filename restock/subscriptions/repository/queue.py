@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from restock.database import run_lean, written_ids
 from restock.shops.values import QueueOrder
 from restock.subscriptions.values import PRIORITIES, Cursor, QueuePlace
 
@@ -94,17 +95,17 @@ _ATTACH = text("""
     RETURNING subscriptions.id
 """)
 
-_NOTIFY = text("""
+_NOTIFY = """
     UPDATE subscriptions SET state = 'notified', notified_at = now(), end_reason = NULL,
         open_offer_id = NULL, updated_at = now()
-    WHERE id = ANY(:ids) AND state = 'active'
+    WHERE id = ANY(CAST(%(ids)s AS bigint[])) AND state IS NOT DISTINCT FROM 'active'
     RETURNING id
-""")
+"""
 
-_CLOSE_INTENTS = text("""
+_CLOSE_INTENTS = """
     UPDATE intents SET closed_at = now(), updated_at = now()
-    WHERE subscription_id = ANY(:ids) AND closed_at IS NULL
-""")
+    WHERE subscription_id = ANY(CAST(%(ids)s AS bigint[])) AND closed_at IS NULL
+"""
 
 # An end that waited for the open offer (end_reason on a waiting row) happens now.
 _RELEASE = text("""
@@ -192,9 +193,10 @@ def mark_notified(session: Session, subscription_ids: Sequence[int]) -> set[int]
 
     Returns the subscriptions that were still active.
     """
-    notified = set(session.execute(_NOTIFY, {"ids": list(subscription_ids)}).scalars())
+    found = run_lean(session, _NOTIFY, {"ids": written_ids(sorted(subscription_ids))})
+    notified = {subscription_id for (subscription_id,) in found}
     if notified:
-        session.execute(_CLOSE_INTENTS, {"ids": list(notified)})
+        run_lean(session, _CLOSE_INTENTS, {"ids": written_ids(sorted(notified))})
     return notified
 
 
