@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from restock.channels.email.message import Sender, parse_sender
+from restock.channels.email.reports.returned import check_bounce_address
 from restock.channels.email.smtp_server import parse_smtp_url
 from restock.channels.port import Channel
 from restock.channels.values import ChannelName
@@ -51,6 +52,8 @@ def provider_names(settings: Settings) -> dict[ChannelName, str]:
 def provider_faults(settings: Settings) -> list[str]:
     """Say which values are set and cannot be right, a sentence each; one that is missing only keeps its channel off."""
     checks: list[tuple[str, Callable[[str], object], str]] = [("EMAIL_FROM", parse_sender, settings.email_from)]
+    if settings.email_bounce_address:
+        checks.append(("EMAIL_BOUNCE_ADDRESS", check_bounce_address, settings.email_bounce_address))
     if settings.smtp_url is not None:
         checks.append(("SMTP_URL", parse_smtp_url, settings.smtp_url.get_secret_value()))
     if settings.dkim_private_key is not None:
@@ -112,7 +115,19 @@ def _open_mail_server(settings: Settings, url: str, sender: Sender, key: DkimKey
     read_seconds = min(20.0, settings.delivery_lease_seconds / 3)
     patience = Patience(connect_seconds=min(5.0, read_seconds), read_seconds=read_seconds)
     pool = SmtpPool(parse_smtp_url(url), sender.domain, sender.address, patience=patience)
-    return EmailChannel(pool, sender, batch_seconds=_batch_seconds(settings), key=key)
+    return EmailChannel(
+        pool, sender, batch_seconds=_batch_seconds(settings), key=key, return_path=_return_path(settings)
+    )
+
+
+def _return_path(settings: Settings) -> Callable[[int], str] | None:
+    """Have what cannot be delivered come back to an address that names the delivery."""
+    from restock.channels.email.reports.returned import return_address
+
+    if not (settings.email_bounce_address and settings.secret_keys):
+        return None
+    mark = Links(settings.secret_keys, settings.public_url).report_mark
+    return lambda delivery_id: return_address(settings.email_bounce_address, mark(delivery_id))
 
 
 def _open_sms(settings: Settings) -> Channel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -18,17 +18,27 @@ from restock.channels.values import Blame, ChannelName, Doubt, Envelope, Outcome
 
 
 class EmailChannel:
-    """Send e-mails; one instance per process."""
+    """Send e-mails; one instance per process.
+
+    `return_path` makes the address a delivery comes back to; None: the sender's own.
+    """
 
     name = ChannelName.email
     doubt = Doubt.resend_once  # the Message-ID is the same
 
     def __init__(
-        self, pool: SmtpPool, sender: Sender, *, batch_seconds: float = 25.0, key: DkimKey | None = None
+        self,
+        pool: SmtpPool,
+        sender: Sender,
+        *,
+        batch_seconds: float = 25.0,
+        key: DkimKey | None = None,
+        return_path: Callable[[int], str] | None = None,
     ) -> None:
         self._pool = pool
         self._press = Press(sender)
         self._key = key
+        self._return_path = return_path
         self._batch_seconds = batch_seconds
 
     def send(self, envelopes: Sequence[Envelope]) -> Iterator[Outcome]:
@@ -54,7 +64,8 @@ class EmailChannel:
                 unsendable.append(Outcome(envelope.delivery_id, Verdict.deferred, "batch_time_over"))
                 continue
             try:
-                yield Job(envelope.delivery_id, self._write(envelope))
+                back = self._return_path(envelope.delivery_id) if self._return_path else ""
+                yield Job(envelope.delivery_id, self._write(envelope), back)
             except ChannelError as error:
                 unsendable.append(error.outcome(envelope.delivery_id))
 

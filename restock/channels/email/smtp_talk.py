@@ -25,6 +25,7 @@ class Job:
 
     delivery_id: int
     mail: Mail = field(repr=False)
+    return_path: str = ""  # where it comes back to; "": the sender's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,14 +198,15 @@ class Talk:
             self._say(stage, job)
 
     def _say(self, stage: Stage, job: Job) -> None:
-        self._write(f"{self._command(stage, job.mail)}\r\n".encode("utf-8" if job.mail.needs_utf8 else "ascii"))
+        self._write(f"{self._command(stage, job)}\r\n".encode("utf-8" if job.mail.needs_utf8 else "ascii"))
         self._awaited.append((stage, job))
 
-    def _command(self, stage: Stage, mail: Mail) -> str:
+    def _command(self, stage: Stage, job: Job) -> str:
         if stage is Stage.sender:
+            mail = job.mail
             size = f" SIZE={len(mail.content)}" if self._offers.size else ""
-            return f"MAIL FROM:<{self._sender}>{size}{' BODY=8BITMIME SMTPUTF8' if mail.needs_utf8 else ''}"
-        return f"RCPT TO:<{mail.recipient}>" if stage is Stage.recipient else "DATA"
+            return f"MAIL FROM:<{job.return_path or self._sender}>{size}{' BODY=8BITMIME SMTPUTF8' if mail.needs_utf8 else ''}"
+        return f"RCPT TO:<{job.mail.recipient}>" if stage is Stage.recipient else "DATA"
 
     def _write(self, data: bytes) -> None:
         self.to_send += data

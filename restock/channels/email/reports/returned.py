@@ -18,8 +18,10 @@ from restock.channels.values import Blame
 
 LARGEST = 512 * 1024  # a returned message comes with what was sent, and with little besides
 _MARK = re.compile(r"\+(?P<mark>[0-9]{1,19}-[a-z2-7]{16})@", re.IGNORECASE | re.ASCII)
+_BOUNCE_ADDRESS = re.compile(r"[A-Za-z0-9._-]{1,26}@[A-Za-z0-9.-]{1,253}", re.ASCII)
 _ENHANCED = re.compile(r"\b5\.\d{1,3}\.\d{1,3}\b")
 _REPLY = re.compile(r"\b(?:5\d\d)[ -](5\.\d{1,3}\.\d{1,3})\b")
+_NESTED = re.compile(rb"multipart/|message/", re.IGNORECASE)
 _PLACES = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To")
 _MOST_PARTS = 50
 _MOST_TEXT = 20_000
@@ -31,7 +33,10 @@ def read_returned(raw: bytes, came_to: Iterable[str] = ()) -> Event | None:
 
     `came_to`: the addresses the mail server took it for, where it tells; else the mail's own headers are read.
     """
-    message = email.message_from_bytes(raw[:LARGEST], policy=email.policy.compat32)
+    raw = raw[:LARGEST]
+    if len(_NESTED.findall(raw)) > _MOST_PARTS:  # parts within parts cost the parser its stack
+        return None
+    message = email.message_from_bytes(raw, policy=email.policy.compat32)
     parts = _parts(message)
     kind = _report_type(message)
     mark = _mark(came_to) or _mark(_addresses(message))
@@ -49,6 +54,12 @@ def return_address(bounce_address: str, mark: str) -> str:
     """Write the address a message comes back to: `bounce@example.com` with a delivery's mark."""
     local, _, domain = bounce_address.rpartition("@")
     return f"{local}+{mark}@{domain}"
+
+
+def check_bounce_address(text: str) -> None:
+    """Raise ValueError for an address that no mark fits into: 64 octets stand before the @ (RFC 5321)."""
+    if not _BOUNCE_ADDRESS.fullmatch(text):
+        raise ValueError("must be a plain address such as bounces@example.com, at most 26 characters before the @")
 
 
 def _parts(message: Message) -> list[Message]:
