@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from restock.channels.email.dkim import DkimKey
 
 OFFICIAL_TWILIO = "https://api.twilio.com"
+_PACED_SECONDS = 5.0
 
 
 def open_channels(settings: Settings) -> dict[ChannelName, Channel]:
@@ -146,7 +147,9 @@ def _open_sms(settings: Settings) -> Channel:
         callback=_twilio_callback(settings),
         connect_seconds=min(3.0, read_seconds),
         read_seconds=read_seconds,
-        batch_seconds=_batch_seconds(settings),
+    # What was let go at a sender's pace leaves within seconds or not at all: the pace holds however slow the answers.
+    batch_seconds = min(_PACED_SECONDS, _batch_seconds(settings))
+        batch_seconds=batch_seconds,
     )
 
 

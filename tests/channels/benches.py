@@ -265,7 +265,7 @@ class SmsBench(Bench):
 
     def _open(self, url: str, batch_seconds: float) -> SmsChannel:
         account = TwilioAccount(self.account_sid, "secret", sender="+15005550006", api_url=url)
-        return SmsChannel(account, read_seconds=READ_SECONDS, batch_seconds=batch_seconds)
+        return SmsChannel(account, threads=8, read_seconds=READ_SECONDS, batch_seconds=batch_seconds)
 
     def without_time(self) -> Channel:
         return self._open(self.peer.url, -1.0)

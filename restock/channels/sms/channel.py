@@ -25,6 +25,7 @@ from restock.channels.values import Blame, ChannelName, Doubt, Envelope, Outcome
 OFFICIAL_URL = "https://api.twilio.com"
 _VALIDITY_SECONDS = 4 * 3600  # older news about stock is worth nothing
 _MOST_LISTED = 50
+IN_FLIGHT = 32  # messages handed over at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class SmsChannel:
         account: TwilioAccount,
         *,
         callback: Callable[[int], str] | None = None,
-        threads: int = 8,
+        threads: int = IN_FLIGHT,
         connect_seconds: float = 3.0,
         read_seconds: float = 10.0,
         batch_seconds: float = 25.0,
