@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from flask import Flask
 
 from restock.catalog.service import CatalogService
 from restock.channels.port import Channel
-from restock.channels.registry import OFFICIAL_TWILIO, open_channels, provider_faults, provider_names, vapid_public_key
+from restock.channels.registry import (
+    OFFICIAL_TWILIO,
+    open_channels,
+    open_email_channel,
+    provider_faults,
+    provider_names,
+    vapid_public_key,
+)
 from restock.channels.values import ChannelName
 from restock.clock import SystemClock
 from restock.config import Settings
@@ -46,6 +54,7 @@ from restock.shopify.admin_api.transport import Transport
 from restock.shopify.oauth import TokenEndpoint
 from restock.shopify.port import AdminApi
 from restock.shops.service import ShopService
+from restock.shops.service.mailing_tests import MailingTests
 from restock.shops.service.mailings import ShopMailings
 from restock.shops.service.renewal import Renewal
 from restock.shops.service.texts import TextService
@@ -91,6 +100,11 @@ class Services:
     waker: Waker
     channels_on: frozenset[ChannelName]  # those this instance has a provider for
     vapid_public_key: str | None  # None: web push is off
+
+    @property
+    def mailing_tests(self) -> MailingTests:
+        """Tests of shops' own e-mail providers."""
+        return MailingTests(self.shops.mailings, partial(open_email_channel, self.settings))
 
     def close(self, seconds: float = 1.0) -> None:
         """End what this process has open, at its end: connections, and threads once their work is done.

@@ -34,6 +34,11 @@ def open_channels(settings: Settings) -> dict[ChannelName, Channel]:
     return {name: build(settings) for name, build in _BUILDERS.items() if name not in gaps}
 
 
+def open_email_channel(settings: Settings) -> Channel | None:
+    """Make an e-mail channel besides the worker's, for whoever closes it soon; None where e-mail is off."""
+    return None if ChannelName.email in channel_gaps(settings) else _open_email(settings)
+
+
 def channel_gaps(settings: Settings) -> dict[ChannelName, str]:
     """Say for each channel that cannot be opened what is missing or wrong, in a sentence for the operator."""
     found = {name: "; ".join(check(settings)) for name, check in _CHECKS.items()}
@@ -142,13 +147,13 @@ def _open_sms(settings: Settings) -> Channel:
         api_url=settings.twilio_api_url,
     )
     read_seconds = min(10.0, settings.delivery_lease_seconds / 3)
+    # What was let go at a sender's pace leaves within seconds or not at all: the pace holds however slow the answers.
+    batch_seconds = min(_PACED_SECONDS, _batch_seconds(settings))
     return SmsChannel(
         account,
         callback=_twilio_callback(settings),
         connect_seconds=min(3.0, read_seconds),
         read_seconds=read_seconds,
-    # What was let go at a sender's pace leaves within seconds or not at all: the pace holds however slow the answers.
-    batch_seconds = min(_PACED_SECONDS, _batch_seconds(settings))
         batch_seconds=batch_seconds,
     )
 
