@@ -6,13 +6,14 @@ at an address that is nobody's in public: what a name server says opens no door 
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+
+from restock.channels.public_addresses import is_public
 
 _FRESH_SECONDS = 60.0
 _NOWHERE_SECONDS = 2.0  # a name that leads nowhere is not asked about for each message
@@ -121,12 +122,5 @@ class AddressBook:
         except (OSError, UnicodeError):
             return [], False
         addresses = [(int(family), tuple(where)) for family, _, _, _, where in found]
-        allowed = [one for one in addresses if origin.is_local or _is_public(one[1][0])]
+        allowed = [one for one in addresses if origin.is_local or is_public(str(one[1][0]))]
         return allowed[:_MOST_ADDRESSES], not allowed
-
-
-def _is_public(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_global
-    except ValueError:
-        return False
