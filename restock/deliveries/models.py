@@ -54,7 +54,12 @@ class DeliveryRow(Base):
             postgresql_where=text("state = 'unknown' AND finished_at IS NULL"),
         ),
         Index("ix_deliveries_offer", "offer_id", postgresql_where=text("offer_id IS NOT NULL")),
-        Index("ix_deliveries_event_sent", "event_id", "sent_at", postgresql_where=text("event_id IS NOT NULL")),
+        Index(
+            "ix_deliveries_event_sent",
+            "event_id",
+            "sent_at",
+            postgresql_where=text("event_id IS NOT NULL AND sent_at IS NOT NULL"),
+        ),
         Index(
             "ix_deliveries_bounced",
             "contact_id",

@@ -68,10 +68,10 @@ _EXPORTS = text("""
 """)
 _DROP_EXPORTS_BY_ID = text("UPDATE privacy_requests SET export_sealed = NULL WHERE id = ANY(:ids)")
 _DROP_EXPORTS = text("""
-    UPDATE privacy_requests SET export_sealed = NULL WHERE id IN (
+    UPDATE privacy_requests SET export_sealed = NULL WHERE id = ANY(ARRAY(
         SELECT id FROM privacy_requests
         WHERE export_sealed IS NOT NULL AND finished_at <= now() - make_interval(days => :days) LIMIT :limit
-    )
+    ))
     RETURNING id
 """)
 

@@ -63,9 +63,9 @@ def erase_piece(session: Session, table: str, shop_id: int, cursor: str | None) 
 def erase_letters(session: Session, domain: str, request_id: int) -> Piece:
     """Erase the next settled webhooks of a domain, and its other requests."""
     letters = text("""
-        DELETE FROM inbox_messages WHERE id IN (
+        DELETE FROM inbox_messages WHERE id = ANY(ARRAY(
             SELECT id FROM inbox_messages WHERE shop_domain = :domain AND state <> 'received' LIMIT :limit
-        )
+        ))
     """)
     count = _count(session, letters, {"domain": domain, "limit": WINDOW})
     requests = text("DELETE FROM privacy_requests WHERE shop_domain = :domain AND id <> :id AND state <> 'received'")

@@ -18,10 +18,10 @@ _HURRY = text(
 _CLAIM = text("""
     UPDATE reconcile_state SET next_at = now() + make_interval(secs => :lease_seconds),
         started_at = coalesce(started_at, now())
-    WHERE shop_id IN (
+    WHERE shop_id = ANY(ARRAY(
         SELECT shop_id FROM reconcile_state WHERE next_at <= now() AND shop_id <> ALL(:busy)
         ORDER BY next_at LIMIT :limit FOR UPDATE SKIP LOCKED
-    )
+    ))
     RETURNING shop_id, started_at, cursor_variant_id, seen_count, coalesce(last_variant_count, 0)
 """)
 

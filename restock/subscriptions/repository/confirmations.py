@@ -26,10 +26,10 @@ _TAKE = text("""
 """)
 
 _PURGE = text("""
-    DELETE FROM subscriptions WHERE id IN (
+    DELETE FROM subscriptions WHERE id = ANY(ARRAY(
         SELECT id FROM subscriptions WHERE state = 'pending' AND updated_at < now() - make_interval(days => :days)
         ORDER BY updated_at LIMIT :limit FOR UPDATE SKIP LOCKED
-    ) AND state = 'pending'
+    )) AND state = 'pending'
     RETURNING id
 """)
 

@@ -124,21 +124,21 @@ _DROP_PURCHASES = text("DELETE FROM purchases WHERE id = ANY(:ids)")
 # Split in two, so that each half has its index. A post at this moment sets `updated_at`, which is judged again under
 # the row's lock.
 _ORPHAN_HANDLES = text("""
-    DELETE FROM customers WHERE updated_at < now() - make_interval(days => :days) AND id IN (
+    DELETE FROM customers WHERE updated_at < now() - make_interval(days => :days) AND id = ANY(ARRAY(
         SELECT id FROM customers c WHERE updated_at < now() - make_interval(days => :days)
           AND NOT EXISTS (SELECT FROM intents WHERE customer_id = c.id AND closed_at IS NULL)
           AND NOT EXISTS (SELECT FROM intents WHERE customer_id = c.id AND closed_at IS NOT NULL)
         LIMIT :limit FOR UPDATE SKIP LOCKED
-    )
+    ))
     RETURNING id
 """)
 _ORPHAN_CONTACTS = text("""
-    DELETE FROM contacts WHERE updated_at < now() - make_interval(days => :days) AND id IN (
+    DELETE FROM contacts WHERE updated_at < now() - make_interval(days => :days) AND id = ANY(ARRAY(
         SELECT id FROM contacts c WHERE updated_at < now() - make_interval(days => :days)
           AND NOT EXISTS (SELECT FROM subscriptions WHERE contact_id = c.id AND state IN ('pending', 'active'))
           AND NOT EXISTS (SELECT FROM subscriptions WHERE contact_id = c.id AND state NOT IN ('pending', 'active'))
         LIMIT :limit FOR UPDATE SKIP LOCKED
-    )
+    ))
     RETURNING id
 """)
 

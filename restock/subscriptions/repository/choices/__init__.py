@@ -39,10 +39,10 @@ _RESUME = text(f"""
 
 _RESUME_DUE = text("""
     UPDATE subscriptions SET paused_at = NULL, paused_until = NULL, updated_at = now()
-    WHERE id IN (
+    WHERE id = ANY(ARRAY(
         SELECT id FROM subscriptions WHERE paused_until <= now()
         ORDER BY paused_until LIMIT :limit FOR UPDATE SKIP LOCKED
-    ) AND paused_until <= now()
+    )) AND paused_until <= now()
     RETURNING shop_id, id, variant_id, state
 """)
 
