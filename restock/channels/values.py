@@ -29,10 +29,14 @@ class NoticeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PushKeys:
-    """A browser's half of the encryption (RFC 8291), both base64url without padding."""
+    """A browser's half of the encryption (RFC 8291), both base64url without padding.
+
+    `vapid` names the key of ours the subscription was made with, and is bound to for life; None: not known.
+    """
 
     p256dh: str
     auth: str
+    vapid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import sqlalchemy.exc
 
 from restock.channels.email.message import parse_sender
 from restock.channels.email.sending_domain import Standing, Texts, judge_domain, look_up
-from restock.channels.registry import dkim_key
+from restock.channels.push.subscription import key_name
+from restock.channels.registry import channel_gaps, dkim_key, vapid_public_key
+from restock.channels.values import ChannelName
 from restock.commands.outages import say_outages
 from restock.commands.surroundings import surroundings
 from restock.config import Settings, has_password
@@ -75,7 +78,7 @@ def diagnose(settings: Settings, services: Services) -> Iterator[Finding]:
     yield _email(settings)
     yield from _mail_domain(settings)
     yield _sms(settings)
-    yield _push(settings)
+    yield from _push(settings, services)
     yield from _providers(services)
 
 
@@ -165,9 +168,41 @@ def _sms(settings: Settings) -> Finding:
     return Finding("sms", State.well, f"on; have the sender's incoming messages posted to {inbound}")
 
 
-def _push(settings: Settings) -> Finding:
+def _push(settings: Settings, services: Services) -> Iterator[Finding]:
+    """Look at the key, at whom push services may write to, and at browsers that are bound to another key."""
+    gap = channel_gaps(settings).get(ChannelName.push)
+    public_key = vapid_public_key(settings)
     if settings.vapid_private_key is None:
-        return Finding("web push", State.off, "off: set VAPID_PRIVATE_KEY and VAPID_SUBJECT")
-    if settings.is_production and not settings.vapid_subject.startswith(("mailto:", "https://")):
-        return Finding("web push", State.amiss, "no contact: set VAPID_SUBJECT to a mailto: or https: address")
-    return Finding("web push", State.well, "on")
+        yield Finding("web push", State.off, "off: make a key with restock secrets vapid, and set VAPID_PRIVATE_KEY")
+    elif gap is not None or public_key is None:
+        yield Finding("web push", State.amiss, gap or "VAPID_PRIVATE_KEY cannot be used")
+    elif settings.is_production and _is_nobodys(settings.vapid_subject):
+        yield Finding(
+            "web push", State.amiss, "Apple refuses this contact: set VAPID_SUBJECT to a mailto: or https: of your own"
+        )
+    else:
+        yield Finding("web push", State.well, f"on, key {key_name(public_key)}")
+        yield from _browsers(services, key_name(public_key))
+
+
+def _is_nobodys(subject: str) -> bool:
+    """Say whether a VAPID subject leads to no host that is in DNS."""
+    host = (urlsplit(subject).hostname or "") if subject.startswith("https://") else subject.rpartition("@")[2]
+    return "." not in host or host.lower().endswith(_NOBODYS)
+
+
+def _browsers(services: Services, ours: str) -> Iterator[Finding]:
+    try:
+        counts = services.reports.browsers_by_key()
+    except (sqlalchemy.exc.DBAPIError, sqlalchemy.exc.TimeoutError):
+        return  # said above, of the database or its migrations
+    if lost := sum(count for name, count in counts.items() if name not in (None, ours)):
+        others = ", ".join(sorted(name for name in counts if name not in (None, ours)))
+        yield Finding(
+            "browsers",
+            State.amiss,
+            f"{lost} that wait were subscribed with another key ({others}) and cannot be reached: put that key back "
+            "into VAPID_PRIVATE_KEY, or they must sign up again",
+        )
+    elif counts:
+        yield Finding("browsers", State.well, f"{sum(counts.values())} wait, none of another key")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from restock.channels.push.vapid import generate_private_key, public_key_of
 from restock.commands.shops import migrated_services, print_table
 from restock.shops.repository.sealed import SealedColumn
 from restock.shops.service.resealing import Resealed, Resealing
@@ -22,6 +23,11 @@ _KEPT_KEYS = (
     "them, and people who were erased are recognised by hashes made with them."
 )
 
+_FOR_LIFE = (
+    "# Keep it for good, and safe: browsers are bound for life to the key they subscribed with. With another one in\n"
+    "# VAPID_PRIVATE_KEY nobody who waits in a browser can be reached any more. Set VAPID_SUBJECT too (mailto:you@…)."
+)
+
 
 def reseal(_options: argparse.Namespace) -> int:
     """Seal what older keys have sealed with the first key of SECRET_KEY; 1 when something cannot be opened."""
@@ -33,6 +39,15 @@ def reseal(_options: argparse.Namespace) -> int:
         print("\nLOST: sealed with a key that SECRET_KEY does not list. Add it at the end and run this again.")
         return 1
     print(f"\nEverything is sealed with the first key of SECRET_KEY. {_KEPT_KEYS}")
+    return 0
+
+
+def make_vapid(_options: argparse.Namespace) -> int:
+    """Print a new key for web push, in the form of `.env`; it is kept nowhere."""
+    private_key = generate_private_key()
+    print(f"VAPID_PRIVATE_KEY={private_key}")
+    print(f"# Its public key, for your records: {public_key_of(private_key)}", file=sys.stderr)
+    print(_FOR_LIFE, file=sys.stderr)
     return 0
 
 

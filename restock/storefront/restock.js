@@ -85,9 +85,15 @@
       throw new Failure("PUSH_DENIED", "Notifications are blocked.");
     }
     try {
-      var worker = await navigator.serviceWorker.register(serviceWorker);
-      var wanted = { userVisibleOnly: true, applicationServerKey: bytes(key) };
-      return ((await worker.pushManager.getSubscription()) || (await worker.pushManager.subscribe(wanted))).toJSON();
+      var manager = (await navigator.serviceWorker.register(serviceWorker)).pushManager;
+      var kept = await manager.getSubscription();
+      var made = kept && kept.options && kept.options.applicationServerKey;
+      if (made && String(new Uint8Array(made)) !== String(bytes(key))) {
+        await kept.unsubscribe(); // made with another key: we can never reach it
+        kept = null;
+      }
+      kept = kept || (await manager.subscribe({ userVisibleOnly: true, applicationServerKey: bytes(key) }));
+      return { ...kept.toJSON(), applicationServerKey: key };
     } catch (cause) {
       throw new Failure("PUSH_FAILED", "Subscribing failed: " + cause.message);
     }

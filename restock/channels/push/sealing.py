@@ -56,6 +56,8 @@ class Sealer:
         keys = envelope.recipient.push_keys
         if keys is None:
             raise ChannelError("invalid_keys", permanent=True, blame=Blame.address)
+        if keys.vapid not in (None, self._signer.key_name):  # the service would refuse it: nobody's address is to blame
+            raise ChannelError("other_vapid_key", permanent=True)
         body = self.encrypt(compose(envelope, self._wording(envelope.notice)), keys)
         line = f"POST {path} HTTP/1.1\r\nContent-Length: {len(body)}\r\nTopic: {topic_of(envelope.identity)}\r\n"
         return b"".join((line.encode("ascii"), head, body))

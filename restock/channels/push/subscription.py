@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 import re
 from collections.abc import Collection, Mapping
@@ -37,12 +38,18 @@ class PushSubscription:
 
 
 def parse_push_subscription(
-    value: object, *, name: str = "customer.push", now: datetime | None = None, extra_hosts: Collection[str] = ()
+    value: object,
+    *,
+    name: str = "customer.push",
+    now: datetime | None = None,
+    extra_hosts: Collection[str] = (),
+    our_key: str | None = None,
 ) -> PushSubscription | tuple[Fault, ...]:
     """Read and check a subscription; return it, or every fault found.
 
     `name` is the field the faults name. Without `now` the optional `expirationTime` is not judged. `extra_hosts` as
-    in `check_endpoint`.
+    in `check_endpoint`. `our_key` is the public key browsers are given: a subscription that says it was made with
+    another can never be reached.
     """
     fields = _fields(value)
     if fields is None:
@@ -53,11 +60,17 @@ def parse_push_subscription(
     keys = keys if isinstance(keys, Mapping) else {}
     p256dh = _public_key(keys.get("p256dh"), name, faults)
     auth = _auth_secret(keys.get("auth"), name, faults)
+    _check_maker(fields.get("applicationServerKey"), our_key, name, faults)
     if now is not None and _is_over(fields.get("expirationTime"), now):
         faults.append(Fault(f"{name}.expirationTime", "EXPIRED_PUSH", "has passed: subscribe the browser again"))
     if faults:
         return tuple(faults)
-    return PushSubscription(endpoint, PushKeys(p256dh, auth))
+    return PushSubscription(endpoint, PushKeys(p256dh, auth, key_name(our_key) if our_key else None))
+
+
+def key_name(public_key: str) -> str:
+    """Name one of our public keys (base64url) shortly: what is kept with each subscription made with it."""
+    return encode_key(hashlib.sha256(decode_key(public_key) or b"").digest()[:9])
 
 
 def decode_key(text: object) -> bytes | None:
@@ -138,6 +151,14 @@ def _auth_secret(value: object, name: str, faults: list[Fault]) -> str:
     message = "must be the browser's auth secret: base64url of 16 bytes"
     faults.append(Fault(f"{name}.keys.auth", "INVALID_PUSH_KEYS", message))
     return ""
+
+
+def _check_maker(value: object, our_key: str | None, name: str, faults: list[Fault]) -> None:
+    """Compare the optional `applicationServerKey` with ours; scripts of others do not send it."""
+    if value is None or our_key is None or decode_key(value) == decode_key(our_key):
+        return
+    message = "is not this app's key: unsubscribe the browser and subscribe it again with the key of config.json"
+    faults.append(Fault(f"{name}.applicationServerKey", "OTHER_VAPID_KEY", message))
 
 
 def _is_over(expiration: object, now: datetime) -> bool:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from py_vapid import Vapid02, VapidException
 
-from restock.channels.push.subscription import encode_key
+from restock.channels.push.subscription import encode_key, key_name
 
 _LIFETIME_SECONDS = 12 * 3600  # RFC 8292 allows 24 h
 _MOST_ORIGINS = 256
@@ -44,9 +44,12 @@ def check_subject(subject: str) -> None:
 class VapidSigner:
     """Make the Authorization header for each push service, signed once in six hours."""
 
+    key_name: str  # what is kept with each subscription made with this key
+
     def __init__(self, private_key: str, subject: str, now: Callable[[], float] = time.time) -> None:
         check_subject(subject)
         self._vapid = _load(private_key)
+        self.key_name = key_name(public_key_of(private_key))
         self._subject = subject
         self._now = now
         self._headers: dict[str, tuple[str, float]] = {}

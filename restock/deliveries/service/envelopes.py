@@ -100,4 +100,4 @@ def _price(row: ClaimedRow, goods: GoodsFacts, facts: MessageFacts) -> MarketPri
 
 
 def _keys(stored: Mapping[str, str] | None) -> PushKeys | None:
-    return PushKeys(stored.get("p256dh", ""), stored.get("auth", "")) if stored else None
+    return PushKeys(stored.get("p256dh", ""), stored.get("auth", ""), stored.get("vapid")) if stored else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from restock.database import Database
 from restock.reports import repository
+from restock.reports.repository.browsers import browsers_by_key
 from restock.reports.repository.standing import belongs_to
 from restock.reports.service.standing import Installation, Queue
 from restock.reports.values import Gauges, MessageOrigin, VariantStock, Waitlist
@@ -34,6 +35,11 @@ class ReportService:
             queue = Queue(session, shop, variant_id, self.installation)
             now, waiting = queue.first(limit)
             return Waitlist(variant_id, now, waiting, queue.left(limit))
+
+    def browsers_by_key(self) -> dict[str | None, int]:
+        """Count the browsers that wait by the name of the VAPID key they are bound to; None: not known."""
+        with self.database.transaction() as session:
+            return browsers_by_key(session)
 
     def shop_of(self, subscription_id: int) -> int | None:
         """Find the shop of a subscription, for whoever runs the program; None when there is no such subscription."""

@@ -15,6 +15,7 @@ from psycopg import errors
 from sqlalchemy.orm import Session
 
 from restock.batches import Batches
+from restock.channels.values import PushKeys
 from restock.database import Database
 from restock.errors import NotFoundError, UnavailableError
 from restock.ids import new_handle
@@ -141,6 +142,11 @@ def _write_once(connection: Connection, parameters: posts.Parameters) -> Registe
     return intent or posts.move(connection, parameters)
 
 
+def _stored_keys(keys: PushKeys) -> str:
+    made_with = {"vapid": keys.vapid} if keys.vapid else {}
+    return json.dumps({"p256dh": keys.p256dh, "auth": keys.auth} | made_with)
+
+
 def _parameters(shop: Shop, signup: Signup, provenance: Provenance, settle_seconds: float) -> posts.Parameters:
     contact = signup.contact
     keys = contact.push_keys
@@ -153,7 +159,7 @@ def _parameters(shop: Shop, signup: Signup, provenance: Provenance, settle_secon
         "channel": contact.channel.value,
         "address": contact.address,
         "address_hash": _bytea(contact.address_hash),
-        "push_keys": json.dumps({"p256dh": keys.p256dh, "auth": keys.auth}) if keys else None,
+        "push_keys": _stored_keys(keys) if keys else None,
         "name": signup.name,
         "locale": signup.locale,
         "shopify_customer": _text(signup.shopify_customer_id),

@@ -40,9 +40,13 @@ def _anywhere(_number: str) -> bool:
 
 @dataclass(frozen=True)
 class IntentReader:
-    """Reads posts. `push_hosts` are `host:port` pairs that push endpoints may also have: local test peers."""
+    """Reads posts. `push_hosts` are `host:port` pairs that push endpoints may also have: local test peers.
+
+    `push_key` is the public key browsers subscribe with, None while web push is off.
+    """
 
     push_hosts: Collection[str] = ()
+    push_key: str | None = None
 
     def read(
         self, body: dict[str, object], shop_country: str | None, may_text: Callable[[str], bool] = _anywhere
@@ -103,7 +107,7 @@ class IntentReader:
         if value is None or value == "":
             customer.fault("push", "REQUIRED", "is required for the channel push: the browser's PushSubscription")
             return None
-        found = parse_push_subscription(value, name="customer.push", extra_hosts=self.push_hosts)
+        found = parse_push_subscription(value, name="customer.push", extra_hosts=self.push_hosts, our_key=self.push_key)
         if not isinstance(found, PushSubscription):
             customer.faults.extend(found)
             return None

@@ -67,7 +67,7 @@ def intent_door(services: Services) -> IntentDoor:
     limits = IntentLimits(
         limiter, settings.intent_limit_client, settings.intent_limit_address, settings.intent_limit_shop
     )
-    return IntentDoor(services, limits, IntentReader(settings.push_extra_hosts))
+    return IntentDoor(services, limits, IntentReader(settings.push_extra_hosts, services.vapid_public_key))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,221 @@
+"""Several push services behind one channel: one that is slow, busy or broken is nobody else's trouble."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+
+import pytest
+
+from restock.channels.port import HELD_BACK
+from restock.channels.push.channel import PushChannel
+from restock.channels.push.sealing import Sealer
+from restock.channels.push.subscription import PushSubscription, key_name, parse_push_subscription
+from restock.channels.push.vapid import VapidSigner, generate_private_key, public_key_of
+from restock.channels.values import Blame, Outcome, PushKeys, Recipient, Verdict
+from restock.playground.fake_http import Answer, Request, Trouble
+from restock.playground.fake_push import FakePush
+from tests.channels.benches import envelope_for
+
+KEY = generate_private_key()
+
+
+@pytest.fixture
+def services() -> Iterator[tuple[FakePush, FakePush]]:
+    with ExitStack() as stack:
+        found = FakePush(), FakePush()
+        for one in found:
+            one.start()
+            stack.callback(one.close)
+        yield found
+
+
+@pytest.fixture
+def channel(services: tuple[FakePush, FakePush]) -> Iterator[PushChannel]:
+    opened = PushChannel(
+        VapidSigner(KEY, "mailto:a@alerts.example"),
+        extra_hosts=[one.host for one in services],
+        connections=4,
+        read_seconds=0.5,
+    )
+    yield opened
+    opened.close()
+
+
+def browser(service: FakePush) -> Recipient:
+    subscription = service.subscribe(public_key_of(KEY))
+    keys = subscription["keys"]
+    assert isinstance(keys, dict)
+    return Recipient(str(subscription["endpoint"]), PushKeys(**keys, vapid=key_name(public_key_of(KEY))))
+
+
+def send(channel: PushChannel, *batches: tuple[FakePush, int], first: int = 1) -> dict[int, Outcome]:
+    """Send so many messages of each service, mixed; numbered from `first` on, those of each service together."""
+    people = [browser(service) for service, count in batches for _ in range(count)]
+    envelopes = [envelope_for(number, who) for number, who in enumerate(people, first)]
+    mixed = sorted(envelopes, key=lambda one: one.delivery_id % 7)
+    outcomes = list(channel.send(mixed))
+    assert len(outcomes) == len({one.delivery_id for one in outcomes}) == len(envelopes)
+    return {one.delivery_id: one for one in outcomes}
+
+
+def verdicts(outcomes: Sequence[Outcome]) -> set[tuple[Verdict, str]]:
+    return {(one.verdict, one.reason) for one in outcomes}
+
+
+def test_a_service_that_asks_for_patience_is_left_alone_and_the_other_is_not(
+    services: tuple[FakePush, FakePush], channel: PushChannel
+) -> None:
+    busy, well = services
+    busy.trouble_for = lambda _: Trouble(429, retry_after="7")  # type: ignore[method-assign]
+    outcomes = send(channel, (busy, 40), (well, 40))
+    asked = len(busy.requests)
+    assert asked <= 12, "what was under way, and no more"
+    of_busy = [outcomes[number] for number in range(1, 41)]
+    assert sum(one.reason == "rate_limited" for one in of_busy) == asked
+    assert all(6 < (one.retry_after_seconds or 0) <= 7 for one in of_busy)
+    assert {one.reason for one in of_busy} == {"rate_limited", HELD_BACK}
+    assert verdicts([outcomes[number] for number in range(41, 81)]) == {(Verdict.accepted, "")}
+    again = send(channel, (busy, 3), (well, 3), first=100)
+    assert verdicts([again[number] for number in (100, 101, 102)]) == {(Verdict.deferred, HELD_BACK)}
+    assert len(busy.requests) == asked
+    assert all(one.service == busy.host for one in of_busy)
+
+
+@pytest.mark.parametrize("wait", ["Wed, 21 Oct 2099 07:28:00 GMT", "soon", None])
+def test_patience_may_be_asked_for_by_a_date_or_without_saying_how_long(
+    services: tuple[FakePush, FakePush], channel: PushChannel, wait: str | None
+) -> None:
+    busy, _ = services
+    busy.troubles.append(Trouble(429, retry_after=wait))
+    [first] = send(channel, (busy, 1)).values()
+    assert first.retry_after_seconds == (86_400 if wait and wait.endswith("GMT") else None)
+    [second] = send(channel, (busy, 1), first=2).values()
+    assert second.reason == HELD_BACK
+    assert (second.retry_after_seconds or 0) > (80_000 if wait and wait.endswith("GMT") else 0.1)
+
+
+def test_a_silent_service_costs_the_other_no_time(services: tuple[FakePush, FakePush], channel: PushChannel) -> None:
+    silent, well = services
+    silent.trouble_for = lambda _: Trouble(hang=True)  # type: ignore[method-assign]
+    people = [browser(silent) for _ in range(4)] + [browser(well) for _ in range(40)]
+    began, accepted_after = time.monotonic(), 0.0
+    for outcome in channel.send([envelope_for(number, who) for number, who in enumerate(people, 1)]):
+        if outcome.verdict is Verdict.accepted:
+            accepted_after = time.monotonic() - began
+        else:
+            assert (outcome.verdict, outcome.reason) == (Verdict.unanswered, "timeout")
+    assert accepted_after < 0.45 < time.monotonic() - began
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (503, {(Verdict.deferred, "push_service_unavailable"), (Verdict.deferred, "batch_time_over")}),
+        (403, {(Verdict.deferred, "vapid_rejected"), (Verdict.deferred, "batch_time_over")}),
+    ],
+)
+def test_a_broken_service_is_not_asked_for_each_of_a_batch(
+    services: tuple[FakePush, FakePush],
+    channel: PushChannel,
+    status: int,
+    told: set[tuple[Verdict, str]],
+) -> None:
+    broken, well = services
+    broken.trouble_for = lambda _: Trouble(status)  # type: ignore[method-assign]
+    outcomes = send(channel, (broken, 100), (well, 20))
+    assert verdicts([outcomes[number] for number in range(1, 101)]) == told
+    assert 10 <= len(broken.requests) <= 22
+    assert verdicts([outcomes[number] for number in range(101, 121)]) == {(Verdict.accepted, "")}
+
+
+def test_a_refused_signature_wipes_no_list_even_if_it_was_accepted_with_another(
+    services: tuple[FakePush, FakePush],
+) -> None:
+    """Accepted yesterday says nothing of a signature made today: only the very one that was accepted is proven."""
+    service, _ = services
+    clock = [time.time()]
+    signer = VapidSigner(KEY, "mailto:a@alerts.example", lambda: clock[0])
+    channel = PushChannel(signer, extra_hosts=[service.host])
+    assert verdicts(list(send(channel, (service, 1)).values())) == {(Verdict.accepted, "")}
+    service.trouble_for = lambda _: Trouble(403)  # type: ignore[method-assign]
+    [proven] = send(channel, (service, 1), first=2).values()
+    assert (proven.verdict, proven.blame) == (Verdict.refused, Blame.address)
+    clock[0] += 7 * 3600
+    renewed = send(channel, (service, 5), first=3).values()
+    assert {(one.verdict, one.blame) for one in renewed} == {(Verdict.deferred, Blame.provider)}
+    channel.close()
+
+
+class Saying(FakePush):
+    """Refuses with a body of its own."""
+
+    body = b""
+
+    def respond(self, request: Request) -> Answer:
+        return Answer(400, self.body) if request.path.startswith("/push/") else super().respond(request)
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict", "reason"),
+    [
+        (b"<TITLE>UnauthorizedRegistration</TITLE>", Verdict.deferred, "vapid_rejected"),
+        (b'{"reason":"VapidPkHashMismatch"}', Verdict.deferred, "vapid_rejected"),
+        (b'{"reason":"BadWebPushTopic"}', Verdict.refused, "rejected"),
+        (b"x" * 60_000, Verdict.refused, "rejected"),
+    ],
+)
+def test_a_400_may_mean_the_signature(body: bytes, verdict: Verdict, reason: str) -> None:
+    service = Saying()
+    service.body = body
+    service.start()
+    channel = PushChannel(VapidSigner(KEY, "mailto:a@alerts.example"), extra_hosts=[service.host])
+    assert verdicts(list(send(channel, (service, 2)).values())) == {(verdict, reason)}
+    channel.close()
+    service.close()
+
+
+def test_a_browser_of_another_key_is_not_asked_and_not_given_up(
+    services: tuple[FakePush, FakePush], channel: PushChannel
+) -> None:
+    """Its key may come back; a service that refused it would count against everybody."""
+    service, _ = services
+    ours = browser(service)
+    assert ours.push_keys is not None
+    theirs = Recipient(ours.address, PushKeys(ours.push_keys.p256dh, ours.push_keys.auth, "another"))
+    unknown = Recipient(ours.address, PushKeys(ours.push_keys.p256dh, ours.push_keys.auth))
+    lost, sent = channel.send([envelope_for(1, theirs), envelope_for(2, unknown)])
+    assert (lost.verdict, lost.reason, lost.blame) == (Verdict.refused, "other_vapid_key", Blame.message)
+    assert sent.verdict is Verdict.accepted
+    assert len(service.requests) == 1
+
+
+def test_a_subscription_remembers_the_key_it_was_made_with_and_one_made_with_another_is_refused() -> None:
+    service, public = FakePush(), public_key_of(KEY)
+    subscription = service.subscribe(public)
+    hosts = [service.host]
+    plain = parse_push_subscription(subscription, extra_hosts=hosts, our_key=public)
+    said = parse_push_subscription(
+        subscription | {"applicationServerKey": public + "="}, extra_hosts=hosts, our_key=public
+    )
+    assert isinstance(plain, PushSubscription)
+    assert plain == said
+    assert plain.keys.vapid == key_name(public) == VapidSigner(KEY, "mailto:a@alerts.example").key_name
+    other = subscription | {"applicationServerKey": public_key_of(generate_private_key())}
+    found = parse_push_subscription(other, extra_hosts=hosts, our_key=public)
+    assert isinstance(found, tuple)
+    assert [(fault.field, fault.code) for fault in found] == [("customer.push.applicationServerKey", "OTHER_VAPID_KEY")]
+    assert isinstance(
+        parse_push_subscription(subscription | {"applicationServerKey": 7}, extra_hosts=hosts), PushSubscription
+    )
+    service.close()
+
+
+def test_what_is_sealed_never_exceeds_what_every_service_takes(services: tuple[FakePush, FakePush]) -> None:
+    sealer = Sealer(VapidSigner(KEY, "mailto:a@alerts.example"))
+    keys = browser(services[0]).push_keys
+    assert keys is not None
+    assert len(sealer.encrypt(b"x" * 2048, keys)) <= 2048 + 103
+    with pytest.raises(Exception, match="too_large"):
+        sealer.encrypt(b"x" * 4000, keys)
