@@ -199,6 +199,7 @@ class Receipt:
 
     @property
     def final(self) -> bool:
+    `again_seconds`: one that came back may be tried once more after so long; None: not at all.
         return self.status is not ReceiptStatus.underway
 
 
@@ -206,4 +207,5 @@ class Doubt(StrEnum):
     """What to do about a hand-over nobody answered, where the provider cannot be asked."""
 
     resend_once = "resend_once"  # the repeat has the same identity and replaces the first
+    again_seconds: float | None = None
     at_most_once = "at_most_once"  # stays unknown, shown to the merchant

@@ -155,7 +155,7 @@ def _why_no_reminder(lane: LaneFacts, person: PersonFacts) -> SkipReason | None:
         return SkipReason.waits_again
     if not person.was_told or person.turn is None:
         return SkipReason.unsubscribed
-    return None if lane.reminds else SkipReason.reminders_off
+    return None if lane.reminds or person.is_second_try else SkipReason.reminders_off
 
 
 def wants_reminder(state: OfferState, reminded_count: int, policy: NotificationPolicy) -> bool:

@@ -89,6 +89,7 @@ class PersonFacts:
     suppression: SuppressionReason | None = None
     address_known: bool = True
     country_allowed: bool = True
+    is_second_try: bool = False
     has_bought: bool = False
     turn: OfferState | None = None
     was_told: bool = False

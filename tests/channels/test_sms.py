@@ -195,23 +195,47 @@ def test_a_callback_says_how_far_a_message_has_come(status: str, expected: Recei
 
 
 @pytest.mark.parametrize(
-    ("code", "reason", "blame"),
+    ("code", "reason", "blame", "again_seconds"),
     [
-        ("30003", "handset_unreachable", Blame.message),
-        ("30004", "blocked", Blame.address),
-        ("30005", "unknown_handset", Blame.address),
-        ("30007", "filtered", Blame.message),
-        ("21610", "opted_out", Blame.address),
-        ("12345", "undelivered", Blame.message),
-        ("", "undelivered", Blame.message),
-        ("٣", "undelivered", Blame.message),
-        ("9" * 50, "undelivered", Blame.message),
+        ("30001", "sender_queue_full", Blame.message, 1800),
+        ("30003", "handset_unreachable", Blame.message, 1800),
+        ("30004", "blocked", Blame.address, None),
+        ("30005", "unknown_handset", Blame.address, None),
+        ("30006", "landline_or_carrier", Blame.message, None),
+        ("30007", "filtered", Blame.message, None),
+        ("30008", "undelivered", Blame.message, 1800),
+        ("30017", "carrier_congestion", Blame.message, 1800),
+        ("30022", "rate_limited", Blame.message, 1800),
+        ("30023", "day_limit_reached", Blame.message, 86_400),
+        ("30036", "validity_expired", Blame.message, None),
+        ("30047", "not_rescheduled", Blame.message, 1800),
+        ("30410", "provider_timeout", Blame.message, None),
+        ("21610", "opted_out", Blame.address, None),
+        ("21211", "invalid_number", Blame.address, None),
+        ("21408", "no_route", Blame.message, None),
+        ("30018", "no_route", Blame.message, None),
+        ("30024", "no_route", Blame.message, None),
+        ("30002", "account_rejected", Blame.provider, None),
+        ("12345", "undelivered", Blame.message, None),
+        ("", "undelivered", Blame.message, None),
+        ("٣", "undelivered", Blame.message, None),
+        ("9" * 50, "undelivered", Blame.message, None),
     ],
 )
-def test_a_failed_message_says_why_and_whether_the_number_is_to_blame(code: str, reason: str, blame: Blame) -> None:
-    expected = Receipt(7, ReceiptStatus.bounced, reason, blame)
+def test_a_failed_message_says_why_whether_the_number_is_to_blame_and_whether_it_may_be_tried_again(
+    code: str, reason: str, blame: Blame, again_seconds: float | None
+) -> None:
+    expected = Receipt(7, ReceiptStatus.bounced, reason, blame, again_seconds=again_seconds)
     assert parse_receipt(7, {"MessageStatus": "undelivered", "ErrorCode": code}) == expected
     assert in_receipt(None).blame is Blame.message
+
+
+def test_a_country_or_route_that_is_closed_never_condemns_a_number() -> None:
+    closed = (21408, 21612, 21703, 30018, 30024, 30034, 30032, 30002, 21606, 30006, 30007)
+    assert {at_create(400, code).blame for code in closed} | {in_receipt(code).blame for code in closed} <= {
+        Blame.message,
+        Blame.provider,
+    }
 
 
 @pytest.mark.parametrize("form", [{}, {"MessageStatus": "receiving"}, {"MessageStatus": "DELIVERED"}])

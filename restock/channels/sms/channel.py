@@ -134,7 +134,7 @@ class SmsChannel:
         return Outcome(delivery_id, Verdict.unanswered, "unreadable_answer")
 
     def _refusal(self, delivery_id: int, status: int, code: int | None) -> Outcome:
-        verdict, reason, blame = at_create(status, code)
+        verdict, reason, blame, _ = at_create(status, code)
         wait = retry_after_seconds(self._http.retry_after, time.time()) if verdict is Verdict.deferred else None
         return Outcome(delivery_id, verdict, reason, blame, retry_after_seconds=wait)
 

@@ -12,11 +12,12 @@ from restock.channels.values import Blame, Verdict
 
 
 class Ruling(NamedTuple):
-    """What to make of a code."""
+    """What to make of a code. `again_seconds`: a message that came back may be tried once more after so long."""
 
     verdict: Verdict
     reason: str
     blame: Blame = Blame.message
+    again_seconds: float | None = None
 
 
 _OPTED_OUT = Ruling(Verdict.refused, "opted_out", Blame.address)
@@ -40,18 +41,27 @@ AT_CREATE: dict[int, Ruling] = {
 
 BY_STATUS: dict[int, Ruling] = {401: _ACCOUNT, 403: _ACCOUNT, 404: _ACCOUNT, 429: _SLOWER}
 
+_HALF_AN_HOUR, _A_DAY = 1800.0, 86_400.0
+
+
+def _lost(reason: str, again_seconds: float | None = None, blame: Blame = Blame.message) -> Ruling:
+    return Ruling(Verdict.refused, reason, blame, again_seconds)
+
+
 IN_RECEIPT: dict[int, Ruling] = {
-    30003: Ruling(Verdict.refused, "handset_unreachable"),
-    30004: Ruling(Verdict.refused, "blocked", Blame.address),
-    30005: Ruling(Verdict.refused, "unknown_handset", Blame.address),
-    30006: Ruling(Verdict.refused, "landline", Blame.address),
-    30007: Ruling(Verdict.refused, "filtered"),
-    30008: Ruling(Verdict.refused, "undelivered"),
-    30017: Ruling(Verdict.refused, "carrier_congestion"),
-    30022: Ruling(Verdict.refused, "rate_limited"),
-    30023: Ruling(Verdict.refused, "day_limit_reached"),
-    30036: Ruling(Verdict.refused, "validity_expired"),
-    30410: Ruling(Verdict.refused, "provider_timeout"),
+    30001: _lost("sender_queue_full", _HALF_AN_HOUR),
+    30003: _lost("handset_unreachable", _HALF_AN_HOUR),
+    30004: _lost("blocked", blame=Blame.address),
+    30005: _lost("unknown_handset", blame=Blame.address),
+    30006: _lost("landline_or_carrier"),  # a carrier that cannot be reached says nothing about the number
+    30007: _lost("filtered"),
+    30008: _lost("undelivered", _HALF_AN_HOUR),
+    30017: _lost("carrier_congestion", _HALF_AN_HOUR),
+    30022: _lost("rate_limited", _HALF_AN_HOUR),
+    30023: _lost("day_limit_reached", _A_DAY),
+    30036: _lost("validity_expired"),
+    30047: _lost("not_rescheduled", _HALF_AN_HOUR),
+    30410: _lost("provider_timeout"),
     **{code: AT_CREATE[code] for code in (21610, 21211, 21614, 21408, 30018, 30024, 30002, 30032, 30034)},
 }
 

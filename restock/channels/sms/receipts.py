@@ -29,7 +29,7 @@ def parse_receipt(delivery_id: int, form: Mapping[str, str]) -> Receipt | None:
     if status is not ReceiptStatus.bounced:
         return Receipt(delivery_id, status, provider_message_id=sid)
     ruling = in_receipt(_number(form.get("ErrorCode")))
-    return Receipt(delivery_id, status, ruling.reason, ruling.blame, sid)
+    return Receipt(delivery_id, status, ruling.reason, ruling.blame, sid, ruling.again_seconds)
 
 
 def signature_is_valid(

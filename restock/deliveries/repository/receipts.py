@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from restock.channels.values import Receipt, ReceiptStatus
-from restock.deliveries.values import DeliveryState
+from restock.channels.values import NoticeKind, Receipt, ReceiptStatus
+from restock.deliveries.values import DeliveryState, NewDelivery
 
 _STATES = {
     ReceiptStatus.underway: DeliveryState.sent,
@@ -45,7 +46,10 @@ _HOLD_CONTACT = text("""
 _BOUNCES = text("""
     SELECT count(*) FROM deliveries
     WHERE contact_id = :contact_id AND state = 'bounced' AND finished_at > now() - make_interval(days => :days)
+      AND (CAST(:reason AS text) IS NULL OR reason = :reason)
 """)
+
+_AGAIN = text("SELECT channel, subscription_id, event_id, now() AS now FROM deliveries WHERE id = :id")
 
 
 class Moved(NamedTuple):
@@ -62,9 +66,28 @@ def hold_contact(session: Session, delivery_id: int) -> None:
     session.execute(_HOLD_CONTACT, {"id": delivery_id})
 
 
-def count_bounces(session: Session, contact_id: int, days: int) -> int:
-    """Count the messages that came back from a contact lately."""
-    return int(session.execute(_BOUNCES, {"contact_id": contact_id, "days": days}).scalar_one())
+def count_bounces(session: Session, contact_id: int, days: int, reason: str | None = None) -> int:
+    """Count the messages that came back from a contact lately, for one reason or (None) any."""
+    values = {"contact_id": contact_id, "days": days, "reason": reason}
+    return int(session.execute(_BOUNCES, values).scalar_one())
+
+
+def second_try(session: Session, delivery_id: int, moved: Moved, key: str, seconds: float) -> NewDelivery | None:
+    """Make the message that follows one that came back, due so many seconds from now; None: there is nobody."""
+    row = session.execute(_AGAIN, {"id": delivery_id}).one()
+    if moved.contact_id is None or moved.offer_id is None:
+        return None
+    return NewDelivery(
+        moved.shop_id,
+        row.channel,
+        NoticeKind.reminder,
+        key,
+        moved.contact_id,
+        row.subscription_id,
+        moved.offer_id,
+        row.event_id or 0,
+        row.now + timedelta(seconds=seconds),
+    )
 
 
 def move(session: Session, receipt: Receipt, shop_id: int | None = None) -> Moved | None:

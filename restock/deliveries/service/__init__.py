@@ -34,6 +34,7 @@ from restock.failpoints import failpoint
 from restock.links import Links
 from restock.restocks.values import OfferNotice, OfferRef
 from restock.shops.service.texts import TextShelf
+from restock.shops.values import Shop
 
 DRAIN_SECONDS = 30.0
 _MOST_COUNTED_PER_LANE = 2000
@@ -231,4 +232,8 @@ class Deliveries:
 
     @cached_property
     def _receipts(self) -> Receipts:
-        return Receipts(self.database, self.turns, self.suppressions)
+        return Receipts(self.database, self.turns, self.suppressions, self._filtered)
+
+    def _filtered(self, shop: Shop) -> None:
+        if (gate := self.gates.get(ChannelName.sms)) is not None:
+            gate.count_filtered(shop, self.clock.now())

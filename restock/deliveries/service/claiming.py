@@ -18,6 +18,7 @@ from restock.channels.values import ChannelName, NoticeKind, SenderChoice
 from restock.database import Database
 from restock.deliveries import rules
 from restock.deliveries.limits.rules import DAY_CAP, FILTERED, PACED
+from restock.deliveries.limits.second_tries import is_second_try
 from restock.deliveries.limits.values import Admission
 from restock.deliveries.repository import claims, lanes
 from restock.deliveries.service.envelopes import seal_envelopes
@@ -210,6 +211,7 @@ class _Decisions:
 def _person(row: ClaimedRow, shop: Shop, now: datetime, *, country_allowed: bool = True) -> PersonFacts:
     return PersonFacts(
         country_allowed=country_allowed,
+        is_second_try=is_second_try(row.dedupe_key),
         kind=row.kind,
         holds_offer=row.holds_offer,
         is_paused=row.is_paused,
