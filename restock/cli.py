@@ -66,6 +66,8 @@ def build_parser() -> argparse.ArgumentParser:
     secrets = commands.add_parser("secrets", help="the instance's own secrets").add_subparsers(required=True)
     _add(secrets, "reseal", "restock.commands.secrets:reseal", "seal what older keys sealed with the first SECRET_KEY")
     _add(secrets, "vapid", "restock.commands.secrets:make_vapid", "make the key of web push; once, for good")
+    bounce = _add(commands, "bounce", "restock.commands.mail:bounce", "read a returned mail from the input, as a pipe")
+    bounce.add_argument("--to", metavar="ADDRESS", action="append", default=[], help="the address it came to")
     _add(commands, "demo", f"{_PARTS}:demo", "the whole story, on a throw-away instance")
     _add(commands, "peers", f"{_PARTS}:peers", "stand-ins for mail server, Twilio and push service (development)")
     _add(commands, "bench", f"{_PARTS}:bench", "the benchmarks (in a checkout)")
@@ -111,6 +113,21 @@ def _add_shop(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     settings.add_argument("changes", metavar="KEY=VALUE", nargs="*", help="an empty value goes back to the default")
     settings.add_argument("--dry-run", action="store_true", help="say whom it would alert now, and save nothing")
     _add_texts(shop)
+    _add_email(shop)
+
+
+def _add_email(shop: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    where = "restock.commands.mail"
+    email = _add(shop, "email", f"{where}:show", "by whom a shop sends its e-mail: shown, or changed by an action")
+    email.add_argument("domain", metavar="DOMAIN")
+    actions = email.add_subparsers(metavar="ACTION")
+    _add(actions, "providers", f"{where}:providers", "list the providers and what each has to know")
+    choose = _add(actions, "set", f"{where}:choose", "choose a provider, or change what is known of it")
+    choose.add_argument("provider", metavar="PROVIDER", help="postmark, sendgrid, mailgun, resend or ses")
+    choose.add_argument("words", metavar="NAME=VALUE", nargs="+", help="from=…, secret=@- reads it from the input")
+    _add(actions, "drop", f"{where}:drop", "send by this instance's mail server again")
+    test = _add(actions, "test", f"{where}:test", "send a sample and say what the provider said")
+    test.add_argument("address", metavar="ADDRESS", help="a mailbox of yours")
 
 
 def _add_texts(shop: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -21,6 +21,7 @@ from itsdangerous import BadData, HMACAlgorithm, URLSafeSerializer
 
 from restock.signing import TAG_BYTES, IdSigner
 
+REPORTS_USER = "restock"
 CONFIRM_MAX_AGE_SECONDS = 7 * 24 * 3600
 _LONGEST_TOKEN = 128
 _LARGEST_ID = 2**63 - 1
@@ -99,6 +100,14 @@ class Links:
         address it comes back to. Letters in lower case, digits and one `-`, and the same in any case of letters.
         """
         return f"{delivery_id}-{_report_tag(self._report_keys[0], delivery_id)}"
+
+    def reports_address(self, provider: str, shop_id: int, *, with_login: bool) -> str:
+        """Write the address a shop's provider reports to; `with_login`: it signs nothing, and has a password."""
+        base = self._base
+        if with_login:
+            scheme, _, rest = base.partition("://")
+            base = f"{scheme}://{REPORTS_USER}:{self.reports_password(shop_id)}@{rest}"
+        return f"{base}/webhooks/email/{provider}/{self.reports_key(shop_id)}"
 
     def reports_key(self, shop_id: int) -> str:
         """Make the part of an address that a shop's provider reports to."""

@@ -22,8 +22,8 @@ from werkzeug.test import TestResponse
 from restock.channels.email.providers.catalogue import ProviderName
 from restock.channels.values import Blame, Receipt, ReceiptStatus
 from restock.config import Settings
-from restock.links import Links
-from restock.web.email_events import MAX_BODY_BYTES, USER, email_events_blueprint
+from restock.links import REPORTS_USER, Links
+from restock.web.email_events import MAX_BODY_BYTES, email_events_blueprint
 from restock.web.errors import register_error_handlers
 
 KEY = "a-signing-secret-for-tests-only-0001"
@@ -112,7 +112,7 @@ def signed(provider: ProviderName, said: Any, at: int = NOW, token: str = "token
     body = json.dumps(said).encode()
     match provider:
         case ProviderName.postmark:
-            login = base64.b64encode(f"{USER}:{LINKS.reports_password(SHOP)}".encode()).decode()
+            login = base64.b64encode(f"{REPORTS_USER}:{LINKS.reports_password(SHOP)}".encode()).decode()
             return Sent(body, {"Authorization": f"Basic {login}"})
         case ProviderName.sendgrid:
             signature = _PRIVATE.sign(str(at).encode() + body, ec.ECDSA(SHA256()))

@@ -21,6 +21,7 @@ from restock.web.admin.asking import read_query, write_bookmark, write_query
 from restock.web.admin.chart import draw
 from restock.web.admin.entry import Entry, visitor
 from restock.web.admin.health import Machine, examine
+from restock.web.admin.mailing import add_mailing
 from restock.web.admin.messages import add_messages
 from restock.web.admin.pages import Pages
 from restock.web.admin.permissions import read_permissions
@@ -106,6 +107,7 @@ def admin_blueprint(services: Services) -> Blueprint:
         return export_response(pieces, name)
 
     add_what_if(blueprint, services, pages)
+    add_mailing(blueprint, services, pages)
     add_messages(blueprint, services, pages)
     pages.answer_failures(blueprint)
     return blueprint

@@ -25,6 +25,7 @@ from restock.channels.email.reports.returned import LARGEST, read_returned
 from restock.channels.email.reports.signatures import is_mailguns, is_sendgrids, is_svixs
 from restock.channels.values import Receipt
 from restock.errors import ForbiddenError, MalformedJsonError, NotFoundError, UnsupportedMediaTypeError
+from restock.links import REPORTS_USER
 from restock.web.storefront.posting import read_bytes
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 EVENTS = "/webhooks/email/<provider>/<key>"
 RETURNED = "/webhooks/email/returned"
 MAX_BODY_BYTES = 1024 * 1024  # SendGrid gathers its reports; the others send one at a time
-USER = "restock"
 _DEEPEST = 20
 _MOST_TOKENS = 10_000
 _BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
@@ -92,7 +92,7 @@ def _genuine(services: Services, name: ProviderName, shop_id: int, tokens: SeenT
     """Return what a report says once it is known to be the provider's."""
     if name is ProviderName.postmark:
         login = request.authorization
-        password = (login.password if login is not None and login.username == USER else None) or ""
+        password = (login.password if login is not None and login.username == REPORTS_USER else None) or ""
         if not services.links.is_reports_password(shop_id, password):
             raise _forged()
         return _json(_body(MAX_BODY_BYTES))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import jwt
@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from restock.channels.values import ChannelName
+from restock.channels.values import ChannelName, Doubt, Envelope, Outcome, Verdict
 from restock.clock import SystemClock
 from restock.config import Settings
 from restock.database import Database, init_database
@@ -25,6 +25,7 @@ from restock.restocks.service.simulating import Simulating
 from restock.restocks.service.simulating.preview import Previewing
 from restock.shopify.id_tokens import IdToken
 from restock.shops.service import ShopService
+from restock.shops.service.mailing_tests import MailingTests
 from restock.shops.service.texts import TextService
 from restock.shops.values import Shop
 from restock.subscriptions.service import SubscriptionService
@@ -67,6 +68,8 @@ class AdminServices:
     latency: LatencyReports
     texts: TextService
     previews: MessagePreviews
+    links: Links
+    mailing_tests: MailingTests
     channels_on: frozenset[ChannelName] = frozenset(ChannelName)
 
 
@@ -87,6 +90,25 @@ class House:
         answer = self.client.get(path, headers={"Authorization": f"Bearer {id_token()}", **headers})
         assert answer.status_code == 200, answer.get_data(as_text=True)
         return answer.get_data(as_text=True)
+
+
+class TakesAll:
+    """An e-mail channel that takes whatever it is given, but for senders whose key is wrong."""
+
+    name = ChannelName.email
+    doubt = Doubt.resend_once
+
+    def send(self, envelopes: Sequence[Envelope]) -> Iterator[Outcome]:
+        for one in envelopes:
+            wrong = one.sender is None or "wrong" in one.sender.secret
+            verdict = Verdict.deferred if wrong else Verdict.accepted
+            yield Outcome(one.delivery_id, verdict, "login_rejected" if wrong else "")
+
+    def lookup(self, envelopes: Iterable[Envelope]) -> dict[int, bool]:
+        return {}
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def id_token(shop: str = DOMAIN, *, secret: str = SECRET, **changes: object) -> str:
@@ -132,6 +154,8 @@ def open_house(settings: Settings, url: str, *, page_size: int = 5) -> House:
         latency,
         TextService(database, shops.memory.forget),
         MessagePreviews(database),
+        links,
+        MailingTests(shops.mailings, TakesAll),
     )
     register_error_handlers(app)
     mount(app, admin_blueprint(services), Guard(Audience.merchant, admin_entry(services).check))  # type: ignore[arg-type]
