@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from restock.channels.port import Channel
-from restock.channels.values import ChannelName, Outcome, Verdict
+from restock.channels.values import ChannelName, Doubt, Outcome, Verdict
 from restock.clock import Clock, SystemClock
 from restock.database import Database
 from restock.deliveries.repository import outcomes
@@ -24,8 +24,10 @@ from restock.failpoints import failpoint
 
 log = structlog.get_logger(__name__)
 
-# All that is claimed is in doubt when the worker is killed, so a claim is no larger than speed asks for.
+# All that is claimed is in doubt when the worker is killed, so a claim is no larger than speed asks for. It begins
+# small and grows to what is told in a moment, where a repeat replaces the first.
 CLAIM_SIZES: Mapping[ChannelName, int] = {ChannelName.email: 200, ChannelName.push: 200, ChannelName.sms: 50}
+LARGEST_CLAIM, CLAIM_SECONDS = 1000, 0.5
 GROUP_SIZE = 100
 GROUP_SECONDS = 0.2
 
@@ -75,12 +77,12 @@ class Sending:
 
         Raises whatever the channel or the database raised after everything known was recorded.
         """
-        began, sent_count = self.timer(), 0
+        began, sent_count, size = self.timer(), 0, CLAIM_SIZES[channel]
         while (spent := self.timer() - began) < seconds:
             if spent >= 1 and give_way():
                 return Drained(sent_count, left=True)
             lease = _Lease(self.lease_seconds, self.timer, since=self.timer())
-            entry = self.breaker.enter(channel, CLAIM_SIZES[channel])
+            entry = self.breaker.enter(channel, size)
             if entry is None:
                 return Drained(sent_count, left=False, provider_down=True)
             batch = self.claiming.claim(channel, entry.limit, self.lease_seconds)
@@ -93,7 +95,13 @@ class Sending:
                 sent_count += told.accepted_count
                 if self.breaker.judge(entry, told.signs):
                     return Drained(sent_count, left=False, provider_down=True)
+                spent = self.timer() - lease.since
+                size = next_claim(size, CLAIM_SIZES[channel], self._doubt(batch), len(told.ids), spent)
         return Drained(sent_count, left=True)
+
+    def _doubt(self, batch: Batch) -> Doubt:
+        own = batch.envelopes[0].sender
+        return own.doubt if own and own.doubt else self.channels[batch.lane.channel].doubt
 
     def _send(self, entry: Entry, batch: Batch, lease: _Lease) -> _Told:
         """Send one batch, recording as the outcomes come; stop when it is no longer ours."""
@@ -172,6 +180,14 @@ class _Group:
         taken, self.waiting = self.waiting, []
         self.recorded_at = self.timer()
         return taken
+
+
+def next_claim(size: int, smallest: int, doubt: Doubt, count: int, seconds: float) -> int:
+    """Say how many to claim after a claim of `size`, of which `count` took so many seconds from claim to record."""
+    if doubt is Doubt.at_most_once:
+        return smallest
+    quickly_told = int(count / max(seconds, 0.001) * CLAIM_SECONDS)
+    return max(smallest, min(quickly_told, 2 * size, LARGEST_CLAIM))
 
 
 def _ending(stream: Iterator[Outcome]) -> AbstractContextManager[Iterator[Outcome]]:
