@@ -11,6 +11,9 @@ import pytest
 import structlog
 
 from restock import cli
+from restock.channels.push.subscription import key_name
+from restock.channels.push.vapid import public_key_of
+from restock.commands.doctor import _is_nobodys
 from restock.commands.secrets import SEALED_COLUMNS
 from restock.database import Database
 from restock.links import Vault
@@ -162,3 +165,45 @@ def test_the_doctor_names_shops_whose_access_is_over(
     code, said = command("doctor")
     assert code == 1
     assert "somebody must open the app in its admin: demo.myshopify.com" in said
+
+
+def test_the_doctor_looks_at_web_push_key_contact_and_browsers(
+    command: Callable[..., tuple[int, str]], shops: ShopService, run_sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key is made once; browsers subscribed with another are counted, since nobody can reach them."""
+    code, said = command("secrets", "vapid")
+    assert code == 0
+    name, _, key = said.splitlines()[0].partition("=")
+    monkeypatch.setenv(name, key)
+    assert "✓ web push" in command("doctor")[1]
+    assert command("secrets", "vapid")[1] != said, "a new one each time, and never kept"
+    shop = shops.add("kettle")
+    for number, made_with in enumerate((f'"{key_name(public_key_of(key))}"', '"another"', "null")):
+        run_sql(
+            f"""WITH contact AS (
+                    INSERT INTO contacts (shop_id, channel, address, address_hash, push_keys)
+                    VALUES (:shop, 'push', 'https://fcm.googleapis.com/{number}', sha256('{number}'),
+                        CAST(:keys AS jsonb)) RETURNING id
+                ) INSERT INTO subscriptions (shop_id, contact_id, opener_customer_id, channel, variant_id, product_id,
+                    quantity, state, queued_at, expires_at)
+                SELECT :shop, id, gen_random_uuid(), 'push', 1, 1, 1, 'active', now(), now() + interval '1 year'
+                FROM contact RETURNING id""",
+            shop=shop.id,
+            keys=f'{{"vapid": {made_with}}}',
+        )
+    code, said = command("doctor")
+    assert code == 1
+    assert "1 that wait were subscribed with another key (another)" in said
+    run_sql("UPDATE contacts SET push_keys = NULL WHERE push_keys ->> 'vapid' = 'another' RETURNING id")
+    assert "3 wait, none of another key" in command("doctor")[1]
+
+
+@pytest.mark.parametrize(
+    ("subject", "is_nobodys"),
+    [
+        ("mailto:you@shop.com", False), ("https://shop.com/contact", False), ("mailto:you@localhost", True),
+        ("mailto:you@mail.test", True), ("https://localhost", True), ("https://a.example", True), ("", True),
+    ],
+)  # fmt: skip
+def test_a_contact_for_push_services_must_lead_to_somebody(subject: str, is_nobodys: bool) -> None:
+    assert _is_nobodys(subject) is is_nobodys
