@@ -28,7 +28,11 @@ class PageTexts:
     def say(self, key: str, **slots: str | int) -> str:
         """Fill one sentence; KeyError for a sentence or slot that does not exist."""
         text = self.sentences[key]
-        return text.format(**{name: self._isolated(slot) for name, slot in slots.items()}) if slots else text
+        return self.fill(text, **slots) if slots else text
+
+    def fill(self, text: str, **slots: str | int) -> str:
+        """Fill a sentence of this language that is kept elsewhere."""
+        return text.format(**{name: self._isolated(slot) for name, slot in slots.items()})
 
     def _isolated(self, slot: str | int) -> str | int:
         """Keep a name in another script from turning a right-to-left line around (Unicode FSI … PDI)."""

@@ -50,7 +50,7 @@ class Page:
     def say(self, key: str, **slots: str | int) -> str:
         """Fill one sentence of the page, in the person's language."""
         text = _sentences(self.texts.language).get(key) or _sentences(FALLBACK)[key]
-        return text.format(shop=self.own.shop_name, **slots)
+        return self.texts.fill(text, shop=self.own.shop_name, **slots)
 
     @cached_property
     def texts(self) -> PageTexts:
