@@ -122,13 +122,22 @@ class SenderChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class Letter:
+    """An e-mail that is said already: no shopper's, but a shop's own."""
+
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
 class Envelope:
     """One delivery handed to a channel.
 
     `identity` never changes between attempts (letters, digits and `-`, at most 32 characters): the Message-ID, the
     push topic and the notification tag are made from it, so that a doubtful repeat replaces the first.
     `attempt` counts from 1. `queued_at` is seconds since the epoch: the Date of an e-mail, the start of an SMS look-up.
-    `sender` None: the instance's own.
+    `sender` None: the instance's own. `letter` is sent as it stands instead of the notice, by e-mail alone.
     """
 
     delivery_id: int
@@ -138,6 +147,7 @@ class Envelope:
     attempt: int = 1
     queued_at: float = 0.0
     sender: SenderChoice | None = None
+    letter: Letter | None = None
 
 
 class Verdict(StrEnum):
@@ -189,6 +199,7 @@ class Receipt:
     """One thing a provider said about one delivery.
 
     `blame` is `address` when the address is dead or said no. `final` says that nothing later can change it.
+    `again_seconds`: one that came back may be tried once more after so long; None: not at all.
     """
 
     delivery_id: int
@@ -196,10 +207,10 @@ class Receipt:
     reason: str = ""
     blame: Blame = Blame.message
     provider_message_id: str | None = None
+    again_seconds: float | None = None
 
     @property
     def final(self) -> bool:
-    `again_seconds`: one that came back may be tried once more after so long; None: not at all.
         return self.status is not ReceiptStatus.underway
 
 
@@ -207,5 +218,4 @@ class Doubt(StrEnum):
     """What to do about a hand-over nobody answered, where the provider cannot be asked."""
 
     resend_once = "resend_once"  # the repeat has the same identity and replaces the first
-    again_seconds: float | None = None
     at_most_once = "at_most_once"  # stays unknown, shown to the merchant

@@ -11,8 +11,8 @@ from restock.channels.email.dkim import DkimKey, sign
 from restock.channels.email.message import Mail, Sender
 from restock.channels.email.replies import judge
 from restock.channels.email.skeleton import Press
-from restock.channels.email.smtp_pool import Fate, Lost, SmtpPool, Unfit, Unsent
-from restock.channels.email.smtp_talk import Job, Refused, Taken
+from restock.channels.email.smtp_pool import SmtpPool
+from restock.channels.email.smtp_talk import Fate, Job, Lost, Refused, Taken, Unfit, Unsent
 from restock.channels.port import ChannelError
 from restock.channels.values import Blame, ChannelName, Doubt, Envelope, Outcome, Verdict
 

@@ -19,7 +19,7 @@ from markupsafe import escape
 
 from restock.channels.email.mime import assemble, mailbox, unstructured
 from restock.channels.port import ChannelError
-from restock.channels.values import Blame, Envelope, Notice, NoticeKind
+from restock.channels.values import Blame, Envelope, Letter, Notice, NoticeKind
 from restock.channels.wording import Phrases, duration, isolate, one_line, phrases_for, product_name, tongue_of
 
 BOUNDARY = "=_restock"  # such as never occurs in quoted-printable: nothing a mail says can end one of its parts
@@ -56,14 +56,15 @@ class Sender:
 
 @dataclass(slots=True)  # not frozen: that would double what filling one in costs
 class Mail:
-    """One message ready for SMTP, no line of it beginning with a dot.
+    """One message ready for SMTP.
 
-    `needs_utf8` asks the server for SMTPUTF8 (RFC 6531).
+    `needs_utf8` asks the server for SMTPUTF8 (RFC 6531). `is_dotless`: no line begins with a dot, so none is doubled.
     """
 
     recipient: str = field(repr=False)
     content: bytes = field(repr=False)
     needs_utf8: bool = False
+    is_dotless: bool = False
 
 
 class Draft(NamedTuple):
@@ -87,12 +88,14 @@ def compose(envelope: Envelope, sender: Sender) -> Mail:
     """Write the mail for one recipient; raise ChannelError for an address no mail can be sent to."""
     recipient, needs_utf8 = recipient_of(envelope.recipient.address)
     identity = _NOT_IN_IDENTITY.sub("-", envelope.identity)
-    headers, text, html = draft(envelope.notice, sender, recipient, date_of(envelope.queued_at), identity)
+    date, letter = date_of(envelope.queued_at), envelope.letter
+    written = letter_draft(letter, sender, recipient, date, identity) if letter else None
+    headers, text, html = written or draft(envelope.notice, sender, recipient, date, identity)
     try:
         content = assemble(headers, text, html, BOUNDARY)
     except ValueError:
         raise ChannelError("invalid_header", permanent=True) from None
-    return Mail(recipient, content, needs_utf8)
+    return Mail(recipient, content, needs_utf8, is_dotless=True)
 
 
 def draft(notice: Notice, sender: Sender, recipient: str, date: str, identity: str) -> Draft:
@@ -110,6 +113,19 @@ def draft(notice: Notice, sender: Sender, recipient: str, date: str, identity: s
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),  # RFC 8058
     )
     return Draft(headers, text_of(notice, phrases, words), html_of(notice, phrases, words))
+
+
+def letter_draft(letter: Letter, sender: Sender, recipient: str, date: str, identity: str) -> Draft:
+    """Say what a letter says: it goes to a shop, which did not sign up and has nothing to unsubscribe from."""
+    headers = (
+        ("From", mailbox(sender.name, sender.address)),
+        ("To", recipient),
+        ("Subject", unstructured(one_line(letter.subject))),
+        ("Date", date),
+        ("Message-ID", f"<{identity}@{sender.domain}>"),
+        ("Auto-Submitted", "auto-generated"),
+    )
+    return Draft(headers, letter.text, letter.html)
 
 
 def date_of(at: float) -> str:

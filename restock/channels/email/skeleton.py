@@ -58,7 +58,7 @@ class _Skeleton:
         values, pieces = personal.encode().split(b"\n"), self.pieces.copy()
         for place, number in self.slots:
             pieces[place] = values[number]
-        return Mail(address, b"".join(pieces))
+        return Mail(address, b"".join(pieces), is_dotless=True)
 
 
 class Press:
@@ -79,7 +79,7 @@ class Press:
 
     def write(self, envelope: Envelope) -> Mail:
         """Write the mail for one recipient; raise ChannelError for an address no mail can be sent to."""
-        skeleton = self._find(envelope.notice)
+        skeleton = self._find(envelope.notice) if envelope.letter is None else None
         if skeleton is not None:
             if self._date[0] != envelope.queued_at:
                 self._date = (envelope.queued_at, date_of(envelope.queued_at))

@@ -18,45 +18,18 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
 from restock.channels.email.smtp_server import OpenError, Patience, SmtpServer, dial, hang_up
-from restock.channels.email.smtp_talk import Job, Offers, Refused, Taken, Talk
+from restock.channels.email.smtp_talk import Fate, Job, Lost, Offers, Taken, Talk, Unfit, Unsent
 
-_MOST_MESSAGES = 100  # on one connection: more is refused by some servers
 _LONGEST_IDLE_SECONDS = 30.0
 _MOST_LOSSES = 3  # connections lost one after the other until the server counts as away
 _JOBS_A_LINE = 4  # fewer are not worth another connection
 _REFUSED_SECONDS = 60.0  # for so long no more connections are asked for after the server refused one
-_READ_BYTES = 65_536
+_READ_BYTES = 4_096  # replies are short
 _DIAL_LOOK_SECONDS = 0.01
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """A message whose connection broke. `in_doubt`: after its whole text was sent, so that it may have been taken."""
-
-    job: Job
-    in_doubt: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Unsent:
-    """A message no connection was found for; `reason` is a stable word."""
-
-    job: Job
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unfit:
-    """A message this server cannot take: its address needs SMTPUTF8."""
-
-    job: Job
-
-
-Fate = Taken | Refused | Lost | Unsent | Unfit
-
-
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Line:
     """One open connection. `known_good`: it has answered in this batch, or was opened in it."""
 
@@ -67,6 +40,7 @@ class _Line:
     moved_at: float = field(default_factory=time.monotonic)
     message_count: int = 0
     known_good: bool = True
+    is_full: bool = False  # there is more to send than the socket takes
 
 
 class _Work:
@@ -102,12 +76,14 @@ class SmtpPool:
     ) -> None:
         self._server, self._hello_name, self._sender = server, hello_name, sender
         self._patience, self._context = patience or Patience(), context
-        self._lines: list[_Line] = []
+        self._selector: selectors.BaseSelector | None = None  # made when it is first needed, kept between batches
+        self._lines: set[_Line] = set()
+        self._idle: dict[_Line, None] = {}  # those of them on which nothing is under way, in order
         self._fates: deque[Fate] = deque()
         self._work = _Work(iter(()))
         self._wanted = 1
         self._losses = 0
-        self._lost_at = self._more_after = 0.0  # monotonic
+        self._lost_at = self._more_after = self._look_at = self._now = 0.0  # monotonic
         self._dialling = 0
         self._dialled: SimpleQueue[tuple[socket.socket, Offers] | None] = SimpleQueue()
 
@@ -118,88 +94,96 @@ class SmtpPool:
         """
         self._work, self._losses = _Work(jobs), 0
         self._wanted = min(self._server.connections, max(1, count // _JOBS_A_LINE))
-        with selectors.DefaultSelector() as selector:
-            self._look_over(selector)
-            try:
-                while self._step(selector):
-                    while self._fates:
-                        yield self._fates.popleft()
-                yield from self._fates
-            finally:
-                self._fates.clear()
-                self._work = _Work(iter(()))
-                for line in [line for line in self._lines if not line.talk.idle]:
-                    self._drop(line, None)
+        selector = self._selector = self._selector or selectors.DefaultSelector()
+        self._look_over()
+        try:
+            while self._step(selector):
+                while self._fates:
+                    yield self._fates.popleft()
+            yield from self._fates
+        finally:
+            self._fates.clear()
+            self._work = _Work(iter(()))
+            for line in self._lines - self._idle.keys():
+                self._drop(line)
 
     def close(self) -> None:
         """Say goodbye on every connection; the pool may be used again."""
         while self._dialling:
-            self._admit(None, self._dialled.get())
+            self._admit(self._dialled.get())
         for line in list(self._lines):
-            self._drop(line, None)
+            self._drop(line)
+        if self._selector is not None:
+            self._selector.close()
+            self._selector = None
 
-    def _look_over(self, selector: selectors.BaseSelector) -> None:
+    def _look_over(self) -> None:
         """Let go of connections that have been idle for long, and trust none of the others before it answers."""
-        now = time.monotonic()
+        self._now = time.monotonic()
+        self._look_at = 0.0
         for line in list(self._lines):
-            if now - line.moved_at > _LONGEST_IDLE_SECONDS:
-                self._drop(line, None)
+            if self._now - line.moved_at > _LONGEST_IDLE_SECONDS:
+                self._drop(line)
             else:
-                line.known_good, line.moved_at = False, now
-                selector.register(line.socket, selectors.EVENT_READ, line)
+                line.known_good, line.moved_at = False, self._now
 
     def _step(self, selector: selectors.BaseSelector) -> bool:
-        """Move everything on that can move; False when all is done."""
+        """Move everything on that can move; False when all is done. What it costs does not depend on who is silent."""
         while self._dialling:
             try:
-                self._admit(selector, self._dialled.get_nowait())
+                self._admit(self._dialled.get_nowait())
             except Empty:
                 break
-        self._start_idle_lines(selector)
-        if self._work.is_left():
-            self._open_lines(selector)
-        busy = [line for line in self._lines if not line.talk.idle]
-        if not busy:
+        is_left = self._work.is_left()
+        while self._idle and is_left:
+            self._start(self._idle.popitem()[0])
+            is_left = self._work.is_left()
+        if is_left:
+            self._open_lines()
+        if len(self._lines) == len(self._idle):
             return self._work.is_left() or bool(self._fates)
-        for key, _ in selector.select(self._longest_wait(busy)):
-            self._move(selector, key.data)
-        self._end_silent_lines(selector, busy)
+        if self._now >= self._look_at:
+            self._end_silent_lines()
+            return True
+        events = selector.select(self._longest_wait())
+        self._now = time.monotonic()
+        for key, mask in events:
+            self._move(key.data, mask)
         return True
 
-    def _longest_wait(self, busy: list[_Line]) -> float:
-        silent_at = min(line.moved_at for line in busy) + self._patience.read_seconds
-        wait = max(0.0, silent_at - time.monotonic())
+    def _longest_wait(self) -> float:
+        wait = max(0.0, self._look_at - self._now)
         return min(wait, _DIAL_LOOK_SECONDS) if self._dialling else wait
 
-    def _start_idle_lines(self, selector: selectors.BaseSelector) -> None:
-        for line in [line for line in self._lines if line.talk.idle]:
-            if line.message_count >= _MOST_MESSAGES:
-                self._drop(line, selector)
-                continue
-            line.talk.begin()
-            if not line.talk.idle:
-                line.moved_at = time.monotonic()
-                self._flush(selector, line)
+    def _start(self, line: _Line) -> None:
+        if line.message_count >= self._server.messages:
+            return self._drop(line)
+        line.talk.begin()
+        if line.talk.idle:
+            self._idle[line] = None  # what was left was for other servers
+            return None
+        line.moved_at = self._now
+        return self._flush(line)
 
-    def _open_lines(self, selector: selectors.BaseSelector) -> None:
+    def _open_lines(self) -> None:
         """Have one connection at least, found out about at once, and beside it as many as are worth it."""
         if not self._lines and not self._dialling:
-            reason = "connection_lost" if self._losses >= _MOST_LOSSES else self._open_first(selector)
+            reason = "connection_lost" if self._losses >= _MOST_LOSSES else self._open_first()
             while reason and (job := self._work.take()) is not None:
                 self._fates.append(Unsent(job, reason))
-        elif self._lines and time.monotonic() >= self._more_after:
+        elif self._lines and self._now >= self._more_after:
             for _ in range(self._wanted - len(self._lines) - self._dialling):
                 self._dialling += 1
                 threading.Thread(target=self._dial_beside, name="smtp-dial", daemon=True).start()
 
-    def _open_first(self, selector: selectors.BaseSelector) -> str | None:
+    def _open_first(self) -> str | None:
         try:
             found = dial(self._server, self._hello_name, self._patience, self._context)
         except OpenError as error:
             return error.reason
+        self._now = time.monotonic()
         self._dialling += 1
-        self._admit(selector, found)
-        self._start_idle_lines(selector)
+        self._admit(found)
         return None
 
     def _dial_beside(self) -> None:
@@ -208,7 +192,7 @@ class SmtpPool:
         except OpenError:
             self._dialled.put(None)
 
-    def _admit(self, selector: selectors.BaseSelector | None, found: tuple[socket.socket, Offers] | None) -> None:
+    def _admit(self, found: tuple[socket.socket, Offers] | None) -> None:
         """Take a connection that was opened; None: the server wants no more of them."""
         self._dialling -= 1
         if found is None:
@@ -217,12 +201,13 @@ class SmtpPool:
         line = _Line(*found)
         line.socket.setblocking(False)
         line.talk = Talk(self._sender, line.offers, lambda: self._next_job(line))
-        self._lines.append(line)
-        if selector is not None:
-            selector.register(line.socket, selectors.EVENT_READ, line)
+        self._lines.add(line)
+        self._idle[line] = None
+        if self._selector is not None:
+            self._selector.register(line.socket, selectors.EVENT_READ, line)
 
     def _next_job(self, line: _Line) -> Job | None:
-        while line.message_count < _MOST_MESSAGES and (job := self._work.take()) is not None:
+        while line.message_count < self._server.messages and (job := self._work.take()) is not None:
             if job.mail.needs_utf8 and not line.offers.utf8:
                 self._fates.append(Unfit(job))
                 continue
@@ -230,22 +215,28 @@ class SmtpPool:
             return job
         return None
 
-    def _move(self, selector: selectors.BaseSelector, line: _Line) -> None:
-        try:
-            self._listen(line)
-        except _WOULD_BLOCK:
-            pass
-        except OSError:
-            return self._lose(selector, line)
-        if line.talk.closed:
-            return self._lose(selector, line)
-        return self._flush(selector, line)
+    def _move(self, line: _Line, mask: int) -> None:
+        talk = line.talk
+        if mask & selectors.EVENT_READ:
+            try:
+                self._listen(line)
+            except _WOULD_BLOCK:
+                pass
+            except OSError:
+                return self._lose(line)
+            if talk.closed:
+                return self._lose(line)
+        if talk.to_send:
+            self._flush(line)
+        elif talk.idle:
+            self._idle[line] = None
+        return None
 
     def _listen(self, line: _Line) -> None:
         """Hear what has come; raise OSError when the other side has hung up, or is good for nothing any more."""
         data = line.socket.recv(_READ_BYTES)
         while data:
-            line.known_good, line.moved_at = True, time.monotonic()
+            line.known_good, line.moved_at = True, self._now
             for said in line.talk.hear(data):
                 self._losses = 0 if isinstance(said, Taken) else self._losses
                 self._fates.append(said)
@@ -254,33 +245,38 @@ class SmtpPool:
             data = line.socket.recv(_READ_BYTES)
         raise ConnectionResetError
 
-    def _flush(self, selector: selectors.BaseSelector, line: _Line) -> None:
+    def _flush(self, line: _Line) -> None:
         """Send what waits to be sent, and be told when there is room for the rest."""
         talk = line.talk
         try:
             while talk.to_send:
                 talk.mark_sent(line.socket.send(talk.to_send))
-                line.moved_at = time.monotonic()
+                line.moved_at = self._now
         except _WOULD_BLOCK:
             pass
         except OSError:
-            return self._lose(selector, line)
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if talk.to_send else 0)
-        if selector.get_key(line.socket).events != events:
-            selector.modify(line.socket, events, line)
+            return self._lose(line)
+        is_full = bool(talk.to_send)
+        if is_full is not line.is_full and self._selector is not None:
+            line.is_full = is_full
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if is_full else 0)
+            self._selector.modify(line.socket, events, line)
         return None
 
-    def _end_silent_lines(self, selector: selectors.BaseSelector, busy: list[_Line]) -> None:
-        now = time.monotonic()
-        for line in busy:
-            if line in self._lines and not line.talk.idle and now - line.moved_at >= self._patience.read_seconds:
-                self._lose(selector, line)
+    def _end_silent_lines(self) -> None:
+        """Lose those that have been silent for too long, and note when to look again: not before the next could be."""
+        patience = self._patience.read_seconds
+        busy = self._lines - self._idle.keys()
+        for line in [line for line in busy if self._now - line.moved_at >= patience]:
+            busy.discard(line)
+            self._lose(line)
+        self._look_at = min((line.moved_at for line in busy), default=self._now) + patience
 
-    def _lose(self, selector: selectors.BaseSelector, line: _Line) -> None:
+    def _lose(self, line: _Line) -> None:
         """Give up a connection. What was announced goes over another one, unless that itself may have broken it."""
         was_told = line.talk.closed  # with a reply that decided somebody's fate already
         doubtful, untouched = line.talk.break_off()
-        self._drop(line, selector)
+        self._drop(line)
         if line.known_good and line.opened_at > self._lost_at:  # those that fall together fall once
             self._losses, self._lost_at = self._losses + 1, time.monotonic()
         if doubtful is not None:
@@ -290,9 +286,10 @@ class SmtpPool:
         for job in untouched:
             self._work.put_back(job)
 
-    def _drop(self, line: _Line, selector: selectors.BaseSelector | None) -> None:
-        if selector is not None:
+    def _drop(self, line: _Line) -> None:
+        if self._selector is not None:
             with suppress(KeyError):
-                selector.unregister(line.socket)
-        self._lines.remove(line)
+                self._selector.unregister(line.socket)
+        self._lines.discard(line)
+        self._idle.pop(line, None)
         hang_up(line.socket, politely=line.talk.idle and not line.talk.closed)

@@ -6,6 +6,7 @@ import contextlib
 import smtplib
 import socket
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -13,7 +14,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from restock.channels.email.smtp_talk import Offers
 
 MOST_CONNECTIONS = 256
+MOST_MESSAGES = 10_000
 _CONNECTIONS = 8
+_MESSAGES = 100  # more on one connection is refused by some servers
 _FORM = "must be smtp://user:password@host:587 or smtps://…"
 
 
@@ -22,7 +25,7 @@ class SmtpServer:
     """Where mail is handed in.
 
     `tls`: implicit (smtps), required (STARTTLS or nothing), offered (STARTTLS before a login, where announced), never.
-    `connections`: how many one process opens at most.
+    `connections`: how many one process opens at most; `messages`: how many it hands over on one, then it opens another.
     """
 
     host: str
@@ -31,6 +34,7 @@ class SmtpServer:
     user: str = ""
     password: str = field(default="", repr=False)
     connections: int = _CONNECTIONS
+    messages: int = _MESSAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +63,27 @@ def parse_smtp_url(url: str) -> SmtpServer:
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
         raise ValueError(_FORM)
     asked = parse_qs(parts.query)
-    starttls, connections = asked.get("starttls", [""])[0], _connections(asked.get("connections", [""])[0])
+    starttls = asked.get("starttls", [""])[0]
+    counts = (
+        _count("connections", asked, _CONNECTIONS, MOST_CONNECTIONS),
+        _count("messages", asked, _MESSAGES, MOST_MESSAGES),
+    )
     if starttls not in ("", "0", "1"):
         raise ValueError("starttls must be 1 (required) or 0 (never)")
     tls: dict[str, Literal["required", "offered", "never"]] = {"": "offered", "0": "never", "1": "required"}
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if parts.scheme == "smtps":
-        return SmtpServer(parts.hostname, port or 465, "implicit", user, password, connections)
+        return SmtpServer(parts.hostname, port or 465, "implicit", user, password, *counts)
     default_port = 587 if user or starttls == "1" else 25
-    return SmtpServer(parts.hostname, port or default_port, tls[starttls], user, password, connections)
+    return SmtpServer(parts.hostname, port or default_port, tls[starttls], user, password, *counts)
 
 
-def _connections(text: str) -> int:
+def _count(name: str, asked: Mapping[str, list[str]], default: int, most: int) -> int:
+    text = asked.get(name, [""])[0]
     if not text:
-        return _CONNECTIONS
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_CONNECTIONS):
-        raise ValueError(f"connections must be a whole number from 1 to {MOST_CONNECTIONS}")
+        return default
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+        raise ValueError(f"{name} must be a whole number from 1 to {most}")
     return int(text)
 
 

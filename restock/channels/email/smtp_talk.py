@@ -7,6 +7,7 @@ final dot was sent and not yet answered.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from restock.channels.email.replies import Stage
 _LONGEST_LINE = 8192
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)  # not frozen, nor is the next: one of each is made for every message
 class Job:
     """One message to be handed over."""
 
@@ -28,7 +29,7 @@ class Job:
     return_path: str = ""  # where it comes back to; "": the sender's own
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Taken:
     """A message the server has taken."""
 
@@ -43,6 +44,32 @@ class Refused:
     stage: Stage
     code: int
     text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A message whose connection broke. `in_doubt`: after its whole text was sent, so that it may have been taken."""
+
+    job: Job
+    in_doubt: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """A message no connection was found for; `reason` is a stable word."""
+
+    job: Job
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """A message this server cannot take: its address needs SMTPUTF8."""
+
+    job: Job
+
+
+Fate = Taken | Refused | Lost | Unsent | Unfit
 
 
 class Offers(NamedTuple):
@@ -60,6 +87,8 @@ class _Aside(StrEnum):
     discard = "discard"  # the empty text given where a text was allowed without a recipient
 
 
+# What comes when all goes well: one message is taken, and the text of the next may follow.
+_ALL_WELL = re.compile(rb"(?:250 [^\r\n]*\r?\n){3}354 [^\r\n]*\r?\n")
 _COMMANDS = (Stage.sender, Stage.recipient, Stage.data)
 
 
@@ -69,10 +98,11 @@ class Talk:
     def __init__(self, sender: str, offers: Offers, next_job: Callable[[], Job | None]) -> None:
         self.to_send = bytearray()
         self.closed = False  # the server hangs up, or makes no sense: nothing more is to be sent
-        self._sender = sender
+        self._mail_from = f"MAIL FROM:<{sender}>"
         self._offers = offers
         self._next_job = next_job
         self._awaited: deque[tuple[Stage | _Aside, Job | None]] = deque()
+        self._has_taken = False
         self._refusal: Refused | None = None  # of the message that is being announced
         self._needs_reset = False
         self._written = self._sent = self._text_ends = 0  # bytes since the beginning
@@ -96,6 +126,8 @@ class Talk:
 
     def hear(self, data: bytes) -> list[Taken | Refused]:
         """Take what the server says; return the messages whose fate it decides."""
+        if not (self._line or self._texts or self.closed) and _ALL_WELL.fullmatch(data) and (taken := self._go_on()):
+            return [taken]
         said: list[Taken | Refused] = []
         *lines, self._line = (self._line + data).split(b"\n")
         self.closed = self.closed or len(self._line) > _LONGEST_LINE
@@ -104,6 +136,19 @@ class Talk:
             if reply is not None and not self.closed:
                 said += self._follow(*reply)
         return said
+
+    def _go_on(self) -> Taken | None:
+        """Take four good answers at once: to a text, and to the commands of the next message; None: not so awaited."""
+        if len(self._awaited) != 1 + len(_COMMANDS):
+            return None
+        stage, taken = self._awaited[0]
+        following = self._awaited[-1][1]
+        if stage is not Stage.content or taken is None or following is None:
+            return None
+        self._awaited.clear()
+        self._has_taken = True
+        self._send_text(following)
+        return Taken(taken)
 
     def break_off(self) -> tuple[Job | None, list[Job]]:
         """End the conversation: return the message that may have been taken, and those that certainly were not."""
@@ -142,11 +187,15 @@ class Talk:
             return []
         if hangs_up:
             self.closed = True
+            if stage is Stage.sender and self._has_taken:  # enough on this connection: it says nothing of this one
+                self._awaited.appendleft((stage, job))
+                return []
             self._forget(job)
             return [Refused(job, stage, code, text)]
         if stage is Stage.content:
             if self.idle:
                 self._announce_next()
+            self._has_taken = self._has_taken or code == 250
             return [Taken(job) if code == 250 else Refused(job, stage, code, text)]
         return self._announced(stage, job, code, text)
 
@@ -174,7 +223,12 @@ class Talk:
         return [refusal]
 
     def _send_text(self, job: Job) -> None:
-        self._write(stuffed(job.mail.content))
+        content = job.mail.content
+        if job.mail.is_dotless and content.endswith(b"\r\n"):
+            self._write(content)
+            self._write(b".\r\n")
+        else:
+            self._write(stuffed(content))
         self._text_ends = self._written
         self._awaited.append((Stage.content, job))
         if self._offers.pipelining:
@@ -194,19 +248,24 @@ class Talk:
 
     def _announce(self, job: Job) -> None:
         """Say who, to whom and what follows: in one go where the server allows it, else step by step."""
-        for stage in _COMMANDS if self._offers.pipelining else _COMMANDS[:1]:
-            self._say(stage, job)
+        if not self._offers.pipelining:
+            return self._say(Stage.sender, job)
+        commands = f"{self._sender_of(job)}\r\nRCPT TO:<{job.mail.recipient}>\r\nDATA\r\n"
+        self._write(commands.encode("utf-8" if job.mail.needs_utf8 else "ascii"))
+        self._awaited += ((Stage.sender, job), (Stage.recipient, job), (Stage.data, job))
+        return None
 
     def _say(self, stage: Stage, job: Job) -> None:
-        self._write(f"{self._command(stage, job)}\r\n".encode("utf-8" if job.mail.needs_utf8 else "ascii"))
+        """Say one command of an announcement."""
+        command = "DATA" if stage is Stage.data else f"RCPT TO:<{job.mail.recipient}>"
+        command = self._sender_of(job) if stage is Stage.sender else command
+        self._write(f"{command}\r\n".encode("utf-8" if job.mail.needs_utf8 else "ascii"))
         self._awaited.append((stage, job))
 
-    def _command(self, stage: Stage, job: Job) -> str:
-        if stage is Stage.sender:
-            mail = job.mail
-            size = f" SIZE={len(mail.content)}" if self._offers.size else ""
-            return f"MAIL FROM:<{job.return_path or self._sender}>{size}{' BODY=8BITMIME SMTPUTF8' if mail.needs_utf8 else ''}"
-        return f"RCPT TO:<{job.mail.recipient}>" if stage is Stage.recipient else "DATA"
+    def _sender_of(self, job: Job) -> str:
+        size = f" SIZE={len(job.mail.content)}" if self._offers.size else ""
+        mail_from = f"MAIL FROM:<{job.return_path}>" if job.return_path else self._mail_from
+        return f"{mail_from}{size}{' BODY=8BITMIME SMTPUTF8' if job.mail.needs_utf8 else ''}"
 
     def _write(self, data: bytes) -> None:
         self.to_send += data

@@ -60,14 +60,16 @@ OWN: Mapping[str, tuple[dict[str, str], str | None]] = {
     "layout, computing": ({}, f"{LAYOUT}{{{{ links.action | replace: 'a', '.' }}}}"),
     "broken": ({"lead": "{{ product.title | gone }}", "note": "Fine."}, None),
 }
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=120) | st.sampled_from(
+# What looks like an encoded word is left out: the library decodes it, and we write it as it is (see test_headers).
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=120).filter(
+    lambda text: "=?" not in text
+) | st.sampled_from(
     [
         "",
         ".",
         "..",
         ".\n.",
         "ñ" * 150,
-        "=?utf-8?q?x?=",
         "a" * 300,
         "<b>&amp;</b>",
         "שלום 🛒",
