@@ -11,6 +11,7 @@ from functools import partial
 
 from flask import Flask
 
+from restock.alerts.service import ShopAlerts
 from restock.catalog.service import CatalogService
 from restock.channels.port import Channel
 from restock.channels.registry import (
@@ -89,6 +90,7 @@ class Services:
     merchant_reports: MerchantReports
     latency: LatencyReports
     people: PersonReports
+    shop_alerts: ShopAlerts
     texts: TextService
     previews: MessagePreviews
     privacy: PrivacyService
@@ -114,6 +116,7 @@ class Services:
         self.upkeep.wait(seconds)
         self.marketing.wait(seconds)
         self.priorities.wait(seconds)
+        self.shop_alerts.wait(seconds)
         self.restocks.threads.close(seconds)
         self.waker.close()
         for channel in self.deliveries.channels.values():
@@ -166,6 +169,7 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
         merchant_reports=MerchantReports(database, SystemClock(), installation=installation),
         latency=LatencyReports(database, deliveries.outages),
         people=PersonReports(database),
+        shop_alerts=_open_shop_alerts(settings, database, deliveries),
         texts=TextService(database, shops.memory.forget),
         previews=MessagePreviews(database),
         privacy=privacy,
@@ -195,6 +199,16 @@ def _open_restocks(settings: Settings, database: Database, stock: CatalogService
         settings.reconcile_minutes * 60,
         stock=stock,
         lease_seconds=settings.delivery_lease_seconds,
+    )
+
+
+def _open_shop_alerts(settings: Settings, database: Database, deliveries: Deliveries) -> ShopAlerts:
+    """Tell shops by a channel of the telling thread's own."""
+    return ShopAlerts(
+        database,
+        lambda: open_channels(settings).get(ChannelName.email),
+        f"{settings.public_url}/",
+        deliveries.outages,
     )
 
 

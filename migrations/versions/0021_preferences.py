@@ -60,10 +60,11 @@ def _tell_shops() -> None:
         "shop_alert_states",
         sa.Column("shop_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("counted_until", _MOMENT, server_default=_NOW, nullable=False),
+        sa.Column("looked_until", _MOMENT, server_default=_NOW, nullable=False),
         sa.Column("next_new_at", _MOMENT, server_default=_NOW, nullable=False),
         sa.Column("digest_from", _MOMENT, server_default=_NOW, nullable=False),
         sa.Column("next_digest_at", _MOMENT),
-        sa.Column("digest_rule", sa.Text()),
+        sa.Column("rhythm", sa.Text()),
         sa.ForeignKeyConstraint(
             ["shop_id"], ["shops.id"], name=op.f("fk_shop_alert_states_shop_id"), ondelete="CASCADE"
         ),

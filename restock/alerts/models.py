@@ -16,7 +16,8 @@ from restock.tables import Base, UtcDateTime
 class ShopAlertStateRow(Base):
     """How far one shop's telling has come; one row a shop, which every telling moves on by a conditional UPDATE.
 
-    Sign-ups until `counted_until` were told of. `digest_rule` is the rhythm `next_digest_at` was reckoned by.
+    Sign-ups until `counted_until` were told of, and those until `looked_until` were looked at for long waitlists.
+    `rhythm` is that of the shop's choices by which the other moments were reckoned.
     """
 
     __tablename__ = "shop_alert_states"
@@ -25,10 +26,11 @@ class ShopAlertStateRow(Base):
         ForeignKey("shops.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     counted_until: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
+    looked_until: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
     next_new_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
     digest_from: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
     next_digest_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    digest_rule: Mapped[str | None] = mapped_column(Text)
+    rhythm: Mapped[str | None] = mapped_column(Text)
 
 
 class ShopAlertCrossingRow(Base):

@@ -43,6 +43,7 @@ def steps_of(services: Services, chain: Chain) -> tuple[Step, ...]:
         Step("purchases", 1, lambda: _in_rounds(services.purchases.close_due)),
         Step("marketing", 15, services.marketing.start),
         Step("priorities", 15, services.priorities.start),
+        Step("shop alerts", 15, services.shop_alerts.start),
         Step("turns", 1, lambda: _in_rounds(services.restocks.end_turns)),
         Step("leases", min(5.0, settings.delivery_lease_seconds / 4), lambda: _in_rounds(deliveries.expire_leases)),
         Step("unknown", 1, deliveries.resolve_unknown),

@@ -216,7 +216,7 @@ REGISTRY: Mapping[str, TableRule] = {
     ),
     "shop_alert_states": TableRule(
         Paging.shop_first,
-        _words("shop_id counted_until next_new_at digest_from next_digest_at digest_rule"),
+        _words("shop_id counted_until looked_until next_new_at digest_from next_digest_at rhythm"),
     ),
     "shop_alert_crossings": TableRule(Paging.shop_first, _words("shop_id variant_id crossed_at")),
     "shop_texts": TableRule(

@@ -1,0 +1,111 @@
+"""How far each shop's telling has come, and what is counted for it. Whoever holds a shop's row moves it on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from restock.alerts.values import ShopTurn
+
+_ADD = text("""
+    INSERT INTO shop_alert_states (shop_id)
+    SELECT id FROM shops WHERE state = 'installed' AND settings ? 'alerts.to' ON CONFLICT DO NOTHING
+""")
+
+_SHOPS = text("""
+    SELECT known.shop_id FROM shop_alert_states known JOIN shops ON shops.id = known.shop_id
+    WHERE shops.state = 'installed' AND settings ? 'alerts.to' ORDER BY known.shop_id
+""")
+
+_HOLD = text("""
+    SELECT shop_id, now() AS now, counted_until, looked_until, next_new_at, digest_from, next_digest_at, rhythm
+    FROM shop_alert_states WHERE shop_id = :shop_id FOR UPDATE SKIP LOCKED
+""")
+
+_MOVE = text("""
+    UPDATE shop_alert_states SET counted_until = :counted_until, looked_until = :looked_until,
+        next_new_at = :next_new_at, digest_from = :digest_from, next_digest_at = :next_digest_at, rhythm = :rhythm
+    WHERE shop_id = :shop_id
+""")
+
+# A post takes milliseconds: what began so long ago is committed or never will be.
+_NEW = text("""
+    SELECT variant_id, count(*) AS people, sum(quantity) AS units FROM subscriptions
+    WHERE shop_id = :shop_id AND queued_at > :since AND queued_at <= :until AND state IN ('pending', 'active')
+    GROUP BY variant_id ORDER BY people DESC, variant_id
+""")
+
+_LONG = text("""
+    SELECT waiting.* FROM unnest(CAST(:variant_ids AS bigint[])) AS wanted (variant_id), LATERAL (
+        SELECT wanted.variant_id, count(*) AS people, sum(quantity) AS units FROM subscriptions s
+        WHERE s.shop_id = :shop_id AND s.variant_id = wanted.variant_id AND s.state = 'active'
+    ) waiting WHERE waiting.people >= :least
+""")
+
+_CROSS = text("""
+    INSERT INTO shop_alert_crossings (shop_id, variant_id)
+    SELECT :shop_id, variant_id FROM unnest(CAST(:variant_ids AS bigint[])) AS wanted (variant_id)
+    ON CONFLICT DO NOTHING RETURNING variant_id, extract(epoch FROM crossed_at)::bigint AS crossed_at
+""")
+
+_REARM = text("""
+    DELETE FROM shop_alert_crossings known WHERE known.shop_id = :shop_id AND (
+        SELECT count(*) FROM (
+            SELECT FROM subscriptions s WHERE s.shop_id = known.shop_id AND s.variant_id = known.variant_id
+              AND s.state = 'active' LIMIT :below
+        ) still
+    ) < :below
+""")
+
+
+class NewOnes(NamedTuple):
+    """How many signed up for one variant, and how many units they want."""
+
+    variant_id: int
+    people: int
+    units: int
+
+
+def shops_to_tell(session: Session) -> list[int]:
+    """List the shops that want to be told of anything; a new one is told of what comes from now on."""
+    session.execute(_ADD)
+    return list(session.execute(_SHOPS).scalars())
+
+
+def hold(session: Session, shop_id: int) -> ShopTurn | None:
+    """Hold a shop's row until the transaction ends; None while somebody else does."""
+    row = session.execute(_HOLD, {"shop_id": shop_id}).one_or_none()
+    return None if row is None else ShopTurn(**row._mapping)  # noqa: SLF001 (SQLAlchemy's own name)
+
+
+def move_on(session: Session, turn: ShopTurn) -> None:
+    """Write down how far a shop's telling has come; the row is held."""
+    values = {name: getattr(turn, name) for name in ShopTurn.__slots__ if name != "now"}
+    session.execute(_MOVE, values)
+
+
+def new_ones(session: Session, shop_id: int, since: datetime, until: datetime) -> list[NewOnes]:
+    """Count who signed up within a span and still waits, by variant, the most wanted first."""
+    found = session.execute(_NEW, {"shop_id": shop_id, "since": since, "until": until})
+    return [NewOnes(row.variant_id, row.people, int(row.units)) for row in found]
+
+
+def long_lists(session: Session, shop_id: int, variant_ids: Sequence[int], least: int) -> list[NewOnes]:
+    """Keep the variants for which so many wait."""
+    values = {"shop_id": shop_id, "variant_ids": list(variant_ids), "least": least}
+    return [NewOnes(row.variant_id, row.people, int(row.units)) for row in session.execute(_LONG, values)]
+
+
+def cross(session: Session, shop_id: int, variant_ids: Sequence[int]) -> dict[int, int]:
+    """Note that these waitlists have grown long; return those that had not been, with the second of it."""
+    found = session.execute(_CROSS, {"shop_id": shop_id, "variant_ids": sorted(variant_ids)})
+    return {row.variant_id: row.crossed_at for row in found}
+
+
+def rearm(session: Session, shop_id: int, below: int) -> None:
+    """Forget the waitlists that have fallen below so many people: they are told of again when they grow."""
+    session.execute(_REARM, {"shop_id": shop_id, "below": below})

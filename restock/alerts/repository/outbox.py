@@ -1,0 +1,93 @@
+"""The messages to shops: each queued once, claimed under a lease, and settled by whoever holds the token."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from restock.alerts.values import AlertKind, DueAlert
+
+_ADD = text("""
+    INSERT INTO shop_alerts (shop_id, kind, dedupe_key, address, facts)
+    VALUES (:shop_id, :kind, :dedupe_key, :address, CAST(:facts AS jsonb)) ON CONFLICT (dedupe_key) DO NOTHING
+    RETURNING id
+""")
+
+# One that is still being sent when its time comes was lost with its worker: nobody knows whether it left.
+_CLAIM = text("""
+    WITH due AS MATERIALIZED (
+        SELECT id, state, shop_id FROM shop_alerts WHERE state IN ('queued', 'sending') AND next_at <= now()
+        ORDER BY next_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+    UPDATE shop_alerts alert SET state = 'sending', token = :token, attempt = alert.attempt + 1,
+        doubts = alert.doubts + (due.state = 'sending')::int, next_at = now() + make_interval(secs => :lease_seconds)
+    FROM due JOIN shops ON shops.id = due.shop_id WHERE alert.id = due.id
+    RETURNING alert.id, alert.shop_id, alert.kind, alert.dedupe_key, alert.facts, alert.attempt, alert.doubts,
+        alert.created_at, shops.state = 'installed'
+            AND alert.address = ANY(string_to_array(coalesce(shops.settings ->> 'alerts.to', ''), ',')) AS is_wanted,
+        coalesce(shops.name, shops.profile ->> 'name', split_part(shops.domain, '.', 1)) AS shop_name, alert.address
+""")
+
+_FINISH = text("""
+    UPDATE shop_alerts SET state = CAST(:state AS text), reason = :reason, token = NULL, finished_at = now(),
+        sent_at = CASE WHEN CAST(:state AS text) = 'sent' THEN now() END
+    WHERE id = :id AND token = :token AND state = 'sending'
+""")
+
+_AGAIN = text("""
+    UPDATE shop_alerts SET state = 'queued', reason = :reason, token = NULL, doubts = :doubts,
+        next_at = now() + make_interval(secs => :seconds)
+    WHERE id = :id AND token = :token AND state = 'sending'
+""")
+
+_PURGE = text("""
+    DELETE FROM shop_alerts WHERE id IN (
+        SELECT id FROM shop_alerts WHERE finished_at < now() - make_interval(days => :days) ORDER BY id LIMIT :limit
+    )
+""")
+
+_LATEST = text("""
+    SELECT kind, state, reason, created_at, sent_at FROM shop_alerts WHERE shop_id = :shop_id
+    ORDER BY id DESC LIMIT :limit
+""")
+
+
+def add(  # noqa: PLR0917 (one message)
+    session: Session, shop_id: int, kind: AlertKind, dedupe_key: str, address: str, facts: str
+) -> bool:
+    """Queue a message to one address; False when one of that key was, ever."""
+    values = {"shop_id": shop_id, "kind": kind.value, "dedupe_key": dedupe_key, "address": address, "facts": facts}
+    return session.execute(_ADD, values).first() is not None
+
+
+def claim(session: Session, token: uuid.UUID, limit: int, lease_seconds: float) -> list[DueAlert]:
+    """Take messages that are due, all shops, under a token and a lease."""
+    found = session.execute(_CLAIM, {"token": token, "limit": limit, "lease_seconds": lease_seconds})
+    return [DueAlert(**{**row._mapping, "kind": AlertKind(row.kind)}) for row in found]  # noqa: SLF001 (SQLAlchemy's)
+
+
+def finish(session: Session, alert_id: int, token: uuid.UUID, state: str, reason: str | None) -> None:
+    """sending -> sent, failed, unknown or skipped; nothing where somebody else holds it by now."""
+    session.execute(_FINISH, {"id": alert_id, "token": token, "state": state, "reason": reason})
+
+
+def again(  # noqa: PLR0917 (one message, and when)
+    session: Session, alert_id: int, token: uuid.UUID, seconds: float, reason: str, doubts: int
+) -> None:
+    """sending -> queued for later; nothing where somebody else holds it by now."""
+    values = {"id": alert_id, "token": token, "seconds": seconds, "reason": reason, "doubts": doubts}
+    session.execute(_AGAIN, values)
+
+
+def purge(session: Session, days: int, limit: int) -> None:
+    """Erase messages that were settled so many days ago."""
+    session.execute(_PURGE, {"days": days, "limit": limit})
+
+
+def latest(session: Session, shop_id: int, limit: int) -> Sequence[Mapping[str, Any]]:
+    """List the last messages to a shop: kind, state, reason, created_at, sent_at."""
+    return [dict(row._mapping) for row in session.execute(_LATEST, {"shop_id": shop_id, "limit": limit})]  # noqa: SLF001

@@ -1,0 +1,148 @@
+"""What a shop itself is told: looked for, queued once, sent by the instance's own e-mail.
+
+One shop's telling is one short transaction: the messages and how far it has come are written together, so a crash tells
+nothing twice and forgets nothing. Sending is a claim under a lease; a repeat that may be one has the same Message-ID.
+It runs in a thread of its own, one at a time per process, and holds no connection while the mail server is asked.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from restock.alerts.repository import outbox, shops_to_tell
+from restock.alerts.rules import Again, Done, read_facts, what_next
+from restock.alerts.rules.letters import write_letter
+from restock.alerts.service.looking import Looking
+from restock.alerts.values import DueAlert
+from restock.channels.port import Channel
+from restock.channels.values import Envelope, MessageLinks, Notice, NoticeKind, Recipient, ShopFacts
+from restock.clock import Clock, SystemClock
+from restock.database import Database
+from restock.deliveries.rules import identity
+from restock.deliveries.values import Outage
+from restock.ids import new_token
+
+log = structlog.get_logger(__name__)
+
+LEASE_SECONDS = 300.0
+AT_ONCE = 50
+KEPT_DAYS = 30
+
+
+def _nothing(_shop_id: int) -> Sequence[Outage]:
+    return ()
+
+
+@dataclass(frozen=True)
+class ShopAlerts:
+    """Tell shops. `open_channel` gives the e-mail channel this thread is to use, None: there is none, and all waits."""
+
+    database: Database
+    open_channel: Callable[[], Channel | None]
+    admin_url: str
+    outages: Callable[[int], Sequence[Outage]] = _nothing
+    clock: Clock = field(default_factory=SystemClock)
+    _under_way: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def start(self) -> None:
+        """Begin what is due in a thread, unless that is under way; returns at once."""
+        if self._under_way.acquire(blocking=False):
+            threading.Thread(target=self._run_and_release, name="shop-alerts", daemon=True).start()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until what `start` began has ended; False when it has not within so many seconds."""
+        if has_ended := self._under_way.acquire(timeout=seconds):
+            self._under_way.release()
+        return has_ended
+
+    def look(self) -> int:
+        """Queue what shops are to be told now; return for how many shops it was looked."""
+        with self.database.transaction() as session:
+            shop_ids = shops_to_tell(session)
+        for shop_id in shop_ids:
+            self._look_safely(shop_id)
+        return len(shop_ids)
+
+    def send(self) -> int:
+        """Send what is queued; return how many messages were tried."""
+        tried = 0
+        channel: Channel | None = None
+        try:
+            while (claimed := self._claim())[1]:
+                channel = channel or self.open_channel()
+                tried += self._hand_over(*claimed, channel)
+        finally:
+            if channel is not None:
+                channel.close()
+        with self.database.transaction() as session:
+            outbox.purge(session, KEPT_DAYS, 1000)
+        return tried
+
+    def latest(self, shop_id: int, limit: int = 10) -> Sequence[Mapping[str, Any]]:
+        """List the last messages to a shop: kind, state, reason, created_at, sent_at."""
+        with self.database.transaction() as session:
+            return outbox.latest(session, shop_id, limit)
+
+    def _look_safely(self, shop_id: int) -> None:
+        try:
+            down = self.outages(shop_id)
+            with self.database.transaction() as session:
+                Looking(session, shop_id, [one.channel.value for one in down]).run()
+        except Exception as error:  # noqa: BLE001 (the door of one shop's work: the others go on, and it comes back)
+            kind = type(error).__name__  # not its text: a database's may quote the row
+            log.error("shop_alert_failed", shop_id=shop_id, error=kind)  # noqa: TRY400
+
+    def _claim(self) -> tuple[uuid.UUID, Sequence[DueAlert]]:
+        with self.database.transaction() as session:
+            token = new_token()
+            found = outbox.claim(session, token, AT_ONCE, LEASE_SECONDS)
+            for alert in found:
+                if not alert.is_wanted:
+                    outbox.finish(session, alert.id, token, "skipped", "not_wanted")
+        return token, found
+
+    def _hand_over(self, token: uuid.UUID, due: Sequence[DueAlert], channel: Channel | None) -> int:
+        wanted = {alert.id: alert for alert in due if alert.is_wanted}
+        if channel is None:
+            for alert in wanted.values():
+                self._settle(token, alert, Again(3600, "channel_off", alert.doubts))
+            return 0
+        now = self.clock.now()
+        for outcome in channel.send([self._envelope(alert) for alert in wanted.values()]):
+            alert = wanted[outcome.delivery_id]
+            self._settle(token, alert, what_next(outcome, alert.attempt, alert.doubts, now - alert.created_at))
+        return len(wanted)
+
+    def _settle(self, token: uuid.UUID, alert: DueAlert, step: Done | Again) -> None:
+        with self.database.transaction() as session:
+            if isinstance(step, Done):
+                outbox.finish(session, alert.id, token, step.state, step.reason)
+            else:
+                outbox.again(session, alert.id, token, step.seconds, step.reason, step.doubts)
+
+    def _envelope(self, alert: DueAlert) -> Envelope:
+        shop = ShopFacts("", alert.shop_name, self.admin_url)
+        return Envelope(
+            delivery_id=alert.id,
+            identity=f"a{identity(alert.id, alert.dedupe_key, alert.created_at)[1:]}",
+            recipient=Recipient(alert.address),
+            notice=Notice(NoticeKind.test, shop, MessageLinks(self.admin_url, self.admin_url)),
+            attempt=alert.attempt,
+            queued_at=alert.created_at.timestamp(),
+            letter=write_letter(alert.kind, read_facts(alert.facts), alert.shop_name, self.admin_url),
+        )
+
+    def _run_and_release(self) -> None:
+        try:
+            self.look()
+            self.send()
+        except Exception as error:  # noqa: BLE001 (the outer door of the thread: what is due stays due)
+            log.error("shop_alerts_failed", error=type(error).__name__)  # noqa: TRY400 (its text may quote a row)
+        finally:
+            self._under_way.release()

@@ -1,0 +1,153 @@
+"""One shop's look: who has signed up, whether a digest is due, whether a waitlist has grown long."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+import restock.catalog.repository as catalog
+from restock.alerts import repository
+from restock.alerts.repository import NewOnes, outbox
+from restock.alerts.rules import PAUSE_SECONDS, next_digest, rearms_below, write_moment
+from restock.alerts.values import AlertFacts, AlertKind, ShopTurn, VariantLine
+from restock.reports.repository import overview
+from restock.reports.values.subscribers import Goods
+from restock.shops.repository import by_id
+from restock.shops.repository import texts as shop_texts
+from restock.shops.service import to_shop
+from restock.shops.values import AlertRhythm, Shop
+
+_SETTLED = timedelta(seconds=10)  # a post that began so long ago is committed by now
+_PAUSE = timedelta(seconds=PAUSE_SECONDS)
+_MOST_LINES = 10
+_MOST_WAITLISTS = 20  # told one by one in a single look; more wait for the next
+
+
+@dataclass(frozen=True)
+class Looking:
+    """Look at one shop, in the caller's transaction. `down`: channels whose provider takes nothing."""
+
+    session: Session
+    shop_id: int
+    down: Sequence[str] = ()
+
+    def run(self) -> None:
+        """Queue what is to be told, and move on; nothing while somebody else looks at this shop."""
+        turn = repository.hold(self.session, self.shop_id)
+        row = by_id(self.session, self.shop_id) if turn is not None else None
+        if turn is None or row is None:
+            return
+        shop = to_shop(row)
+        after = _begun_anew(turn, shop)
+        after = self._tell_new(shop, after)
+        after = self._tell_digest(shop, after)
+        after = self._tell_waitlists(shop, after)
+        if after != turn:
+            repository.move_on(self.session, after)
+
+    def _tell_new(self, shop: Shop, turn: ShopTurn) -> ShopTurn:
+        """Tell of new sign-ups together, at most once in PAUSE_SECONDS, however many there are."""
+        if shop.settings.alerts.when is not AlertRhythm.each or turn.next_new_at > turn.now:
+            return turn
+        until = turn.now - _SETTLED
+        found = repository.new_ones(self.session, shop.id, turn.counted_until, until)
+        if not found:
+            return turn
+        everybody = overview.demand(self.session, shop.id, 1)
+        facts = AlertFacts(
+            count=sum(one.people for one in found),
+            people=everybody.people,
+            units=everybody.units,
+            since=_said(turn.counted_until, shop),
+            top=self._lines(shop, found[:_MOST_LINES]),
+        )
+        self._queue(shop, AlertKind.new, f"{turn.counted_until.timestamp():.6f}", facts)
+        return replace(turn, counted_until=until, next_new_at=turn.now + _PAUSE)
+
+    def _tell_digest(self, shop: Shop, turn: ShopTurn) -> ShopTurn:
+        if turn.next_digest_at is None or turn.next_digest_at > turn.now:
+            return turn
+        facts = self._digest(shop, turn)
+        if not facts.is_empty:
+            self._queue(shop, AlertKind.digest, f"{turn.digest_from.timestamp():.6f}", facts)
+        alerts = shop.settings.alerts
+        due = next_digest(turn.now, alerts.when, alerts.hour, shop.time_zone)
+        return replace(turn, digest_from=turn.now - _SETTLED, next_digest_at=due)
+
+    def _digest(self, shop: Shop, turn: ShopTurn) -> AlertFacts:
+        session, since = self.session, turn.digest_from
+        new = repository.new_ones(session, shop.id, since, turn.now - _SETTLED)
+        waiting = overview.demand(session, shop.id, _MOST_LINES)
+        return AlertFacts(
+            count=sum(one.people for one in new),
+            people=waiting.people,
+            units=waiting.units,
+            since=_said(since, shop),
+            top=[VariantLine(_title(one.goods), one.people, one.units) for one in waiting.top],
+            told=sum(day.count for day in overview.sent(session, shop.id, since) if day.state != "failed"),
+            bought=sum(sale.units for sale in overview.recovered(session, shop.id, since)),
+            broken=sum(text.broken_at is not None for text in shop_texts.every(session, shop.id)),
+            down=list(self.down),
+            weekly=shop.settings.alerts.when is AlertRhythm.weekly,
+        )
+
+    def _tell_waitlists(self, shop: Shop, turn: ShopTurn) -> ShopTurn:
+        """Tell once of each waitlist that has passed the shop's number; only sign-ups make one longer."""
+        least = shop.settings.alerts.waitlist
+        until = turn.now - _SETTLED
+        if not least:
+            return turn
+        repository.rearm(self.session, shop.id, rearms_below(least))
+        found = repository.new_ones(self.session, shop.id, turn.looked_until, until)
+        if not found:
+            return turn
+        long = repository.long_lists(self.session, shop.id, [one.variant_id for one in found], least)
+        crossed = repository.cross(self.session, shop.id, [one.variant_id for one in long[:_MOST_WAITLISTS]])
+        for one in long:
+            if one.variant_id in crossed:
+                facts = AlertFacts(people=one.people, units=one.units, top=self._lines(shop, [one]))
+                self._queue(shop, AlertKind.waitlist, f"{one.variant_id}:{crossed[one.variant_id]}", facts)
+        return turn if len(long) > _MOST_WAITLISTS else replace(turn, looked_until=until)
+
+    def _lines(self, shop: Shop, found: Sequence[NewOnes]) -> list[VariantLine]:
+        known = catalog.product_facts(self.session, shop, {one.variant_id for one in found})
+        lines = []
+        for one in found:
+            goods = known.get(one.variant_id)
+            parts = (goods.title, goods.variant_title) if goods else (f"Variant {one.variant_id}", None)
+            lines.append(VariantLine(" · ".join(part for part in parts if part), one.people, one.units))
+        return lines
+
+    def _queue(self, shop: Shop, kind: AlertKind, which: str, facts: AlertFacts) -> None:
+        told = json.dumps(asdict(facts), ensure_ascii=False)
+        for address in shop.settings.alerts.to:
+            mark = hashlib.sha256(address.encode()).hexdigest()[:16]
+            outbox.add(self.session, shop.id, kind, f"{kind.value}:{shop.id}:{which}:{mark}", address, told)
+
+
+def _begun_anew(turn: ShopTurn, shop: Shop) -> ShopTurn:
+    """Begin at this moment where the shop has chosen another rhythm: nobody is told of what was before the choice."""
+    alerts = shop.settings.alerts
+    rhythm = f"{alerts.when}:{alerts.hour}:{shop.time_zone or ''}:{'' if alerts.waitlist else 'none'}"
+    if turn.rhythm == rhythm:
+        return turn
+    due = next_digest(turn.now, alerts.when, alerts.hour, shop.time_zone)
+    before = (turn.rhythm or "").split(":")
+    turn = replace(turn, rhythm=rhythm, next_digest_at=due)
+    if before[0] != alerts.when:
+        turn = replace(turn, counted_until=turn.now - _SETTLED, digest_from=turn.now - _SETTLED)
+    return replace(turn, looked_until=turn.now - _SETTLED) if before[-1] == "none" or len(before) == 1 else turn
+
+
+def _title(goods: Goods) -> str:
+    named = " · ".join(part for part in (goods.product_title, goods.variant_title) if part)
+    return named or f"Variant {goods.variant_id}"
+
+
+def _said(at: datetime, shop: Shop) -> str:
+    return write_moment(at, shop.time_zone)

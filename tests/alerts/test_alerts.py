@@ -1,0 +1,222 @@
+"""Shops are told once, nothing is lost, and never in a storm: on a real database, by a channel that remembers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from restock.alerts.service import ShopAlerts
+from restock.channels.values import Envelope, Outcome, Verdict
+from restock.deliveries.values import Outage
+from tests.restocks.store import RecordingChannel, Store
+
+LEAVE = """
+    UPDATE subscriptions SET state = 'cancelled'
+    WHERE id NOT IN (SELECT id FROM subscriptions ORDER BY id LIMIT :places)
+"""
+OWNERS = "owner@example.com,buyer@example.com"
+
+
+@pytest.fixture
+def store(clean_database: str) -> Iterator[Store]:
+    store = Store(clean_database)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def channel() -> RecordingChannel:
+    return RecordingChannel()
+
+
+@pytest.fixture
+def alerts(store: Store, channel: RecordingChannel) -> ShopAlerts:
+    return ShopAlerts(store.database, lambda: channel, "https://restock.example/")
+
+
+def come(store: Store, count: int = 1, **more: int) -> None:
+    """Sign up so many now: late enough to be counted, early enough to be settled."""
+    store.join(count, **more)
+    store.sql(
+        "UPDATE subscriptions SET queued_at = now() - interval '11 seconds' WHERE queued_at < now() - interval '1 h'"
+    )
+
+
+def pass_minutes(store: Store, minutes: int) -> None:
+    """Move everything that is known into the past."""
+    for column in ("counted_until", "looked_until", "next_new_at", "digest_from", "next_digest_at"):
+        store.sql(f"UPDATE shop_alert_states SET {column} = {column} - make_interval(mins => {minutes})")
+
+
+def told(alerts: ShopAlerts, channel: RecordingChannel) -> list[str]:
+    """Look and send; return the subjects of what left, one address's."""
+    alerts.look()
+    before = len(channel.sent)
+    alerts.send()
+    return [e.letter.subject for e in channel.sent[before:] if e.letter and e.recipient.address == "owner@example.com"]
+
+
+def begin(store: Store, alerts: ShopAlerts, **settings: str) -> None:
+    """Choose, have it noticed, and let some time go by."""
+    store.set(**({"alerts__to": OWNERS} | settings))
+    alerts.look()
+    pass_minutes(store, 10)
+
+
+def test_a_thousand_sign_ups_are_one_message_and_the_next_comes_after_five_minutes(
+    store: Store, alerts: ShopAlerts, channel: RecordingChannel
+) -> None:
+    begin(store, alerts, alerts__when="each")
+    come(store, 1000)
+    assert told(alerts, channel) == ["demo: 1000 people signed up for a restock alert"]
+    assert [e.recipient.address for e in channel.sent] == OWNERS.split(",")
+    come(store, 2)
+    assert told(alerts, channel) == [], "not again so soon"
+    store.sql("UPDATE shop_alert_states SET next_new_at = now(), counted_until = counted_until - interval '1 min'")
+    store.sql(
+        "UPDATE subscriptions SET queued_at = queued_at - interval '1 hour'"
+        " WHERE id IN (SELECT id FROM subscriptions ORDER BY id LIMIT 1000)"
+    )
+    assert told(alerts, channel) == ["demo: 2 people signed up for a restock alert"]
+    store.sql("UPDATE shop_alert_states SET next_new_at = now()")
+    assert told(alerts, channel) == [], "nobody has come since"
+
+
+def test_nobody_is_told_of_what_was_before_the_choice(
+    store: Store, alerts: ShopAlerts, channel: RecordingChannel
+) -> None:
+    come(store, 5)
+    store.set(alerts__to=OWNERS, alerts__when="each", alerts__waitlist="2")
+    assert told(alerts, channel) == []
+    store.set(alerts__when="daily")
+    assert told(alerts, channel) == []
+    assert store.one("SELECT next_digest_at > now() FROM shop_alert_states") is True
+
+
+def test_a_digest_tells_what_happened_once(store: Store, alerts: ShopAlerts, channel: RecordingChannel) -> None:
+    begin(store, alerts, alerts__when="weekly", alerts__hour="7")
+    come(store, 3, quantity=2)
+    store.sql("UPDATE shop_alert_states SET next_digest_at = now()")
+    assert told(alerts, channel) == ["demo: your weekly restock digest"]
+    letter = channel.sent[0].letter
+    assert letter is not None
+    assert "New sign-ups: 3" in letter.text
+    assert "Waiting: 3 people, 6 units" in letter.text
+    assert told(alerts, channel) == []
+    store.sql("UPDATE subscriptions SET state = 'cancelled'")
+    store.sql("UPDATE shop_alert_states SET next_digest_at = now()")
+    assert told(alerts, channel) == [], "an empty digest is none"
+
+
+def test_a_digest_names_what_is_wrong(store: Store, channel: RecordingChannel) -> None:
+    from datetime import UTC, datetime
+
+    from restock.channels.values import ChannelName
+
+    now = datetime.now(UTC)
+    down = [Outage(ChannelName.sms, "twilio", "auth", now, now, 3)]
+    alerts = ShopAlerts(store.database, lambda: channel, "https://restock.example/", lambda _shop_id: down)
+    begin(store, alerts, alerts__when="daily")
+    store.sql("UPDATE shop_alert_states SET next_digest_at = now()")
+    assert told(alerts, channel) == ["demo: your daily restock digest"]
+    letter = channel.sent[0].letter
+    assert letter is not None
+    assert "Channels that cannot send now: sms" in letter.text
+
+
+def test_a_waitlist_is_told_of_once_and_again_after_it_has_halved(
+    store: Store, alerts: ShopAlerts, channel: RecordingChannel
+) -> None:
+    begin(store, alerts, alerts__waitlist="4")
+    come(store, 3)
+    assert told(alerts, channel) == []
+    pass_minutes(store, 1)
+    come(store, 1)
+    assert told(alerts, channel) == [
+        f"demo: 4 people wait for Variant {store.one('SELECT variant_id FROM subscriptions')}"
+    ]
+    pass_minutes(store, 1)
+    come(store, 3)
+    assert told(alerts, channel) == []
+    store.sql(LEAVE, places=2)
+    pass_minutes(store, 1)
+    assert told(alerts, channel) == [], "two are half of four, not less"
+    store.sql(LEAVE, places=1)
+    alerts.look()
+    pass_minutes(store, 1)
+    come(store, 3)
+    assert len(told(alerts, channel)) == 1
+
+
+def test_many_sweepers_tell_once_and_lose_nothing(store: Store, channel: RecordingChannel) -> None:
+    begin(store, ShopAlerts(store.database, lambda: channel, "https://x.example/"), alerts__when="each")
+    come(store, 7)
+
+    def sweep() -> None:
+        alerts = ShopAlerts(store.database, lambda: channel, "https://x.example/")
+        for _ in range(5):
+            alerts.look()
+            alerts.send()
+
+    threads = [threading.Thread(target=sweep) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(e.recipient.address for e in channel.sent) == sorted(OWNERS.split(","))
+    assert store.states("shop_alerts") == {"sent": 2}
+
+
+def test_what_was_not_taken_is_tried_again_as_the_same_message(
+    store: Store, alerts: ShopAlerts, channel: RecordingChannel
+) -> None:
+    begin(store, alerts, alerts__when="each", alerts__to="owner@example.com")
+    come(store)
+    answers = iter([Verdict.deferred, Verdict.unanswered, Verdict.accepted])
+
+    def answer(envelope: Envelope) -> Outcome:
+        return Outcome(envelope.delivery_id, next(answers), "busy")
+
+    channel.answer = answer
+    alerts.look()
+    for state in ("queued", "queued", "sent"):
+        assert alerts.send() == 1
+        assert store.states("shop_alerts") == {state: 1}
+        assert alerts.send() == 0
+        store.sql("UPDATE shop_alerts SET next_at = now()")
+    assert len({envelope.identity for envelope in channel.sent}) == 1
+
+
+def test_a_worker_lost_while_sending_costs_a_lease_and_a_doubt(
+    store: Store, alerts: ShopAlerts, channel: RecordingChannel
+) -> None:
+    begin(store, alerts, alerts__when="each", alerts__to="owner@example.com")
+    come(store)
+    alerts.look()
+    store.sql("UPDATE shop_alerts SET state = 'sending', attempt = 1, next_at = now() + interval '1 min'")
+    assert alerts.send() == 0
+    store.sql("UPDATE shop_alerts SET next_at = now()")
+    assert alerts.send() == 1
+    assert store.sql("SELECT state, doubts FROM shop_alerts") == [("sent", 1)]
+
+
+def test_an_address_that_is_no_longer_named_is_not_written_to(
+    store: Store, alerts: ShopAlerts, channel: RecordingChannel
+) -> None:
+    begin(store, alerts, alerts__when="each")
+    come(store)
+    alerts.look()
+    store.set(alerts__to="buyer@example.com")
+    alerts.send()
+    assert [e.recipient.address for e in channel.sent] == ["buyer@example.com"]
+    assert store.states("shop_alerts") == {"sent": 1, "skipped": 1}
+
+
+def test_without_e_mail_all_waits(store: Store, alerts: ShopAlerts) -> None:
+    begin(store, alerts, alerts__when="each")
+    come(store)
+    alerts.look()
+    ShopAlerts(store.database, lambda: None, "https://x.example/").send()
+    assert store.states("shop_alerts") == {"queued": 2}
