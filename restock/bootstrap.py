@@ -22,6 +22,7 @@ from restock.channels.registry import (
     provider_names,
     vapid_public_key,
 )
+from restock.channels.sms.prices import read_prices
 from restock.channels.values import ChannelName
 from restock.clock import SystemClock
 from restock.config import Settings
@@ -46,6 +47,7 @@ from restock.reports.service.merchant import MerchantReports
 from restock.reports.service.preferences import PersonReports
 from restock.reports.service.previews import MessagePreviews
 from restock.reports.service.standing import Installation
+from restock.reports.service.text_costs import TextCosts
 from restock.restocks.service import RestockService
 from restock.restocks.service.purchases import PurchaseService
 from restock.restocks.service.simulating import Simulating
@@ -93,6 +95,7 @@ class Services:
     shop_alerts: ShopAlerts
     texts: TextService
     previews: MessagePreviews
+    text_costs: TextCosts
     privacy: PrivacyService
     inbox: InboxService
     admin: AdminApi
@@ -150,6 +153,8 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
     shoppers_news = (*order_effects(purchases), *consent_effects(marketing))
     effects = (*shop_effects(shops, upkeep.start), *shoppers_news, *privacy_effects(privacy))
     deliveries = _open_deliveries(settings, database, channels, restocks, subscriptions, links, shops.mailings)
+    texts = TextService(database, shops.memory.forget)
+    previews = MessagePreviews(database, read_prices(settings.sms_prices, settings.sms_currency))
     return Services(
         settings=settings,
         database=database,
@@ -170,8 +175,9 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
         latency=LatencyReports(database, deliveries.outages),
         people=PersonReports(database),
         shop_alerts=_open_shop_alerts(settings, database, deliveries),
-        texts=TextService(database, shops.memory.forget),
-        previews=MessagePreviews(database),
+        texts=texts,
+        previews=previews,
+        text_costs=TextCosts(previews, texts, previews.prices),
         privacy=privacy,
         inbox=InboxService(database, settings.settle_seconds, effects),
         admin=admin,

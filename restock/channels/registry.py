@@ -14,6 +14,7 @@ from restock.channels.email.message import Sender, parse_sender
 from restock.channels.email.reports.returned import check_bounce_address
 from restock.channels.email.smtp_server import parse_smtp_url
 from restock.channels.port import Channel
+from restock.channels.sms.prices import read_prices
 from restock.channels.values import ChannelName
 from restock.config import Settings
 from restock.links import Links
@@ -60,6 +61,8 @@ def provider_faults(settings: Settings) -> list[str]:
     checks: list[tuple[str, Callable[[str], object], str]] = [("EMAIL_FROM", parse_sender, settings.email_from)]
     if settings.email_bounce_address:
         checks.append(("EMAIL_BOUNCE_ADDRESS", check_bounce_address, settings.email_bounce_address))
+    if settings.sms_prices:
+        checks.append(("SMS_PRICES", lambda text: read_prices(text, settings.sms_currency), settings.sms_prices))
     if settings.smtp_url is not None:
         checks.append(("SMTP_URL", parse_smtp_url, settings.smtp_url.get_secret_value()))
     if settings.dkim_private_key is not None:

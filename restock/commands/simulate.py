@@ -15,6 +15,7 @@ from restock.commands.shop_state import counted
 from restock.commands.shops import migrated_services, print_table
 from restock.errors import Fault, NotFoundError, ValidationError
 from restock.reports.rules.sentences import span
+from restock.reports.values.messages import TextCost
 from restock.restocks.rules.simulated import RunEnd, SettingsPreview, SimulatedPerson, Simulation
 from restock.restocks.values import PassReason
 from restock.shops.values import PRESETS, PolicyPreset, Shop
@@ -56,10 +57,12 @@ def simulate(options: argparse.Namespace) -> int:
         found = services.simulating.simulate(
             shop, options.variant, units, policy, bought_share=share, progress=_progress()
         )
+        cost = services.text_costs.estimate(shop, options.variant, found.played.told_by.get("sms", 0))
     if options.json:
-        print(json.dumps({"shop": shop.domain, **asdict(found)}, indent=2, default=as_plain))
+        texts = {"text_segments": cost.segment_count if cost else 0, "text_cost": cost.amount if cost else ""}
+        print(json.dumps({"shop": shop.domain, **asdict(found), **texts}, indent=2, default=as_plain))
     else:
-        _print(found, shop, options.policy)
+        _print(found, shop, options.policy, cost)
     return 0
 
 
@@ -121,7 +124,7 @@ def _progress() -> Callable[[int], None]:
     return show
 
 
-def _print(found: Simulation, shop: Shop, preset: str | None) -> None:
+def _print(found: Simulation, shop: Shop, preset: str | None, cost: TextCost | None) -> None:
     played, policy = found.played, found.policy
     what = "stock without limit" if found.units is None else counted(found.units, "unit")
     how = (
@@ -139,7 +142,7 @@ def _print(found: Simulation, shop: Shop, preset: str | None) -> None:
         ]
         print_table(("WAVE", "AT", "PEOPLE", "UNITS", "PASSED OVER"), rows)
         print()
-    _print_totals(found)
+    _print_totals(found, cost)
 
 
 def _people(found: Simulation) -> Sequence[Sequence[str]]:
@@ -174,7 +177,12 @@ def _reasons(counts: Mapping[PassReason, int]) -> str:
     return ", ".join(f"{count} {_PASSES[reason]}" for reason, count in counts.items()) or "nobody"
 
 
-def _print_totals(found: Simulation) -> None:
+def _texts(cost: TextCost) -> str:
+    about = f"about {counted(cost.message_count, 'message')}, {counted(cost.segment_count, 'segment')}"
+    return f"{about}, about {cost.amount}" if cost.amount else about
+
+
+def _print_totals(found: Simulation, cost: TextCost | None) -> None:
     played = found.played
     waves = f" in {counted(played.wave_count, 'wave')}" if played.wave_count else ""
     print(f"told         {played.told} of {found.waiting} waiting, {counted(played.told_units, 'unit')} offered{waves}")
@@ -184,6 +192,8 @@ def _print_totals(found: Simulation) -> None:
         print(f"not told     {count}: {_PASSES[reason]}")
     if found.not_reached:
         print(f"not reached  {found.not_reached}")
+    if cost is not None:
+        print(f"text messages {_texts(cost)}")
     if played.over_at is not None:
         print(f"last turn    until {said_at(played.over_at)}")
     print(f"\n{_ENDS[played.ended_by]} Nothing was changed.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,7 @@ import restock.catalog.repository as catalog
 from restock.channels.email.message import html_of, text_of, words_of
 from restock.channels.push.message import compose as compose_push
 from restock.channels.sms.message import compose as compose_sms
+from restock.channels.sms.prices import SegmentPrices
 from restock.channels.sms.segments import cost_of
 from restock.channels.texts.values import Source, TextKey
 from restock.channels.texts.variables import sample
@@ -25,7 +26,7 @@ from restock.database import Database
 from restock.errors import Fault
 from restock.reports.repository import messages
 from restock.reports.rules.lists import search_hashes
-from restock.reports.values.messages import MessagePreview
+from restock.reports.values.messages import MessagePreview, TextCost
 from restock.shops.values import Shop
 
 
@@ -34,6 +35,7 @@ class MessagePreviews:
     """What a merchant asks before a text is kept, and before anybody is written to."""
 
     database: Database
+    prices: SegmentPrices = field(default_factory=lambda: SegmentPrices("USD"))
 
     def show(
         self, shop: Shop, key: TextKey, source: Source, variant_id: int | None = None, faults: Sequence[Fault] = ()
@@ -52,6 +54,9 @@ class MessagePreviews:
         late = [Fault(name, "INVALID_TEXT", error.sentence) for name, error in broken.items() if name not in wrong]
         spoken = Speaker(ShopTexts({key: source})).say(notice, key.channel)
         shown = _shown(key, spoken)
+        if shown.segment_count:
+            price = self.prices.of(shop.settings.country)
+            shown = replace(shown, cost=TextCost(1, shown.segment_count, price, self.prices.currency))
         return replace(shown, own=tuple(spoken.words), faults=(*faults, *late))
 
     def contact_of(self, shop: Shop, channel: ChannelName, address: str) -> int | None:

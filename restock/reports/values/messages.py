@@ -1,12 +1,38 @@
-"""The words of a message shown before it is sent. Standard library only."""
+"""The words of a message shown before it is sent, and of what it costs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+
+from babel.numbers import format_currency
 
 from restock.channels.texts.values import TextKey
 from restock.errors import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class TextCost:
+    """So many text messages of so many segments each. `price` of a segment None: not known."""
+
+    message_count: int
+    segments_each: int
+    price: Decimal | None
+    currency: str
+
+    @property
+    def segment_count(self) -> int:
+        return self.message_count * self.segments_each
+
+    @property
+    def amount(self) -> str:
+        """Write the whole cost as people write money, small sums to four places; empty where it is not known."""
+        if self.price is None:
+            return ""
+        total = self.price * self.segment_count
+        places = "¤#,##0.00##" if total < 1 else "¤#,##0.00"
+        return str(format_currency(total, self.currency, places, locale="en", currency_digits=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +41,8 @@ class MessagePreview:
 
     `subject`, `preheader` and `html` are an e-mail's, `title` a notification's; `text` is what each has. `units` of
     `segment_count` text messages are `gsm` septets or else UTF-16 units; `byte_count` is a notification's payload.
-    `own` names the parts that are in the shop's words, `faults` what cannot be said as typed.
+    `cost` is a text message's own. `own` names the parts that are in the shop's words, `faults` what cannot be said as
+    typed.
     """
 
     key: TextKey
@@ -31,4 +58,5 @@ class MessagePreview:
     units: int = 0
     gsm: bool = True
     byte_count: int = 0
+    cost: TextCost | None = None
     links: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -87,8 +87,9 @@ class SimulatedWave:
 class Played:
     """What came of a dry run.
 
-    `skipped` counts those looked at and never told, by the last reason. Whoever is in neither count was not reached.
-    `over_at` is when the last turn ends; `looks` is how often somebody was looked at.
+    `told_by` counts those told by channel; `skipped` counts those looked at and never told, by the last reason. Whoever
+    is in neither count was not reached. `over_at` is when the last turn ends; `looks` is how often somebody was looked
+    at.
     """
 
     people: Sequence[SimulatedPerson] = ()
@@ -96,6 +97,7 @@ class Played:
     wave_count: int = 0
     told: int = 0
     told_units: int = 0
+    told_by: Mapping[str, int] = field(default_factory=dict)
     bought_units: int = 0
     skipped: Mapping[PassReason, int] = field(default_factory=dict)
     over_at: datetime | None = None

@@ -126,6 +126,7 @@ class DryRun:
         self._people: dict[int, SimulatedPerson] = {}
         self._waves: list[SimulatedWave] = []
         self._never: Counter[PassReason] = Counter()
+        self._told_by: Counter[str] = Counter()
         self._seen = self._looks = self._wave_count = self._told = self._told_units = self._bought = 0
         self._owed = 0.0  # sales not yet a whole unit
         self._over_at: datetime | None = None
@@ -198,6 +199,7 @@ class DryRun:
             told_at = turn.wakes_at or now
             ends_at = told_at + timedelta(minutes=self._premise.policy.turn_minutes)
             self._turns.units[ends_at] += turn.units
+            self._told_by[turn.channel] += 1
             self._line.reasons.pop(turn.subscription_id, None)
             if (person := self._people.get(turn.subscription_id)) is not None:
                 told = replace(person, wave=self._wave_count + 1, told_at=told_at, ends_at=ends_at)
@@ -232,6 +234,7 @@ class DryRun:
             wave_count=self._wave_count,
             told=self._told,
             told_units=self._told_units,
+            told_by=dict(self._told_by),
             bought_units=self._bought,
             skipped=dict(self._never + Counter(self._line.reasons.values())),
             over_at=self._over_at,

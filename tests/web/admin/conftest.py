@@ -20,6 +20,7 @@ from restock.links import Links, Vault
 from restock.reports.service.latency import LatencyReports
 from restock.reports.service.merchant import MerchantReports
 from restock.reports.service.previews import MessagePreviews
+from restock.reports.service.text_costs import TextCosts
 from restock.restocks.service import RestockService
 from restock.restocks.service.simulating import Simulating
 from restock.restocks.service.simulating.preview import Previewing
@@ -68,6 +69,7 @@ class AdminServices:
     latency: LatencyReports
     texts: TextService
     previews: MessagePreviews
+    text_costs: TextCosts
     links: Links
     mailing_tests: MailingTests
     channels_on: frozenset[ChannelName] = frozenset(ChannelName)
@@ -142,6 +144,7 @@ def open_house(settings: Settings, url: str, *, page_size: int = 5) -> House:
     deliveries = Deliveries(database, {}, restocks, people, links)
     latency = LatencyReports(database, deliveries.outages)
     playing = Simulating(database, page_size=7)
+    texts, previews = TextService(database, shops.memory.forget), MessagePreviews(database)
     services = AdminServices(
         settings,
         shops,
@@ -152,8 +155,9 @@ def open_house(settings: Settings, url: str, *, page_size: int = 5) -> House:
         Previewing(database, playing),
         deliveries,
         latency,
-        TextService(database, shops.memory.forget),
-        MessagePreviews(database),
+        texts,
+        previews,
+        TextCosts(previews, texts, previews.prices),
         links,
         MailingTests(shops.mailings, TakesAll),
     )

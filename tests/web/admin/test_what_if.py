@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from sqlalchemy import text
 
@@ -108,3 +110,11 @@ def test_the_page_is_one_click_from_what_is_waited_for_and_from_a_person(house: 
     page = house.get(f"/subscribers/{person}")
     assert "/what-if?item=v" in page
     assert "Looked at again" in page
+
+
+def test_a_dry_run_says_how_many_text_messages_and_segments_it_would_take(house: House, crowd: Shop) -> None:
+    page = house.get(f"/what-if?item=v{VARIANT}&units=1&unlimited=1&policy=everyone")
+    said = re.search(r"About (\d+) text messages, (\d+) segments\.", page)
+    assert said is not None
+    assert int(said[2]) % int(said[1]) == 0
+    assert "About $" not in page  # nobody said what a segment costs

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, request
 
 from restock.errors import Fault, ValidationError
+from restock.reports.values.messages import TextCost
 from restock.reports.values.subscribers import SubscriberLine
 from restock.restocks.rules.simulated import Bounds, SettingsPreview, Simulation
 from restock.restocks.service.simulating.preview import Reach
@@ -49,6 +50,7 @@ def add_what_if(blueprint: Blueprint, services: Services, pages: Pages) -> None:
             goods_list=services.merchant_reports.goods(shop),
             found=found,
             names=_names(services, shop, found),
+            texts=_texts(services, shop, found),
             tried=_try(services, shop, asked),
             own=shop.settings.policy,
         )
@@ -61,6 +63,12 @@ def _play(services: Services, shop: Shop, asked: WhatIf) -> Simulation | None:
     return services.simulating.simulate(
         shop, asked.variant_id, asked.units, asked.policy, bought_share=share, bounds=_A_VISIT
     )
+
+
+def _texts(services: Services, shop: Shop, found: Simulation | None) -> TextCost | None:
+    if found is None:
+        return None
+    return services.text_costs.estimate(shop, found.variant_id, found.played.told_by.get("sms", 0))
 
 
 def _names(services: Services, shop: Shop, found: Simulation | None) -> Mapping[int, SubscriberLine]:
