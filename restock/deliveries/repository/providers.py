@@ -116,16 +116,35 @@ _HELD_OF_SERVICE = """
     ) waiting
 """
 
+# A shop's own e-mail provider is nobody else's: PROVIDER:SHOP:VERSION, of which only the present version counts.
+_OWN_SERVICE = "substr(state.provider, length(main.provider) + 2)"
+_OWN = f"""
+    SELECT FROM shop_mailings own
+    WHERE own.provider || ':' || own.shop_id || ':' || own.version = {_OWN_SERVICE}
+      AND (CAST(:shop_id AS bigint) IS NULL OR own.shop_id = :shop_id)
+"""
+_HELD_OF_SHOP = f"""
+    SELECT count(*) FROM (
+        SELECT 1 FROM delivery_lanes lane JOIN deliveries held ON held.lane_id = lane.id AND held.state = 'queued'
+        WHERE lane.channel = state.channel AND lane.next_at IS NOT NULL
+          AND lane.shop_id::text = split_part({_OWN_SERVICE}, ':', 2)
+        LIMIT :most
+    ) waiting
+"""  # noqa: S608 (the expression above)
+
 _OUTAGES = text(f"""
     SELECT state.channel, state.provider, state.reason, state.opened_at, state.last_failure_at,
-        nullif(substr(state.provider, length(main.provider) + 2), '') AS service,
+        nullif(CASE WHEN state.channel = 'email' THEN split_part({_OWN_SERVICE}, ':', 1) ELSE {_OWN_SERVICE} END, '')
+            AS service,
         CASE WHEN state.provider = main.provider
             THEN ({_HELD} AND (CAST(:shop_id AS bigint) IS NULL OR lane.shop_id = :shop_id))
+            WHEN state.channel = 'email' THEN ({_HELD_OF_SHOP})
             ELSE ({_HELD_OF_SERVICE}) END AS waiting
     FROM unnest(CAST(:channels AS text[]), CAST(:providers AS text[])) AS main(channel, provider)
     JOIN provider_states state ON state.channel = main.channel
         AND (state.provider = main.provider OR starts_with(state.provider, main.provider || '/'))
     WHERE state.state = 'open' AND state.shop_id IS NULL
+      AND (state.channel <> 'email' OR state.provider = main.provider OR EXISTS ({_OWN}))
     ORDER BY state.opened_at, state.channel, state.provider
 """)  # noqa: S608 (the queries above)
 

@@ -101,6 +101,9 @@ class Breaker:
             if not self._conclude(own_entry, own) and known is not None and own.works:
                 self._wake_held(entry.provider.channel)
         if signs.services:  # each stands for itself: nothing is known of them all
+            if entry.is_probe and entry.provider.channel is ChannelName.email and signs.says_nothing:
+                self.leave(entry)  # a shop's own provider was asked, not the mail server that is down
+                return False
             signs.works = True
         return self._conclude(entry, signs)
 

@@ -77,6 +77,11 @@ class Signs:
                 of.works = True
         of.wish_seconds = max(of.wish_seconds, outcome.retry_after_seconds or 0.0)
 
+    @property
+    def says_nothing(self) -> bool:
+        """Nothing was asked but services that stand for themselves."""
+        return not (self.works or self.down or self.troubled or self.unreached)
+
     def failure(self, *, is_probe: bool) -> str | None:
         """Say why the provider counts as down; None when it works, or too little is known."""
         if self.works:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from restock.channels.values import ChannelName
 from restock.database import Database
 from restock.deliveries.values import Outage
 from restock.reports.repository import latency, overview
@@ -87,7 +88,8 @@ class LatencyReports:
         return len(events)
 
     def _take_pulse(self) -> Pulse:
-        outages = self.outages()
+        # A shop's own e-mail provider is that shop's affair.
+        outages = [one for one in self.outages() if not (one.service and one.channel is ChannelName.email)]
         with self.database.transaction() as session:
             at, seconds = latency.backlog(session)
             speed = latency.speed(session, None, INSTANCE_HOURS)

@@ -100,7 +100,7 @@ class ShopMailings:
         kind = _kind(row)
         return SenderChoice(
             provider=row.provider,
-            service=f"{row.provider} of shop {row.shop_id} ({row.version})",
+            service=f"{row.provider}:{row.shop_id}:{row.version}",
             address=row.from_address,
             name=row.from_name,
             options=row.options,

@@ -67,6 +67,10 @@ class RoutingChannel:
         for group in by_sender.values():
             yield from self._send(group, deadline)
 
+    def service_of(self, envelope: Envelope) -> str | None:
+        """Name whom a message goes to, where that is its shop's own provider."""
+        return envelope.sender.service if envelope.sender else None
+
     def lookup(self, envelopes: Iterable[Envelope]) -> dict[int, bool]:  # noqa: ARG002 (the port's name)
         """No provider of e-mail is asked: their lists are minutes behind."""
         return {}
