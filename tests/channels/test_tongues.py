@@ -25,6 +25,7 @@ ROOT = Path(restock.__file__).parent
 FOLDERS = {
     "messages": ROOT / "channels" / "locales",
     "pages": ROOT / "web" / "texts",
+    "own page": ROOT / "web" / "preferences" / "texts",
     "form": ROOT / "storefront" / "texts",
 }
 RIGHT_TO_LEFT = {"ar", "he"}
@@ -83,7 +84,8 @@ def test_every_language_is_spoken_everywhere(folder: str) -> None:
 def test_a_language_says_everything_with_the_same_slots_and_its_own_direction(folder: str, language: str) -> None:
     english, own = sentences(folder, "en"), sentences(folder, language)
     assert list(own) == list(english)
-    assert own.pop("direction") == ("rtl" if language in RIGHT_TO_LEFT else "ltr")
+    direction = "rtl" if language in RIGHT_TO_LEFT else "ltr"
+    assert own.pop("direction", direction) == phrases_for(language).direction == direction
     for key, text in own.items():
         assert slots(text) == slots(english[key]), key
         assert text == " ".join(text.replace("\u00a0", " ").split()) != "", key
