@@ -26,14 +26,22 @@ STOP_WORDS = frozenset(["stop", "stopall", "unsubscribe", "cancel", "end", "quit
 START_WORDS = frozenset(["start", "unstop", "yes"])
 HELP_WORDS = frozenset(["help", "info"])
 
+# What people write who want no more, whole texts, in the languages we write; in English the phrases below besides.
 _MORE_STOPS = frozenset(
     """
-    opt out;stop it;stop all;stop now;stop please;please stop;stop texting;stop messaging;stop sending;stopp;stoppen
-    unsubscribe me;remove me;take me off;no more;no more texts;no more messages;leave me alone;do not text;dont text
-    do not text me;dont text me;stop texting me;stop messaging me;abmelden;abbestellen;bitte abmelden;austragen
-    keine nachrichten mehr;keine sms mehr;aufhören;bitte aufhören;arret;arrêt;arrête;arrêter;arrêtez;désabonner
-    désinscrire;me désabonner;me désinscrire;plus de messages;plus de sms;ne plus recevoir;baja;alto;parar;cancelar
-    darme de baja;dame de baja;no más mensajes;no mas mensajes;no enviar más;توقف;إيقاف;الغاء;إلغاء;إلغاء الاشتراك
+    opt out;stop it;stop all;stop now;stop stop;stop stop stop;no more;enough;go away;leave me alone;wrong number
+    remove;remove me;not interested;no thanks stop;stopp;stoppen;abmelden;abbestellen;bitte abmelden;austragen
+    keine nachrichten mehr;keine sms mehr;aufhören;bitte aufhören;abo beenden;arret;arrêt;arrête;arrêter;arrêtez
+    désabonner;désinscrire;me désabonner;me désinscrire;plus de messages;plus de sms;ne plus recevoir;ça suffit;baja
+    alto;basta;parar;cancelar;darme de baja;dame de baja;no más mensajes;no mas mensajes;no enviar más;detener
+    ferma;annulla;disiscrivimi;cancellami;niente più messaggi;sair;pare;descadastrar;remover;chega;cancelar inscrição
+    afmelden;uitschrijven;geen berichten meer;afmeld;frameld;ikke flere beskeder;avsluta;avregistrera;sluta
+    inga fler meddelanden;avslutt;meld av;ikke flere meldinger;lopeta;peruuta;ei enää viestejä;wypisz;wypisz mnie
+    rezygnuję;przestań;przestańcie;zrušit;odhlásit;přestaňte;dost;leiratkozás;leiratkozom;elég;dezabonare;opriți
+    διαγραφή;σταματήστε;отписаться;отпишите меня;стоп;хватит;не пишите;відписатися;відпишіть мене;досить;не пишіть
+    ret;iptal;dur;durdur;mesaj istemiyorum;הסר;הפסק;תפסיקו;די;توقف;إيقاف;الغاء;إلغاء;إلغاء الاشتراك;أوقف
+    停止;配信停止;解約;解除;수신거부;거부;중지;해지;退订;退訂;取消;取消订阅;取消訂閱;不要再发;不要再發;बंद करो;रोको;बंद
+    hủy;dừng;ngừng;berhenti;batal;stop na;ยกเลิก;หยุด
     """.strip()
     .replace("\n", ";")
     .split(";")
@@ -41,9 +49,18 @@ _MORE_STOPS = frozenset(
 _STOPS = STOP_WORDS | {" ".join(text.split()) for text in _MORE_STOPS}
 _STARTS = START_WORDS | {"resume", "anmelden", "reprendre", "alta"}
 _HELPS = HELP_WORDS | {"hilfe", "aide", "ayuda", "مساعدة"}
+_NEVER = r"(?:don't|do not|dont|never)"
+_TEXTS = r"(?:texts?|texting|messages?|messaging|sms|alerts?|notifications?|spam)"
 _ASKS_TO_STOP = re.compile(
-    r"(?<!don't )(?<!do not )(?<!dont )\b(?:please stop|stop (?:texting|messaging|sending|these|the texts|all)|"
-    r"unsubscribe me|remove me from|take me off|opt me out|(?:don't|do not|dont) (?:text|message|contact) me)\b"
+    r"(?<!don't )(?<!do not )(?<!dont )(?<!never )\b(?:"
+    r"(?:please|pls|plz|just) stop|stop (?:please|pls|it|now|me|spamming|bothering|contacting|sending|these|this|all|"
+    rf"(?:the |your |my )?{_TEXTS})|quit (?:it|sending|{_TEXTS})|unsubscribe (?:me|my|please|pls)|please unsubscribe|"
+    r"(?:remove|delete|erase) (?:me\b|my (?:phone |cell )?number)|take (?:me|my (?:phone )?number) off|"
+    rf"opt (?:me )?out|{_NEVER} (?:text|message|contact|write|call) me|leave me alone|"
+    rf"{_NEVER} send (?:me )?(?:any|more|these|your|{_TEXTS})|no more (?:of (?:these|your) )?{_TEXTS}|"
+    rf"(?:{_NEVER}|no longer) want (?:to (?:get|receive|hear)|(?:\w+ ){{0,3}}{_TEXTS})|"
+    rf"(?:revoke|withdraw) (?:my )?consent|cancel (?:my |these |the |all |your )*(?:{_TEXTS}|subscription)|"
+    rf"end (?:these|my|the|all) {_TEXTS})\b"
 )
 _NOT_LETTERS = re.compile(r"[^\w' ]+")
 _LONGEST = 1600  # Twilio's limit for a text
