@@ -38,6 +38,7 @@ _FORBIDDEN = frozenset(
 )
 _VOID = frozenset(["br", "hr", "img", "col", "wbr"])
 _UNSAFE = re.compile(r"\son[a-z]{3,}\s*=|(?:javascript|vbscript|data)\s*:(?!image/)", re.IGNORECASE)
+_FROM_ELSEWHERE = re.compile(r"@(?:import|font-face)\b", re.IGNORECASE)
 _PLACE = re.compile(r"position (\d+):")
 
 
@@ -60,6 +61,8 @@ def _look_through(source: str, masked: str) -> None:
         raise TextError("mjml", "must begin with <mjml>", 1)
     if found := _UNSAFE.search(masked):
         raise _fault("has a script or an address that is none", source, found.start())
+    if found := _FROM_ELSEWHERE.search(masked):
+        raise _fault("loads styles or fonts from elsewhere, which tells that place who reads", source, found.start())
     around: list[str] = []
     end = 0
     for count, tag in enumerate(_TAG.finditer(masked)):
