@@ -194,6 +194,17 @@ def test_a_raised_cap_counts_within_half_an_hour(texts: Store) -> None:
     assert float(str(waits)) <= 1800
 
 
+@pytest.mark.parametrize("verdict", [Verdict.deferred, Verdict.refused])
+def test_what_the_provider_does_not_take_does_not_count(texts: Store, verdict: Verdict) -> None:
+    texts.set(sms__daily_cap="5")
+    gated(texts)
+    texts.channel.answer = lambda envelope: Outcome(envelope.delivery_id, verdict, "busy")
+    texters(texts, 3)
+    texts.restock(None)
+    texts.send()
+    assert texts.sql("SELECT segment_count, message_count FROM text_days") == [(0, 0)]
+
+
 def test_two_workers_at_once_stay_within_the_cap(texts: Store) -> None:
     texts.set(sms__daily_cap="20")
     gated(texts)

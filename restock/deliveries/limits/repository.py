@@ -29,6 +29,11 @@ _SPEND = text("""
     UPDATE text_days SET segment_count = segment_count + :segments, message_count = message_count + :messages
     WHERE shop_id = :shop_id AND day = :day AND segment_count + :segments <= coalesce(CAST(:cap AS int), 2147483647)
 """)
+_GIVE_BACK = text("""
+    UPDATE text_days SET segment_count = greatest(0, segment_count - :segments),
+        message_count = greatest(0, message_count - :messages)
+    WHERE shop_id = :shop_id AND day = :day
+""")
 _COUNT_BLOCKS = text("""
     INSERT INTO text_blocks AS known (shop_id, day, block, message_count)
     SELECT :shop_id, :day, fresh.block, fresh.count
@@ -91,6 +96,12 @@ def spend(  # noqa: PLR0917 (a key, and what is counted)
     names = sorted(blocks)
     session.execute(_COUNT_BLOCKS, key | {"blocks": names, "counts": [blocks[name] for name in names]})
     return True
+
+
+def give_back(session: Session, shop_id: int, day: date, segments: int, messages: int) -> None:
+    """Count messages no more that were not taken after all."""
+    values = {"shop_id": shop_id, "day": day, "segments": segments, "messages": messages}
+    session.execute(_GIVE_BACK, values)
 
 
 def count_filtered(session: Session, shop_id: int, day: date) -> None:

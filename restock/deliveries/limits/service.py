@@ -93,6 +93,13 @@ class TextGate:
             rest_seconds=self._rest(len(waiting)),
         )
 
+    def give_back(self, shop: Shop, envelopes: Sequence[Envelope], now: datetime) -> None:
+        """Take messages that were not taken out of the day's count; lost, the day ends a little early."""
+        day, _ = rules.shop_day(now, shop.time_zone)
+        segments = sum(_text(envelope).segment_count for envelope in envelopes)
+        with self.database.transaction() as session:
+            repository.give_back(session, shop.id, day, segments, len(envelopes))
+
     def count_filtered(self, shop: Shop, now: datetime) -> None:
         """Count a message that carriers filtered, in a transaction of its own: it is held before any event."""
         with self.database.transaction() as session:

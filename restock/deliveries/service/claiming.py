@@ -84,6 +84,12 @@ class Claiming:
             self.texts.tell(self.database, shop.id, told.speaker)
         return Batch(token, lane, shop, {row.id: row for row in sending}, envelopes)
 
+    def give_back(self, batch: Batch, ids: Container[int], now: datetime) -> None:
+        """Say which messages of a batch the provider did not take: nobody pays for them."""
+        gate = self.gates.get(batch.lane.channel)
+        if gate is not None and (unpaid := [one for one in batch.envelopes if one.delivery_id in ids]):
+            gate.give_back(batch.shop, unpaid, now)
+
     def _lane_facts(self, session: Session, lane: Lane, shop: Shop) -> tuple[LaneFacts, datetime]:
         variant_id, event_open, now = claims.event_state(session, lane.shop_id, lane.event_id)
         reading = catalog.current_reading(session, lane.shop_id, variant_id) if variant_id is not None else None

@@ -93,6 +93,7 @@ class Sending:
             if batch.envelopes:
                 told = self._send(entry, batch, lease)
                 sent_count += told.accepted_count
+                self.claiming.give_back(batch, told.not_taken, self.clock.now())
                 if self.breaker.judge(entry, told.signs):
                     return Drained(sent_count, left=False, provider_down=True)
                 spent = self.timer() - lease.since
@@ -156,11 +157,14 @@ class _Told:
 
     ids: set[int] = field(default_factory=set)
     accepted_count: int = 0
+    not_taken: set[int] = field(default_factory=set)
     signs: Signs = field(default_factory=Signs)
 
     def count(self, outcome: Outcome) -> None:
         self.ids.add(outcome.delivery_id)
         self.accepted_count += outcome.verdict is Verdict.accepted
+        if outcome.verdict in (Verdict.deferred, Verdict.refused):
+            self.not_taken.add(outcome.delivery_id)
         self.signs.add(outcome)
 
 
