@@ -25,9 +25,7 @@ FAKES: dict[ProviderName, type[FakeEsp]] = {
 def choice_of(name: ProviderName, **changes: str) -> SenderChoice:
     """A shop's choice of a provider, with everything the provider asks for."""
     options = {option.name: option.default or "mg.shop.example" for option in KINDS[name].options}
-    made = SenderChoice(
-        name, f"{name}:1:1", "hello@shop.example", "", options, secret=KEY, doubt=KINDS[name].doubt
-    )
+    made = SenderChoice(name, f"{name}:1:1", "hello@shop.example", "", options, secret=KEY, doubt=KINDS[name].doubt)
     return replace(made, **changes)  # type: ignore[arg-type]
 
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from email.utils import formatdate
 
-from restock.channels.email.message import html_of, recipient_of, text_of, words_of
+from restock.channels.email.message import BOUNDARY, html_of, recipient_of, text_of, words_of
 from restock.channels.email.mime import assemble, mailbox, unstructured
 from restock.channels.port import ChannelError
 from restock.channels.values import Envelope, SenderChoice
@@ -54,7 +54,8 @@ def write_letter(envelope: Envelope, choice: SenderChoice, mark: str = "") -> Le
     notice = envelope.notice
     phrases = phrases_for(notice.locale)
     words = words_of(notice, phrases)
-    links = (notice.links.action, notice.links.unsubscribe, notice.links.decline or "")
+    own = notice.links
+    links = (own.action, own.unsubscribe, own.decline or "", own.preferences or "")
     if any(_CONTROL.search(link) for link in links):
         raise ChannelError("invalid_header", permanent=True)
     identity = _NOT_IN_IDENTITY.sub("-", envelope.identity)
@@ -88,7 +89,7 @@ def bytes_of(letter: Letter) -> bytes:
         ("Date", formatdate(letter.at, usegmt=True)),
         *letter.headers,
     )
-    return assemble(headers, letter.text, letter.html, f"=_{letter.identity}")
+    return assemble(headers, letter.text, letter.html, BOUNDARY)
 
 
 def _plain(text: str) -> str:

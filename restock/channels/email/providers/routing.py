@@ -52,7 +52,7 @@ class RoutingChannel:
     open_server: OpenServer
     mark: Callable[[int], str]
     patience: Patience = field(default_factory=Patience)
-    hosts: Mapping[str, str] = field(default_factory=dict)
+    hosts: Mapping[ProviderName, str] = field(default_factory=dict)
     speak: Callable[[ProviderName, SenderChoice], Provider] | None = None
     name: ChannelName = ChannelName.email
     doubt: Doubt = Doubt.resend_once  # of the instance's; a choice brings its own
