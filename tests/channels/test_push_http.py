@@ -118,7 +118,7 @@ def ask(engine: Engine, origin: Origin, count: int = 1, request: bytes = REQUEST
     told: dict[int, Result] = {}
     waiting = list(range(count, 0, -1))
     while waiting or engine.busy_count:
-        while waiting and engine.has_room(origin):
+        while waiting and engine.room(origin):
             engine.start(origin, waiting.pop(), request)
         told.update(engine.poll(1.0))
     assert sorted(told) == list(range(1, count + 1))
@@ -413,7 +413,7 @@ def test_what_is_aborted_is_told_to_nobody_and_leaves_no_connection_behind() -> 
         asked.abort()
         assert asked.busy_count == 0
         assert asked.poll(0) == []
-        assert asked.has_room(server.origin)
+        assert asked.room(server.origin) == QUICK.connections
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,9 @@ from restock.channels.push.replies import no_answer, outcome_of
 from restock.channels.push.sealing import Sealer
 from restock.channels.values import Blame, Envelope, Outcome, Verdict
 
-_AT_A_TIME = 8  # requests of one service before another's, and before answers are looked at
+# Requests of one service before another's, and before answers are looked at. Encrypting many and then sending them
+# costs less than taking turns: neither finds its part of the processor's caches used by the other.
+_AT_A_TIME = 32
 _HOPELESS = 10  # failures in a row, and nothing accepted
 _NOT_REACHED = "batch_time_over"
 _PROOF_SECONDS = 15 * 60
@@ -108,14 +110,16 @@ class Batch:
                     service=line.service,
                 )
             return
-        for _ in range(min(_AT_A_TIME, len(line.waiting))):
-            if not self._engine.has_room(line.origin):
-                return
+        sealed: list[tuple[int, bytes]] = []
+        for _ in range(min(_AT_A_TIME, len(line.waiting), self._engine.room(line.origin))):
             envelope, path = line.waiting.popleft()
             try:
-                self._start(line, path, envelope)
+                sealed.append((envelope.delivery_id, self._sealer.seal(path, line.head, envelope)))
             except ChannelError as error:
                 yield error.outcome(envelope.delivery_id)
+        for delivery_id, data in sealed:
+            self._under_way[delivery_id] = line
+            self._engine.start(line.origin, delivery_id, data)
 
     def _why_not_now(self, line: _Line) -> tuple[str, float] | None:
         if (seconds := self._services.held_seconds(line.service)) > 0:
@@ -123,11 +127,6 @@ class Batch:
         if self._services.timer() > self._deadline or line.failure_count >= _HOPELESS:
             return _NOT_REACHED, 0.0
         return None
-
-    def _start(self, line: _Line, path: str, envelope: Envelope) -> None:
-        data = self._sealer.seal(path, line.head, envelope)
-        self._under_way[envelope.delivery_id] = line
-        self._engine.start(line.origin, envelope.delivery_id, data)
 
     def _judge(self, delivery_id: int, result: Result) -> Outcome:
         line = self._under_way.pop(delivery_id)

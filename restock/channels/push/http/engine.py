@@ -65,11 +65,10 @@ class Engine:
         """How many requests are under way, or finished and not fetched yet."""
         return len(self._busy) + len(self._finished)
 
-    def has_room(self, origin: Origin) -> bool:
-        """Say whether another request to this origin can be started now."""
-        if len(self._busy) >= self._limits.connections * 2:
-            return False
-        return bool(self._idle[origin]) or self._open_count[origin] < self._limits.connections
+    def room(self, origin: Origin) -> int:
+        """Say how many more requests to this origin can be started now."""
+        free = len(self._idle[origin]) + self._limits.connections - self._open_count[origin]
+        return max(0, min(free, self._limits.connections * 2 - len(self._busy)))
 
     def start(self, origin: Origin, key: int, data: bytes) -> None:
         """Send a request; its end is told by `poll`, under its key."""
