@@ -190,7 +190,8 @@ def _flight_goals(rounds: int = 5) -> list[Goal]:
     limit = 1e6 / median(costs)
     print(
         f"{CONNECTIONS} connections, replies after {_REPLY_MS:g} ms, messages a second: {median(whole):,.0f} in one "
-        f"go, {median(claims):,.0f} in batches of {claim}; cryptography alone {limit:,.0f}; CPU a message {median(ours):,.0f} µs"
+        f"go, {median(claims):,.0f} in batches of {claim}; cryptography alone {limit:,.0f}; "
+        f"CPU a message {median(ours):,.0f} µs"
     )
     return [
         Goal(f"cryptography alone / ours, CPU, {_REPLY_MS:g} ms replies", median(costs) / median(ours), OF_LIMIT),
