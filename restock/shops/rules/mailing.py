@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from restock.channels.email.message import Sender, parse_sender
 from restock.channels.email.providers.catalogue import KINDS, Kind, ProviderName
+from restock.channels.email.reports.signatures import is_public_key
 from restock.errors import Fault, ValidationError
 
 LONGEST_SECRET = 512
@@ -86,6 +87,19 @@ def _secret(kind: Kind, name: str, text: str, faults: list[Fault]) -> str | None
         return None
     if len(text) > LONGEST_SECRET or not (text.isascii() and text.isprintable() and " " not in text):
         faults.append(Fault(name, "INVALID_SECRET", f"must be 1 to {LONGEST_SECRET} plain characters without spaces"))
-    elif name == "secret" and kind.name is ProviderName.ses and ":" not in text:
-        faults.append(Fault(name, "INVALID_SECRET", f"must be {kind.secret}"))
+    elif not _has_form(kind.name, name, text):
+        wanted = kind.secret if name == "secret" else kind.hook_secret
+        faults.append(Fault(name, "INVALID_SECRET", f"must be {wanted}"))
     return text
+
+
+def _has_form(provider: ProviderName, name: str, text: str) -> bool:
+    """Say whether a key looks like one, where providers give theirs a form."""
+    match provider, name:
+        case ProviderName.ses, "secret":
+            return ":" in text
+        case ProviderName.sendgrid, "hook_secret":
+            return is_public_key(text)
+        case ProviderName.resend, "hook_secret":
+            return text.startswith("whsec_")
+    return True

@@ -113,6 +113,8 @@ def test_one_shops_key_copied_into_another_shops_row_does_not_open(house: House,
         ({"provider": "mailgun", "domain": "evil.example/v3/x?"}, ["domain"]),
         ({"provider": "sendgrid", "region": "mars"}, ["region"]),
         ({"provider": "ses", "region": "eu-west-1.evil.example"}, ["region", "secret"]),
+        ({"provider": "sendgrid", "hook_secret": "no-key"}, ["hook_secret"]),
+        ({"provider": "resend", "hook_secret": "abc"}, ["hook_secret"]),
         ({"provider": "ses", "secret": "user:password", "region": "x@evil.example#"}, ["region"]),
     ],
 )
