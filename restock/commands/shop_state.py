@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from restock.commands.outages import say_outages
 from restock.commands.shops import access_word, migrated_services
+from restock.deliveries.limits.values import TextsToday
 from restock.errors import ValidationError
 from restock.restocks.values import HeldBack, ReconcileState
 from restock.shops.values import PriorityList, Shop, ShopAccess
@@ -97,6 +98,7 @@ def _describe(services: Services, shop: Shop) -> Iterator[tuple[str, str]]:
     yield "read again", say_reading(shop, state, services.restocks.reconcile_seconds)
     yield "priority", say_priority(shop.settings.policy.priority_tag, services.priorities.state(shop.id))
     yield "messages", say_outages(services.deliveries.outages(shop.id))
+    yield "text messages", say_texts(services.deliveries.texts_today(shop))
     way_on = f"; to alert them: restock shop confirm {shop.domain}"
     yield "held back", f"{say_held(held)}{way_on}" if held.variant_count else "nothing"
 
@@ -105,3 +107,14 @@ def _agrees() -> bool:
     if not sys.stdin.isatty():
         raise ValidationError("Nothing was changed: nobody can be asked here. Add --yes to alert them.")
     return input("Alert them? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def say_texts(today: TextsToday) -> str:
+    """Say in a line how far a shop's text messages of the day have come."""
+    cap = f" of {today.daily_cap}" if today.daily_cap is not None else ""
+    said = [f"{today.segment_count}{cap} segments today"]
+    if today.capped_count:
+        said.append(f"{today.capped_count} wait for tomorrow, the day's are used up (sms.daily_cap)")
+    if today.filtered_count:
+        said.append(f"{today.filtered_count} wait, carriers filter too many")
+    return "; ".join(said)

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from restock.channels.values import ChannelName, Envelope, Outcome, Verdict
+from restock.commands.shop_state import say_texts
 from restock.deliveries.limits import repository, rules
 from restock.deliveries.limits.rules import Day, Text, judge_day, natural_rate, shop_day, within
 from restock.deliveries.limits.service import BURST_SECONDS, TextGate
-from restock.deliveries.limits.values import Pace
+from restock.deliveries.limits.values import Pace, TextsToday
 from restock.deliveries.service import Deliveries
 from tests.restocks.store import RecordingChannel, Store
 
@@ -160,6 +161,9 @@ def test_at_the_cap_of_the_day_messages_wait_for_the_next_one_and_say_so(texts: 
     a_message = int(str(texts.one("SELECT segment_count / message_count FROM text_days")))
     assert sent(texts) == 4 // a_message
     assert states(texts) == {("sent", None): sent(texts), ("queued", "day_cap"): 10 - sent(texts)}
+    today = texts.deliveries.texts_today(texts.shop)
+    assert today == TextsToday(sent(texts) * a_message, 4, capped_count=10 - sent(texts))
+    assert say_texts(today).startswith(f"{today.segment_count} of 4 segments today; {today.capped_count} wait")
     texts.send()
     assert texts.one("SELECT segment_count FROM text_days") == sent(texts) * a_message <= 4
     texts.sql("UPDATE text_days SET day = day - 1")

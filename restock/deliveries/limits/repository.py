@@ -47,6 +47,13 @@ _COUNT_FILTERED = text("""
     ON CONFLICT (shop_id, day) DO UPDATE SET filtered_count = known.filtered_count + 1
 """)
 _SENT_ON = text("SELECT segment_count FROM text_days WHERE shop_id = :shop_id AND day = :day")
+_MOST_COUNTED = 100_000
+_WAITING = text(f"""
+    SELECT reason, count(*) FROM (
+        SELECT d.reason FROM delivery_lanes lane JOIN deliveries d ON d.lane_id = lane.id AND d.state = 'queued'
+        WHERE lane.shop_id = :shop_id AND lane.channel = 'sms' AND d.reason = ANY(:reasons) LIMIT {_MOST_COUNTED}
+    ) held GROUP BY 1
+""")  # noqa: S608 (a number)
 
 _ROOM = text("""
     SELECT extract(epoch FROM clock_timestamp() - greatest(free_at, clock_timestamp() - make_interval(secs => :burst)))
@@ -112,6 +119,12 @@ def count_filtered(session: Session, shop_id: int, day: date) -> None:
 def segments_on(session: Session, shop_id: int, day: date) -> int:
     """Say how many segments a shop has sent on a day."""
     return int(session.execute(_SENT_ON, {"shop_id": shop_id, "day": day}).scalar_one_or_none() or 0)
+
+
+def waiting(session: Session, shop_id: int, reasons: Sequence[str]) -> dict[str, int]:
+    """Count a shop's queued text messages that wait for one of these reasons; large numbers are cut off."""
+    found = session.execute(_WAITING, {"shop_id": shop_id, "reasons": list(reasons)})
+    return {row[0]: row[1] for row in found}
 
 
 def room(session: Session, channel: str, sender: str, rate: float, burst_seconds: float) -> float:

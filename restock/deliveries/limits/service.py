@@ -21,7 +21,7 @@ from restock.channels.values import ChannelName, Envelope
 from restock.database import Database
 from restock.deliveries.limits import repository, rules
 from restock.deliveries.limits.rules import Text
-from restock.deliveries.limits.values import Admission, Pace
+from restock.deliveries.limits.values import Admission, Pace, TextsToday
 from restock.shops.values import Shop
 
 log = structlog.get_logger(__name__)
@@ -115,6 +115,16 @@ class TextGate:
         if not waiting or self.pace is None:
             return 0.0
         return max(_SHORTEST_REST, self._length.segments / self.pace.segments_per_second)
+
+
+def texts_today(database: Database, shop: Shop, now: datetime) -> TextsToday:
+    """Say how far the text messages of a shop's day have come, and how many wait for the next."""
+    day, _ = rules.shop_day(now, shop.time_zone)
+    with database.transaction() as session:
+        waiting = repository.waiting(session, shop.id, (rules.DAY_CAP, rules.FILTERED))
+        sent = repository.segments_on(session, shop.id, day)
+    capped, filtered = waiting.get(rules.DAY_CAP, 0), waiting.get(rules.FILTERED, 0)
+    return TextsToday(sent, shop.settings.sms.daily_cap, capped, filtered)
 
 
 def countries_for(shop: Shop, ceiling: Sequence[str]) -> frozenset[str] | None:

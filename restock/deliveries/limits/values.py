@@ -26,3 +26,16 @@ class Admission:
     why: str = ""
     held_seconds: float = 0.0
     rest_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TextsToday:
+    """A shop's text messages on its day: segments sent, of how many (None: no limit), and messages that wait.
+
+    `filtered_count` wait because carriers filter too many, `capped_count` because the day's are used up.
+    """
+
+    segment_count: int = 0
+    daily_cap: int | None = None
+    capped_count: int = 0
+    filtered_count: int = 0

@@ -18,6 +18,8 @@ from restock.channels.port import Channel
 from restock.channels.values import ChannelName, NoticeKind, Receipt
 from restock.clock import Clock, SystemClock
 from restock.database import Database
+from restock.deliveries.limits.service import texts_today
+from restock.deliveries.limits.values import TextsToday
 from restock.deliveries.repository import lanes, notices
 from restock.deliveries.repository.clicks import count_click, look, turn_behind
 from restock.deliveries.rules import PATIENCE, Patience
@@ -123,6 +125,10 @@ class Deliveries:
     def outages(self, shop_id: int | None = None) -> Sequence[Outage]:
         """List the providers that are down, longest first, with what waits for them: of one shop, or of all."""
         return self.breaker.outages(shop_id)
+
+    def texts_today(self, shop: Shop) -> TextsToday:
+        """Say how far the text messages of a shop's day have come, and how many wait for the next."""
+        return texts_today(self.database, shop, self.clock.now())
 
     def expire_leases(self, limit: int = 1000) -> int:
         """Take deliveries from workers that were lost; return how many."""

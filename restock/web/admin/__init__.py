@@ -65,6 +65,7 @@ def admin_blueprint(services: Services) -> Blueprint:
             periods=PERIODS,
             needs_reauth=shop.access is ShopAccess.needs_reauth,
             held=services.restocks.what_would_open(shop.id),
+            texts_today=services.deliveries.texts_today(shop),
             outages=[one for one in services.deliveries.outages(shop.id) if one.channel in shop.settings.channels],
             speed=services.latency.of_shop(shop),
             restock_speeds=services.latency.latest(shop),

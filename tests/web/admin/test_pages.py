@@ -211,7 +211,7 @@ def test_every_sentence_asked_for_exists_and_every_one_that_exists_is_asked_for(
         "permission",
     )
     families += ("list.field", "list.previous", "list.next")
-    families += ("stage", "part", "textfault")
+    families += ("stage", "part", "textfault", "today")
     families += ("texts.done", "texts.field", "texts.test_to", "texts.alphabet", "texts.cost")
     plain = {key for key in known if not key.startswith(families)} - {
         f"{k}.{f}" for k in counted for f in ("one", "other")
@@ -262,3 +262,22 @@ def test_a_provider_that_is_down_is_told_with_what_waits_for_it(house: House, ke
     assert "No message of yours waits for it." in page
     house.services.shops.change_settings(kettle.domain, {"channels": "email"})
     assert texts()["outage.unknown"] not in house.get("/")
+
+
+def test_a_day_whose_text_messages_are_used_up_is_told_on_the_first_page(house: House, kettle: Shop) -> None:
+    assert "Today’s text messages are used up" not in house.get("/")
+    house.services.shops.change_settings(kettle.domain, {"sms.daily_cap": "40"})
+    with house.database.transaction() as session:
+        session.execute(
+            text("""WITH lane AS (
+                        INSERT INTO delivery_lanes (shop_id, channel, next_at) VALUES (:shop, 'sms', now())
+                        RETURNING id
+                    ), sent AS (INSERT INTO text_days VALUES (:shop, current_date, 39, 20))
+                    INSERT INTO deliveries (shop_id, lane_id, kind, channel, dedupe_key, reason)
+                    SELECT :shop, id, 'test', 'sms', 'test:' || n, 'day_cap' FROM lane, generate_series(1, 7) n"""),
+            {"shop": kettle.id},
+        )
+    page = house.get("/")
+    assert "Today’s text messages are used up" in page
+    assert "7 text messages wait." in page
+    assert "39 of 40 segments were sent today." in page
