@@ -10,6 +10,7 @@ from pathlib import Path
 
 from restock.local.lifeline import StartError
 from tests.benchmarks import faults, intents, latency, planning, webhooks
+from tests.benchmarks.fanout import command as fanout
 from tests.benchmarks.load import MissingToolError, wrk_program
 from tests.benchmarks.policies import command as policies
 from tests.benchmarks.report import Report, machine_facts
@@ -19,6 +20,7 @@ from tests.benchmarks.stage import Stage, open_stage
 Benchmark = Callable[[Stage, Effort, Callable[[str], None]], Report]
 BENCHMARKS: Mapping[str, Benchmark] = {"intents": intents.run, "webhooks": webhooks.run}
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {  # what needs no load generator, and reads its own words
+    "fanout": fanout.main,
     "faults": faults.main,
     "latency": latency.main,
     "planning": planning.main,

@@ -10,16 +10,17 @@ from psycopg import sql
 
 from restock.catalog.rules.basis import basis_of, write_basis
 from restock.shops.values import ShopSettings
+from tests.benchmarks.fanout.contestant import Contestant
 from tests.benchmarks.stage import OURS, Stage
 
 SHOP = "crowd.myshopify.com"
 VARIANT = 1
 
-_SHOP = """
+SHOP_ROW = """
     INSERT INTO shops (domain, name, currency, settings)
     VALUES (%(domain)s, 'The Crowd', 'EUR', '{"policy": "everyone", "send_hours.sms": "any"}') RETURNING id
 """
-_GOODS = """
+GOODS = """
     INSERT INTO products (shop_id, product_id, title, handle, status, published, variant_count, image_url,
         source_updated_at, source_triggered_at)
         SELECT id, 1, 'Enamel mug, 0.4 l', 'mug', 'active', true, 2, 'https://cdn.example.com/mug.jpg', now(), now()
@@ -45,9 +46,10 @@ _PEOPLE = """
         JOIN contact ON contact.address_hash = sha256((%(channel)s || numbered.n)::bytea)
     ), subscription AS (
         INSERT INTO subscriptions (shop_id, contact_id, opener_customer_id, channel, variant_id, product_id, quantity,
-            state, queued_at, expires_at)
+            state, queued_at, created_at, expires_at)
         SELECT %(shop)s, contact_id, customer_id, %(channel)s, 1, 1, 1, 'active',
-            now() - interval '30 days' + make_interval(secs => n), now() + interval '1 year'
+            now() - interval '30 days' + make_interval(secs => n / 10.0),
+            now() - interval '30 days' + make_interval(secs => n / 10.0), now() + interval '1 year'
         FROM paired ORDER BY n RETURNING id, contact_id, opener_customer_id
     )
     INSERT INTO intents (id, shop_id, customer_id, subscription_id, contact_id, channel, variant_id, product_id,
@@ -59,17 +61,14 @@ _ROWS_A_STATEMENT = 50_000
 
 
 @contextmanager
-def open_crowd(stage: Stage, name: str, channel: str, count: int, address: str, keys: str = "NULL") -> Iterator[str]:
-    """Make a database with `count` people before one variant, drop it at the end; give its name.
-
-    `address` and `keys` are SQL for a contact's `address` and `push_keys`, in which `n` is the person's number.
-    """
+def open_crowd(stage: Stage, name: str, of: Contestant, count: int) -> Iterator[str]:
+    """Make a database with `count` people before one variant, drop it at the end; give its name."""
     with stage.connect("postgres") as server:
         copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
         server.execute(copy.format(sql.Identifier(name), sql.Identifier(OURS)))
     try:
         with stage.connect(name) as connection:
-            _fill(connection, channel, count, _PEOPLE.format(address=address, keys=keys))
+            _fill(connection, of.channel, count, _PEOPLE.format(address=of.address, keys=of.keys))
         yield name
     finally:
         with stage.connect("postgres") as server:
@@ -77,9 +76,9 @@ def open_crowd(stage: Stage, name: str, channel: str, count: int, address: str, 
 
 
 def _fill(connection: psycopg.Connection[tuple[object, ...]], channel: str, count: int, people: str) -> None:
-    row = connection.execute(_SHOP, {"domain": SHOP}).fetchone()
+    row = connection.execute(SHOP_ROW, {"domain": SHOP}).fetchone()
     assert row is not None
-    for statement in _GOODS.split(";"):
+    for statement in GOODS.split(";"):
         connection.execute(statement, {"basis": write_basis(basis_of(ShopSettings()))})
     for first in range(1, count + 1, _ROWS_A_STATEMENT):
         last = min(count, first + _ROWS_A_STATEMENT - 1)
