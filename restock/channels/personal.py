@@ -29,24 +29,27 @@ _LONGER = "._-aB0" * 12
 
 
 class Tokens(NamedTuple):
-    """The last parts of a message's links; `decline` is empty where there is no such link."""
+    """The last parts of a message's links; `decline` and `preferences` are empty where there is no such link."""
 
     action: str
     unsubscribe: str
     decline: str
+    preferences: str = ""
 
 
 class Bases(NamedTuple):
-    """The links without their last parts, the same for everybody; `decline` is None where there is no such link."""
+    """The links without their last parts, the same for everybody; None where there is no such link."""
 
     action: str
     unsubscribe: str
     decline: str | None
+    preferences: str | None = None
 
     def links(self, tokens: Tokens) -> MessageLinks:
         """Put links together."""
         decline = None if self.decline is None else self.decline + tokens.decline
-        return MessageLinks(self.action + tokens.action, self.unsubscribe + tokens.unsubscribe, decline)
+        preferences = None if self.preferences is None else self.preferences + tokens.preferences
+        return MessageLinks(self.action + tokens.action, self.unsubscribe + tokens.unsubscribe, decline, preferences)
 
 
 def split(links: MessageLinks) -> tuple[Bases, Tokens] | None:
@@ -54,13 +57,14 @@ def split(links: MessageLinks) -> tuple[Bases, Tokens] | None:
     action, _, action_token = links.action.rpartition("/")
     unsubscribe, _, unsubscribe_token = links.unsubscribe.rpartition("/")
     decline, _, decline_token = links.decline.rpartition("/") if links.decline else ("", "", "")
-    tokens = Tokens(action_token, unsubscribe_token, decline_token)
+    preferences, _, preferences_token = links.preferences.rpartition("/") if links.preferences else ("", "", "")
+    tokens = Tokens(action_token, unsubscribe_token, decline_token, preferences_token)
     if not all(_LAST_PART.fullmatch(token) for token in tokens if token) or not (action_token and unsubscribe_token):
         return None
-    if links.decline is not None and not decline_token:
+    if (links.decline is not None and not decline_token) or (links.preferences is not None and not preferences_token):
         return None
-    bases = Bases(f"{action}/", f"{unsubscribe}/", None if links.decline is None else f"{decline}/")
-    return bases, tokens
+    own = (None if links.decline is None else f"{decline}/", None if links.preferences is None else f"{preferences}/")
+    return Bases(f"{action}/", f"{unsubscribe}/", *own), tokens
 
 
 def stand_in(name: str, length: int, other: int = 0) -> str:

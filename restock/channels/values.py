@@ -77,12 +77,14 @@ class ProductFacts:
 class MessageLinks:
     """The links one message carries, absolute. `action` is the button: to the goods, or to confirm.
 
-    `decline` leads to passing the turn on; None: there is no turn to pass on.
+    `decline` leads to passing the turn on; None: there is no turn to pass on. `preferences` leads to the person's own
+    page; None: none is shown.
     """
 
     action: str = field(repr=False)
     unsubscribe: str = field(repr=False)
     decline: str | None = field(default=None, repr=False)
+    preferences: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

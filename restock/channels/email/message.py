@@ -187,6 +187,7 @@ def _words(notice: Notice, phrases: Phrases) -> dict[str, str]:
         "decline": phrases.say("email.offer.decline") if notice.links.decline else "",
         "quantity": phrases.say("email.quantity", count=quantity) if quantity > 1 else "",
         "unsubscribe": phrases.say("email.unsubscribe"),
+        "preferences": phrases.say("email.preferences") if notice.links.preferences else "",
         "banner": phrases.say("email.test.banner") if notice.kind is NoticeKind.test else "",
     }
 
@@ -203,6 +204,7 @@ def _facts(notice: Notice, phrases: Phrases) -> dict[str, object]:
         "shop_url": notice.shop.url,
         "action": notice.links.action,
         "unsubscribe_url": notice.links.unsubscribe,
+        "preferences_url": notice.links.preferences or "",
         "decline_url": notice.links.decline or "",
         "title": one_line(product.title, _LONGEST_TITLE) if product else "",
         "variant": one_line(product.variant_title or "") if product else "",
@@ -235,6 +237,9 @@ def text_of(notice: Notice, phrases: Phrases, words: dict[str, str]) -> str:
     """Write the text part."""
     goods = [product_name(notice, phrases, 2 * _LONGEST_TITLE)] if notice.product else []
     goods += [line for line in (_price(notice), words["quantity"]) if line]
+    footer = [words["why"], f"{words['unsubscribe']}:\n{notice.links.unsubscribe}"]
+    if notice.links.preferences:
+        footer.insert(1, f"{words['preferences']}:\n{notice.links.preferences}")
     blocks = [
         words["banner"],
         words["heading"],
@@ -244,7 +249,7 @@ def text_of(notice: Notice, phrases: Phrases, words: dict[str, str]) -> str:
         f"{words['button']}:\n{notice.links.action}",
         words["note"],
         f"{words['decline']}:\n{notice.links.decline}" if words["decline"] else "",
-        f"-- \n{words['why']}\n{words['unsubscribe']}:\n{notice.links.unsubscribe}",
+        "-- \n" + "\n".join(footer),
     ]
     return "\n\n".join(_wrapped(block) for block in blocks if block) + "\n"
 

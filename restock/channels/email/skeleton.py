@@ -24,6 +24,7 @@ _HEADER_LENGTH = 24  # of a stand-in in a header, where lengths make no differen
 _ADDRESS = r"[A-Za-z0-9!#$%&'*+./^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}"  # none that `compose` would write otherwise
 _PERSONAL = re.compile(
     rf"{_ADDRESS}\n[A-Za-z0-9,: ]+\n[A-Za-z0-9-]{{1,64}}\n{LAST_PART}\n{LAST_PART}\n(?:{LAST_PART})?"
+    rf"\n(?:{LAST_PART})?"
 )
 _LARGE = frozenset(["shop", "product", "links", "words"])
 _others = attrgetter(*(one.name for one in fields(Notice) if one.name not in _LARGE))
@@ -40,18 +41,27 @@ class _Skeleton:
 
     def fill(self, address: str, date: str, identity: str, links: MessageLinks) -> Mail | None:
         """Write one person's mail; None: what is personal in it fits into no gap."""
-        action, unsubscribe, decline = self.bases
-        own = links.decline or ""
+        action, unsubscribe, decline, preferences = self.bases
+        own, page = links.decline or "", links.preferences or ""
         if not (
             links.action.startswith(action)
             and links.unsubscribe.startswith(unsubscribe)
             and own.startswith(decline or "")
+            and page.startswith(preferences or "")
             and (links.decline is None) == (decline is None)
+            and (links.preferences is None) == (preferences is None)
         ):
             return None
-        tokens = (links.action[len(action) :], links.unsubscribe[len(unsubscribe) :], own[len(decline or "") :])
-        personal = f"{address}\n{date}\n{identity}\n{tokens[0]}\n{tokens[1]}\n{tokens[2]}"
-        if _PERSONAL.fullmatch(personal) is None or (decline is not None and not tokens[2]):
+        tokens = (
+            links.action[len(action) :],
+            links.unsubscribe[len(unsubscribe) :],
+            own[len(decline or "") :],
+            page[len(preferences or "") :],
+        )
+        personal = f"{address}\n{date}\n{identity}\n{tokens[0]}\n{tokens[1]}\n{tokens[2]}\n{tokens[3]}"
+        if _PERSONAL.fullmatch(personal) is None:
+            return None
+        if (decline is not None and not tokens[2]) or (preferences is not None and not tokens[3]):
             return None
         if self.held is not None and tuple(map(len, self.held)) != tuple(map(len, tokens)):
             return None
@@ -93,7 +103,8 @@ class Press:
         frame = words.frame if isinstance(words, FramedWords) else None
         if words and frame is None:
             return None  # written for this person alone
-        near = (id(notice.shop), id(notice.product), _others(notice), notice.links.decline is None, id(frame))
+        links = (notice.links.decline is None, notice.links.preferences is None)
+        near = (id(notice.shop), id(notice.product), _others(notice), links, id(frame))
         found = self._near.get(near)
         if found is None:
             skeleton, is_settled = self._look_up(notice, frame)
@@ -149,7 +160,8 @@ def _built(notice: Notice, sender: Sender, frame: Frame | None, bases: Bases) ->
 
 def _held(bases: Bases) -> Tokens:
     lengths = Tokens(*("x" * _HEADER_LENGTH for _ in Tokens._fields))
-    return stand_ins(lengths if bases.decline is not None else lengths._replace(decline=""))
+    lengths = lengths if bases.decline is not None else lengths._replace(decline="")
+    return stand_ins(lengths if bases.preferences is not None else lengths._replace(preferences=""))
 
 
 def _checked(skeleton: _Skeleton | None, notice: Notice, sender: Sender) -> _Skeleton | None:

@@ -26,6 +26,7 @@ MEANINGS: Mapping[str, str] = {
     "quantity": "how many the person asked for",
     "links.action": "the button's link: to the goods, or to confirm",
     "links.unsubscribe": "the link to unsubscribe",
+    "links.preferences": "the link to the person's own page of alerts; empty where there is no room for it",
     "links.decline": "the link to pass the turn on; empty where there is no turn",
     "turn.minutes": "for how many minutes it is the person's turn; empty where there is no turn",
     "turn.duration": "the same in words: 2 hours",
@@ -34,7 +35,7 @@ MEANINGS: Mapping[str, str] = {
 
 _OF_EVERY = ("shop.name", "shop.domain", "shop.url", "locale", "product.title", "product.image_url", "variant.title")
 _PRICES = ("variant.price", "price", "currency")
-_LINKS = ("quantity", "links.action", "links.unsubscribe")
+_LINKS = ("quantity", "links.action", "links.unsubscribe", "links.preferences")
 _TURN = ("links.decline", "turn.minutes", "turn.duration", "missed_before")
 
 # A request to confirm must not advertise, so it knows no price.
@@ -67,7 +68,10 @@ def sample(
     has_turn = stage is Stage.restock and turn_minutes is not None
     base, token = "https://restock.example", "0123456789.abcdefghijklmnopqrstuv"
     links = MessageLinks(
-        f"{base}/c/{token}", f"{base}/unsubscribe/{token}", f"{base}/decline/{token}" if has_turn else None
+        f"{base}/c/{token}",
+        f"{base}/unsubscribe/{token}",
+        f"{base}/decline/{token}" if has_turn else None,
+        f"{base}/preferences/{token}",
     )
     return Notice(_KINDS[stage], shop, links, locale, product, turn_minutes if has_turn else None)
 
@@ -99,6 +103,7 @@ def values_of(notice: Notice, channel: ChannelName, longest: int = LONGEST_NAME)
         "quantity": product.quantity if product else 1,
         "links.action": notice.links.action,
         "links.unsubscribe": notice.links.unsubscribe,
+        "links.preferences": notice.links.preferences or "",
         "links.decline": notice.links.decline or "",
         "turn.minutes": notice.turn_minutes,
         "turn.duration": duration(notice.turn_minutes, phrases.language) if notice.turn_minutes else "",

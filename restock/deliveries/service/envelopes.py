@@ -72,7 +72,10 @@ class _Desk:
         else:
             action = links.click(row.id)
         declines = is_turn and row.channel is not ChannelName.sms  # a text has no room for it
-        return MessageLinks(action, links.unsubscribe(contact_id), links.decline(row.id) if declines else None)
+        decline = links.decline(row.id) if declines else None
+        by_mail = row.channel is ChannelName.email  # where there is room for it
+        preferences = links.preferences(contact_id) if by_mail else None
+        return MessageLinks(action, links.unsubscribe(contact_id), decline, preferences)
 
     def _product(self, row: ClaimedRow, locale: str) -> ProductFacts | None:
         if row.variant_id is None:
