@@ -152,6 +152,24 @@ def test_a_message_longer_than_what_is_free_leaves_and_the_next_waits_for_it(tex
     assert take(1, 1) == 1
 
 
+def test_a_provider_that_finds_us_too_fast_gets_a_pause_from_everybody(texts: Store) -> None:
+    gated(texts, rate=100)
+    texters(texts, 1)
+    texts.restock(None)
+    texts.channel.answer = lambda e: Outcome(e.delivery_id, Verdict.deferred, "rate_limited", retry_after_seconds=9)
+    texts.send()
+    texters(texts, 3)
+    texts.channel.answer = lambda e: Outcome(e.delivery_id, Verdict.accepted)
+    texts.check()
+    texts.sql("UPDATE delivery_lanes SET next_at = now()")
+    texts.sql("UPDATE deliveries SET next_at = now() WHERE state = 'queued'")
+    texts.send()
+    assert sent(texts) == 1
+    texts.pass_time("send_paces", "free_at", 10)
+    texts.send()
+    assert states(texts)["sent", None] >= 1
+
+
 def test_at_the_cap_of_the_day_messages_wait_for_the_next_one_and_say_so(texts: Store) -> None:
     texts.set(sms__daily_cap="4")
     gated(texts)

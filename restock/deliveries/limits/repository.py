@@ -61,6 +61,11 @@ _ROOM = text("""
     FROM send_paces WHERE channel = :channel AND sender = :sender AND shop_id IS NULL
 """)
 
+_PAUSE = text("""
+    UPDATE send_paces SET free_at = greatest(free_at, clock_timestamp() + make_interval(secs => :seconds))
+    WHERE channel = :channel AND sender = :sender AND shop_id IS NULL
+""")
+
 # Of messages in their order those are let go that begin within what is free: whoever begins may end beyond it, and the
 # next one waits for that.
 _FREE_FROM = "greatest(pace.free_at, clock_timestamp() - make_interval(secs => :burst))"
@@ -132,6 +137,11 @@ def room(session: Session, channel: str, sender: str, rate: float, burst_seconds
     values = {"channel": channel, "sender": sender, "burst": burst_seconds}
     seconds = session.execute(_ROOM, values).scalar_one_or_none()
     return (burst_seconds if seconds is None else float(seconds)) * rate
+
+
+def pause(session: Session, channel: str, sender: str, seconds: float) -> None:
+    """Let nothing of a sender's go for so long from now."""
+    session.execute(_PAUSE, {"channel": channel, "sender": sender, "seconds": seconds})
 
 
 def take(  # noqa: PLR0917 (a key, a rate and what it is for)

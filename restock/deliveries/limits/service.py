@@ -27,6 +27,7 @@ from restock.shops.values import Shop
 log = structlog.get_logger(__name__)
 
 BURST_SECONDS = 2.0  # so much of a rate may leave at once: the sweeper rings for what waits about once a second
+LONGEST_PAUSE_SECONDS = 60.0
 _SHORTEST_REST = 0.05
 
 
@@ -92,6 +93,12 @@ class TextGate:
             held_seconds=min(seconds_left, rules.LOOK_AGAIN_SECONDS),
             rest_seconds=self._rest(len(waiting)),
         )
+
+    def pause(self, channel: ChannelName, seconds: float) -> None:
+        """Let nothing go for a while, at most LONGEST_PAUSE_SECONDS: the provider says that it is too fast."""
+        if self.pace is not None:
+            with self.database.transaction() as session:
+                repository.pause(session, channel.value, self.pace.sender, min(seconds, LONGEST_PAUSE_SECONDS))
 
     def give_back(self, shop: Shop, envelopes: Sequence[Envelope], now: datetime) -> None:
         """Take messages that were not taken out of the day's count; lost, the day ends a little early."""

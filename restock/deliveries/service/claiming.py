@@ -84,9 +84,14 @@ class Claiming:
             self.texts.tell(self.database, shop.id, told.speaker)
         return Batch(token, lane, shop, {row.id: row for row in sending}, envelopes)
 
-    def give_back(self, batch: Batch, ids: Container[int], now: datetime) -> None:
-        """Say which messages of a batch the provider did not take: nobody pays for them."""
+    def give_back(self, batch: Batch, ids: Container[int], now: datetime, slower_seconds: float = 0.0) -> None:
+        """Say which messages of a batch the provider did not take: nobody pays for them.
+
+        `slower_seconds`: it asked for a pause, and gets it from all workers.
+        """
         gate = self.gates.get(batch.lane.channel)
+        if gate is not None and slower_seconds:
+            gate.pause(batch.lane.channel, slower_seconds)
         if gate is not None and (unpaid := [one for one in batch.envelopes if one.delivery_id in ids]):
             gate.give_back(batch.shop, unpaid, now)
 

@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 # small and grows to what is told in a moment, where a repeat replaces the first.
 CLAIM_SIZES: Mapping[ChannelName, int] = {ChannelName.email: 200, ChannelName.push: 200, ChannelName.sms: 50}
 LARGEST_CLAIM, CLAIM_SECONDS = 1000, 0.5
+TOO_FAST = "rate_limited"
 GROUP_SIZE = 100
 GROUP_SECONDS = 0.2
 
@@ -93,7 +94,7 @@ class Sending:
             if batch.envelopes:
                 told = self._send(entry, batch, lease)
                 sent_count += told.accepted_count
-                self.claiming.give_back(batch, told.not_taken, self.clock.now())
+                self.claiming.give_back(batch, told.not_taken, self.clock.now(), told.slower_seconds)
                 if self.breaker.judge(entry, told.signs):
                     return Drained(sent_count, left=False, provider_down=True)
                 spent = self.timer() - lease.since
@@ -158,6 +159,7 @@ class _Told:
     ids: set[int] = field(default_factory=set)
     accepted_count: int = 0
     not_taken: set[int] = field(default_factory=set)
+    slower_seconds: float = 0.0  # the provider asks for a pause
     signs: Signs = field(default_factory=Signs)
 
     def count(self, outcome: Outcome) -> None:
@@ -165,6 +167,8 @@ class _Told:
         self.accepted_count += outcome.verdict is Verdict.accepted
         if outcome.verdict in (Verdict.deferred, Verdict.refused):
             self.not_taken.add(outcome.delivery_id)
+        if outcome.reason == TOO_FAST:
+            self.slower_seconds = max(self.slower_seconds, outcome.retry_after_seconds or 1.0)
         self.signs.add(outcome)
 
 
