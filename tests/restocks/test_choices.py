@@ -101,6 +101,16 @@ def test_leaving_one_gives_its_turn_on(store: Store, choices: Choices) -> None:
     assert len(store.channel.sent) == 1
 
 
+def test_leaving_a_running_turn_gives_it_on_at_once(store: Store, choices: Choices) -> None:
+    ada, bo = store.join(2)
+    store.restock(1)
+    store.send()
+    assert choices.leave(contact_of(store, ada), ada)
+    assert not choices.leave(contact_of(store, ada), ada)
+    store.plan()
+    assert store.offered() == [bo]
+
+
 def change_each(choices: Choices, contacts: dict[int, int], act: str, alerts: list[int]) -> None:
     for alert in alerts:
         if act == "quantity":

@@ -155,12 +155,12 @@ class RestockService:
         """
         _give_up(session, shop_id, open_offers_of(session, shop_id, contact_id))
 
-    def alerts_left(self, session: Session, shop_id: int, subscription_ids: Sequence[int]) -> None:
+    def alerts_left(self, session: Session, shop_id: int, subscription_ids: Sequence[int]) -> int:
         """Give the units that the turns of single alerts keep to whoever is next, before they are cancelled.
 
-        In the caller's transaction, which holds the contact.
+        In the caller's transaction, which holds the contact. Return how many turns ended.
         """
-        _give_up(session, shop_id, open_offers_for(session, shop_id, subscription_ids))
+        return _give_up(session, shop_id, open_offers_for(session, shop_id, subscription_ids))
 
     def alerts_paused(self, session: Session, shop_id: int, subscription_ids: Sequence[int]) -> None:
         """Give the units of turns nobody has heard of yet to whoever is next, before these alerts rest.
@@ -191,10 +191,12 @@ class RestockService:
         )
 
 
-def _give_up(session: Session, shop_id: int, offer_ids: Sequence[int]) -> None:
-    """End these offers, told or not, and have their events planned again."""
-    if offer_ids:
-        people, event_ids = repository.return_offers(session, shop_id, offer_ids, _UNSUBSCRIBED)
-        ended = repository.cut_short(session, shop_id, offer_ids, _UNSUBSCRIBED)
-        repository.replan(session, [*event_ids, *ended])
-        subscriptions.release_offers(session, people)
+def _give_up(session: Session, shop_id: int, offer_ids: Sequence[int]) -> int:
+    """End these offers, told or not, and have their events planned again; return how many ended."""
+    if not offer_ids:
+        return 0
+    people, event_ids = repository.return_offers(session, shop_id, offer_ids, _UNSUBSCRIBED)
+    ended = repository.cut_short(session, shop_id, offer_ids, _UNSUBSCRIBED)
+    repository.replan(session, [*event_ids, *ended])
+    subscriptions.release_offers(session, people)
+    return len(people) + len(ended)

@@ -92,8 +92,8 @@ class Choices:
             if shop_id is None:
                 return False
             mine = choices.own(session, shop_id, contact_id, alert_id)
-            self.turns.alerts_left(session, shop_id, mine)
-            return bool(choices.leave(session, shop_id, contact_id, alert_id))
+            given_up = self.turns.alerts_left(session, shop_id, mine)
+            return bool(choices.leave(session, shop_id, contact_id, alert_id)) or given_up > 0
 
     def speak(self, contact_id: int, locale: str) -> bool:
         """Write to this contact in another language from now on; False when that was so already."""
