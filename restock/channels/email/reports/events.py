@@ -227,7 +227,10 @@ def _within(value: Any, *names: str) -> Any:
 
 
 def _text(value: Any, longest: int = _LONGEST) -> str:
-    return value if isinstance(value, str) and len(value) <= longest else ""
+    """Take text that may be stored: no half characters, and nothing that controls anything."""
+    if not isinstance(value, str):
+        return ""
+    return "".join(letter if letter.isprintable() else " " for letter in value[:longest])
 
 
 def _from_enhanced(text: str) -> bytes:
