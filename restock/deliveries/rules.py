@@ -32,7 +32,8 @@ MOST_SOFT_BOUNCES = 5  # so many messages came back, none for a dead mailbox: no
 SOFT_BOUNCE_DAYS = 30
 LEASE_OVER = "lease_over"  # the worker was lost: handed over or not, nobody knows
 
-_SUPPRESSES = {"gone": SuppressionReason.gone, "opted_out": SuppressionReason.stopped}
+MISSING = "missing"  # it may be dead: believed when it was said a day ago too
+_SUPPRESSES = {"gone": SuppressionReason.gone, MISSING: SuppressionReason.gone, "opted_out": SuppressionReason.stopped}
 # An own no is lifted by confirming, so such an address may be asked once more: but never by SMS after STOP.
 _MAY_BE_ASKED = frozenset({None, SuppressionReason.unsubscribed})
 

@@ -13,6 +13,7 @@ from restock.channels.push.subscription import PushSubscription, parse_push_subs
 from restock.channels.push.vapid import VapidSigner, generate_private_key, public_key_of
 from restock.channels.values import ChannelName
 from restock.ids import address_hash
+from restock.playground.fake_http import Trouble
 from restock.playground.fake_push import FakePush
 from restock.subscriptions.values import ContactFacts, Provenance, RegisteredIntent, Signup
 from tests.restocks.store import VARIANT, Store
@@ -98,3 +99,32 @@ def test_a_browser_of_another_key_fails_with_a_reason_and_is_not_suppressed(stor
     ]
     assert store.one("SELECT count(*) FROM suppressions") == 0
     assert store.one("SELECT count(*) FROM provider_states") == 0, "no service was asked, so none refused"
+
+
+def test_a_browser_that_is_not_known_is_given_up_on_the_second_day(store: Store, service: FakePush) -> None:
+    """A service may say 404 by mistake: one says nothing, a second one a day later does; who signs up anew is new."""
+    browser = service.subscribe(public_key_of(OURS))
+    sign_up(store, service, browser)
+    service.trouble_for = lambda _: Trouble(404)  # type: ignore[method-assign]
+
+    def restocked() -> None:
+        store.stock(0)
+        store.check()
+        store.restock(None)
+        store.send()
+
+    for _ in range(2):
+        restocked()
+        assert store.one("SELECT count(*) FROM suppressions") == 0
+    assert store.states("deliveries") == {"failed": 2}
+    assert store.sql("SELECT DISTINCT reason FROM deliveries") == [("missing",)]
+    assert store.states("subscriptions") == {"active": 1}
+    yesterday = "jsonb_set(push_keys, '{missing_at}', to_jsonb(extract(epoch FROM now() - interval '25 hours')))"
+    store.sql(f"UPDATE contacts SET push_keys = {yesterday}")
+    sign_up(store, service, browser)
+    restocked()
+    assert store.one("SELECT count(*) FROM suppressions") == 0, "a new sign-up begins anew"
+    store.sql(f"UPDATE contacts SET push_keys = {yesterday}")
+    restocked()
+    assert store.sql("SELECT reason FROM suppressions") == [("gone",)]
+    assert store.states("subscriptions") == {"cancelled": 1}

@@ -12,6 +12,9 @@ from restock.channels.values import Blame, ChannelName, Envelope, Outcome, Verdi
 from restock.commands.outages import say_outage
 from restock.deliveries.rules import RetryAt, next_step
 from restock.deliveries.service.breaker_rules import TROUBLED_ARE_DOWN, Signs
+from restock.reports.service import ReportService
+from restock.reports.service.standing import Installation
+from restock.reports.values.reason import ReasonCode
 from tests.restocks.store import RecordingChannel, Store, together
 
 GOOGLE, MOZILLA = "fcm.googleapis.com", "updates.push.services.mozilla.com"
@@ -186,3 +189,21 @@ def test_what_is_said_of_a_service_is_said_of_it_alone() -> None:
     assert signs.failure(is_probe=False) is None
     assert signs.services[GOOGLE].failure(is_probe=False) == "push_service_unreachable"
     assert signs.services[MOZILLA].failure(is_probe=False) is None
+
+
+def test_whoever_is_held_back_is_explained_by_the_service_and_the_others_are_not(
+    store: Store, channel: TwoServices
+) -> None:
+    people(store, 60)
+    store.restock(None)
+    channel.answers[GOOGLE] = told("vapid_rejected")
+    store.send()
+    held = int(
+        str(store.one("SELECT subscription_id FROM deliveries WHERE reason = :why ORDER BY id LIMIT 1", why=HELD_BACK))
+    )
+    reports = ReportService(store.database, Installation(providers={ChannelName.push: "push services"}))
+    place = reports.explain(store.shop, held)
+    assert place is not None
+    assert place.why.code is ReasonCode.provider_down
+    assert place.why.next_look is not None
+    assert place.why.next_look.at is not None

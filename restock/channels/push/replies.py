@@ -14,7 +14,8 @@ from restock.channels.values import Blame, Outcome, Verdict
 
 _ANSWERS = {
     **dict.fromkeys((200, 201, 202, 204), (Verdict.accepted, "", Blame.message)),
-    **dict.fromkeys((404, 410), (Verdict.refused, "gone", Blame.address)),
+    404: (Verdict.refused, "missing", Blame.address),  # Google has been seen to say so of browsers that were there
+    410: (Verdict.refused, "gone", Blame.address),
     **dict.fromkeys((401, 403), (Verdict.deferred, "vapid_rejected", Blame.provider)),
     413: (Verdict.refused, "too_large", Blame.message),
     429: (Verdict.deferred, "rate_limited", Blame.message),

@@ -37,6 +37,8 @@ class Suppressions(Protocol):
 
     def suppress(self, session: Session, shop_id: int, contact_id: int, reason: SuppressionReason) -> None: ...
 
+    def missing(self, session: Session, shop_id: int, contact_id: int) -> None: ...
+
 
 class Gate(Protocol):
     """Let messages of one channel go as fast, and as many, as is good for whoever pays for them."""

@@ -92,7 +92,11 @@ class Recording:
     ) -> None:
         self.turns.offers_accepted(session, shop, offers_of(sent))
         for ended in failed:
-            if ended.id in steps.suppress and ended.contact_id is not None:
+            if ended.id not in steps.suppress or ended.contact_id is None:
+                continue
+            if steps.failed[ended.id] == rules.MISSING:
+                self.suppressions.missing(session, shop.id, ended.contact_id)
+            else:
                 self.suppressions.suppress(session, shop.id, ended.contact_id, steps.suppress[ended.id])
         by_reason: dict[str, list[Ended]] = defaultdict(list)
         for ended in failed:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import assert_never
 
 from restock.catalog.values import StockReading
+from restock.channels.port import HELD_BACK
 from restock.channels.values import NoticeKind
 from restock.deliveries.limits.rules import DAY_CAP, FILTERED
 from restock.deliveries.rules import ASLEEP, STALE, Hold, Send, Skip, may_send
@@ -33,7 +34,11 @@ _ENDED: Mapping[str | None, tuple[ReasonCode, str]] = {  # which reason, and who
 }
 _PASSED: Mapping[PassReason, ReasonCode] = {reason: ReasonCode(reason.value) for reason in PassReason}
 _HELD: Mapping[str, ReasonCode] = {STALE: ReasonCode.message_stale, ASLEEP: ReasonCode.message_asleep}
-_WAITS_FOR: Mapping[str | None, ReasonCode] = {DAY_CAP: ReasonCode.day_cap, FILTERED: ReasonCode.filtered}
+_WAITS_FOR: Mapping[str | None, ReasonCode] = {
+    DAY_CAP: ReasonCode.day_cap,
+    FILTERED: ReasonCode.filtered,
+    HELD_BACK: ReasonCode.provider_down,
+}
 _RETRYING = ReasonCode.message_retrying
 _FLYING = {"sending": ReasonCode.message_sending, "unknown": ReasonCode.message_unanswered}
 _NOT_IN_TIME = frozenset({"sold_out", "event_closed", "turn_over"})
@@ -276,7 +281,8 @@ def _next_look(code: ReasonCode, person: PlaceFacts, stock: StockNow, now: datet
     if code in _STARTED_BY:
         return NextLook(_STARTED_BY[code])
     if code is ReasonCode.provider_down:
-        return NextLook(LookBy.probe, stock.providers_down[person.channel])
+        # Of a service that is down, the others of its channel are not: its messages come up when it is tried again.
+        return NextLook(LookBy.probe, stock.providers_down.get(person.channel, person.delivery_next_at))
     if code in _OF_THE_MESSAGE:
         return NextLook(_OF_THE_MESSAGE[code], person.delivery_next_at)
     if code in _OF_THE_PERSON:

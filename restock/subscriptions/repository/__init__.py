@@ -11,7 +11,7 @@ from restock.subscriptions.repository.confirmations import (
     purge_unconfirmed,
     take_confirmations_due,
 )
-from restock.subscriptions.repository.endings import expire_due, suppress, unsubscribe
+from restock.subscriptions.repository.endings import expire_due, is_missing_again, suppress, unsubscribe
 from restock.subscriptions.repository.erasing import drop_ended, sweep_orphans
 from restock.subscriptions.repository.history import add_history, add_passed_over, add_paused_over
 from restock.subscriptions.repository.queue import (
@@ -36,6 +36,7 @@ __all__ = [
     "expire_due",
     "expire_used_up",
     "hold_contacts",
+    "is_missing_again",
     "is_waited_for",
     "mark_notified",
     "purge_unconfirmed",

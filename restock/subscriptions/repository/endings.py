@@ -10,6 +10,17 @@ from sqlalchemy.orm import Session
 from restock.subscriptions.rules.signup import can_be_lifted
 from restock.subscriptions.values import SuppressionReason
 
+_MISSING_BELIEVED_SECONDS, _MISSING_FORGOTTEN_SECONDS = 24 * 3600, 90 * 24 * 3600
+
+_MISSING_SECONDS = text("""
+    SELECT extract(epoch FROM now()) - CAST(push_keys ->> 'missing_at' AS float8) FROM contacts
+    WHERE id = :contact_id AND shop_id = :shop_id
+""")
+_NOTE_MISSING = text("""
+    UPDATE contacts SET push_keys = push_keys || jsonb_build_object('missing_at', extract(epoch FROM now()))
+    WHERE id = :contact_id AND shop_id = :shop_id AND push_keys IS NOT NULL
+""")
+
 
 class AddressHolder(NamedTuple):
     """One contact that has a certain address. `suppression` None: it may be written to."""
@@ -104,6 +115,19 @@ def unsubscribe(session: Session, contact_id: int) -> None:
     contact = lock_contact(session, contact_id)
     if contact is not None:
         _end(session, contact, SuppressionReason.unsubscribed)
+
+
+def is_missing_again(session: Session, shop_id: int, contact_id: int) -> bool:
+    """Note that a push service does not know a browser; True when it was said a day ago or longer, and lately.
+
+    The note stands with the browser's keys: who signs up anew begins without one.
+    """
+    facts = {"shop_id": shop_id, "contact_id": contact_id}
+    seconds = session.execute(_MISSING_SECONDS, facts).scalar_one_or_none()
+    if seconds is None or seconds > _MISSING_FORGOTTEN_SECONDS:
+        session.execute(_NOTE_MISSING, facts)
+        return False
+    return float(seconds) >= _MISSING_BELIEVED_SECONDS
 
 
 def suppress(session: Session, shop_id: int, contact_id: int, reason: SuppressionReason) -> None:

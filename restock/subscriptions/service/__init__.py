@@ -118,6 +118,11 @@ class SubscriptionService:
         """Never write to this contact's address again, and end what it waits for, in the caller's transaction."""
         repository.suppress(session, shop_id, contact_id, reason)
 
+    def missing(self, session: Session, shop_id: int, contact_id: int) -> None:
+        """Suppress a browser nobody knows any more, once that is said on two days; in the caller's transaction."""
+        if repository.is_missing_again(session, shop_id, contact_id):
+            repository.suppress(session, shop_id, contact_id, SuppressionReason.gone)
+
     def expire_due(self, limit: int = 1000) -> int:
         """End subscriptions that waited longer than the shop keeps people waiting; return how many ended."""
         with self.database.transaction() as session:
