@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 from restock.channels.email.smtp_server import OpenError, Patience, SmtpServer, dial, hang_up
 from restock.channels.email.smtp_talk import Fate, Job, Lost, Offers, Taken, Talk, Unfit, Unsent
@@ -129,31 +129,26 @@ class SmtpPool:
 
     def _step(self, selector: selectors.BaseSelector) -> bool:
         """Move everything on that can move; False when all is done. What it costs does not depend on who is silent."""
-        while self._dialling:
-            try:
-                self._admit(self._dialled.get_nowait())
-            except Empty:
-                break
-        is_left = self._work.is_left()
-        while self._idle and is_left:
+        while self._dialling and not self._dialled.empty():
+            self._admit(self._dialled.get())
+        while self._idle and self._may_start() and self._work.is_left():
             self._start(self._idle.popitem()[0])
-            is_left = self._work.is_left()
+        is_left = self._work.is_left()
         if is_left:
             self._open_lines()
-        if len(self._lines) == len(self._idle):
+        if not self._is_busy():
+            if self._dialling and is_left and not self._fates:
+                self._admit(self._dialled.get())  # there is nothing else to do
             return self._work.is_left() or bool(self._fates)
         if self._now >= self._look_at:
             self._end_silent_lines()
             return True
-        events = selector.select(self._longest_wait())
+        wait = max(0.0, self._look_at - self._now)
+        events = selector.select(min(wait, _DIAL_LOOK_SECONDS) if self._dialling else wait)
         self._now = time.monotonic()
         for key, mask in events:
             self._move(key.data, mask)
         return True
-
-    def _longest_wait(self) -> float:
-        wait = max(0.0, self._look_at - self._now)
-        return min(wait, _DIAL_LOOK_SECONDS) if self._dialling else wait
 
     def _start(self, line: _Line) -> None:
         if line.message_count >= self._server.messages:
@@ -165,16 +160,26 @@ class SmtpPool:
         line.moved_at = self._now
         return self._flush(line)
 
+    def _is_busy(self) -> bool:
+        return len(self._lines) > len(self._idle)
+
+    def _may_start(self) -> bool:
+        """After a loss one message at a time is tried, until the server has taken one: each may be in doubt."""
+        return not self._losses or (self._losses < _MOST_LOSSES and not self._is_busy())
+
     def _open_lines(self) -> None:
         """Have one connection at least, found out about at once, and beside it as many as are worth it."""
-        if not self._lines and not self._dialling:
-            reason = "connection_lost" if self._losses >= _MOST_LOSSES else self._open_first()
-            while reason and (job := self._work.take()) is not None:
-                self._fates.append(Unsent(job, reason))
-        elif self._lines and self._now >= self._more_after:
+        reason: str | None = None
+        if self._losses >= _MOST_LOSSES:
+            reason = None if self._is_busy() else "connection_lost"
+        elif not self._lines and not self._dialling:
+            reason = self._open_first()
+        elif self._lines and not self._losses and self._now >= self._more_after:
             for _ in range(self._wanted - len(self._lines) - self._dialling):
                 self._dialling += 1
                 threading.Thread(target=self._dial_beside, name="smtp-dial", daemon=True).start()
+        while reason and (job := self._work.take()) is not None:
+            self._fates.append(Unsent(job, reason))
 
     def _open_first(self) -> str | None:
         try:
