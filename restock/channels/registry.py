@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -105,8 +106,8 @@ def _open_email(settings: Settings) -> Channel:
     url = settings.smtp_url.get_secret_value() if settings.smtp_url else ""
     read_seconds = min(20.0, settings.delivery_lease_seconds / 3)
     return RoutingChannel(
-        instance=_open_mail_server(settings, url, sender, dkim_key(settings)),
-        open_server=lambda other, whose: _open_mail_server(settings, other, whose, None),  # Amazon signs by itself
+        instance=_open_mail_server(settings, url, sender, dkim_key(settings), _return_path(settings)),
+        open_server=partial(_open_shops_server, settings),
         mark=Links(settings.secret_keys, settings.public_url).report_mark if settings.secret_keys else _no_mark,
         patience=Patience(min(3.0, read_seconds), read_seconds, _batch_seconds(settings)),
     )
@@ -116,7 +117,14 @@ def _no_mark(_delivery_id: int) -> str:
     return ""
 
 
-def _open_mail_server(settings: Settings, url: str, sender: Sender, key: DkimKey | None) -> Channel:
+def _open_shops_server(settings: Settings, url: str, sender: Sender) -> Channel:
+    """Open a shop's own: it signs by itself, and takes no return path but of the shop's own domain."""
+    return _open_mail_server(settings, url, sender, None, None)
+
+
+def _open_mail_server(
+    settings: Settings, url: str, sender: Sender, key: DkimKey | None, return_path: Callable[[int], str] | None
+) -> Channel:
     from restock.channels.email.channel import EmailChannel
     from restock.channels.email.smtp_pool import SmtpPool
     from restock.channels.email.smtp_server import Patience
@@ -125,7 +133,7 @@ def _open_mail_server(settings: Settings, url: str, sender: Sender, key: DkimKey
     patience = Patience(connect_seconds=min(5.0, read_seconds), read_seconds=read_seconds)
     pool = SmtpPool(parse_smtp_url(url), sender.domain, sender.address, patience=patience)
     return EmailChannel(
-        pool, sender, batch_seconds=_batch_seconds(settings), key=key, return_path=_return_path(settings)
+        pool, sender, batch_seconds=_batch_seconds(settings), key=key, return_path=return_path
     )
 
 

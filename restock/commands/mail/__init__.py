@@ -127,6 +127,6 @@ def _print(shown: ShownMailing, address: str) -> None:
         if not shown.reads_reports:
             print(f"and enter hook_secret, {shown.kind.hook_secret}: until then its reports are refused.")
     elif shown.kind.name is ProviderName.ses:
-        print("What comes back comes as mail: set EMAIL_BOUNCE_ADDRESS.")
+        print("What comes back goes to that address: remove dead addresses by hand, or choose another provider.")
     if shown.test_reason is not None:
         print(f"The last test: {in_words(shown.test_reason)}")

@@ -102,7 +102,7 @@ KINDS: Mapping[ProviderName, Kind] = {
             "the SMTP user name and password as NAME:PASSWORD, under SMTP settings (no access key of AWS itself)",
             {"": "email-smtp.{region}.amazonaws.com"},
             (Option("region", _AMAZON, "a region of AWS such as eu-west-1", "us-east-1"),),
-            has_hooks=False,  # what comes back comes as mail: EMAIL_BOUNCE_ADDRESS
+            has_hooks=False,  # what comes back it sends to the shop's own address
         ),
     )
 }
