@@ -153,7 +153,8 @@ def _built(notice: Notice, sender: Sender, frame: Frame | None, bases: Bases) ->
         pieces = assemble_around([*head, *filter(None, held)], *draft(said, sender, *head), BOUNDARY)
     except ValueError:
         return None
-    slots = tuple((place, piece) for place, piece in enumerate(pieces) if isinstance(piece, int))
+    numbers = [*range(len(head)), *(len(head) + number for number, one in enumerate(held) if one)]  # as `fill` has them
+    slots = tuple((place, numbers[piece]) for place, piece in enumerate(pieces) if isinstance(piece, int))
     written = [b"" if isinstance(piece, int) else piece for piece in pieces]
     return _Skeleton(written, slots, bases, held if frame is not None else None)
 
