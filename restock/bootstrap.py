@@ -15,7 +15,6 @@ from restock.alerts.service import ShopAlerts
 from restock.catalog.service import CatalogService
 from restock.channels.port import Channel
 from restock.channels.registry import (
-    OFFICIAL_TWILIO,
     open_channels,
     open_email_channel,
     provider_faults,
@@ -27,9 +26,7 @@ from restock.channels.values import ChannelName
 from restock.clock import SystemClock
 from restock.config import Settings
 from restock.database import Database, init_database
-from restock.deliveries.limits.rules import natural_rate
-from restock.deliveries.limits.service import TextGate
-from restock.deliveries.limits.values import Pace
+from restock.deliveries.limits.opening import open_text_gate
 from restock.deliveries.rules import patience_of
 from restock.deliveries.service import Deliveries, DeliveryNotices
 from restock.errors import ConfigurationError
@@ -93,8 +90,6 @@ class Services:
     latency: LatencyReports
     people: PersonReports
     shop_alerts: ShopAlerts
-    texts: TextService
-    previews: MessagePreviews
     text_costs: TextCosts
     privacy: PrivacyService
     inbox: InboxService
@@ -110,6 +105,14 @@ class Services:
     def mailing_tests(self) -> MailingTests:
         """Tests of shops' own e-mail providers."""
         return MailingTests(self.shops.mailings, partial(open_email_channel, self.settings))
+
+    @property
+    def texts(self) -> TextService:
+        return self.text_costs.texts
+
+    @property
+    def previews(self) -> MessagePreviews:
+        return self.text_costs.previews
 
     def close(self, seconds: float = 1.0) -> None:
         """End what this process has open, at its end: connections, and threads once their work is done.
@@ -153,8 +156,6 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
     shoppers_news = (*order_effects(purchases), *consent_effects(marketing))
     effects = (*shop_effects(shops, upkeep.start), *shoppers_news, *privacy_effects(privacy))
     deliveries = _open_deliveries(settings, database, channels, restocks, subscriptions, links, shops.mailings)
-    texts = TextService(database, shops.memory.forget)
-    previews = MessagePreviews(database, read_prices(settings.sms_prices, settings.sms_currency))
     return Services(
         settings=settings,
         database=database,
@@ -175,9 +176,7 @@ def build_services(settings: Settings, app: Flask | None = None) -> Services:
         latency=LatencyReports(database, deliveries.outages),
         people=PersonReports(database),
         shop_alerts=_open_shop_alerts(settings, database, deliveries),
-        texts=texts,
-        previews=previews,
-        text_costs=TextCosts(previews, texts, previews.prices),
+        text_costs=_open_text_costs(settings, database, shops),
         privacy=privacy,
         inbox=InboxService(database, settings.settle_seconds, effects),
         admin=admin,
@@ -196,6 +195,11 @@ def _installation(channels: Mapping[ChannelName, Channel], settings: Settings) -
     providers = {name: names.get(name, name.value) for name in channels}
     every, newest = settings.reconcile_minutes * 60, settings.reading_max_age_seconds
     return Installation(providers, every, newest, settings.sms_countries)
+
+
+def _open_text_costs(settings: Settings, database: Database, shops: ShopService) -> TextCosts:
+    previews = MessagePreviews(database, read_prices(settings.sms_prices, settings.sms_currency))
+    return TextCosts(previews, TextService(database, shops.memory.forget), previews.prices)
 
 
 def _open_restocks(settings: Settings, database: Database, stock: CatalogService) -> RestockService:
@@ -247,15 +251,6 @@ def _open_deliveries(  # noqa: PLR0917 (every port by its own name)
         gates={ChannelName.sms: open_text_gate(settings, database)},
         senders=senders,
     )
-
-
-def open_text_gate(settings: Settings, database: Database) -> TextGate:
-    """Wire what limits text messages; a Twilio on this machine is nobody's network, so it is unpaced by itself."""
-    sender = settings.twilio_messaging_service_sid or settings.twilio_from
-    rate = settings.sms_segments_per_second
-    if rate is None and settings.twilio_api_url == OFFICIAL_TWILIO:
-        rate = natural_rate(settings.twilio_from, has_service=bool(settings.twilio_messaging_service_sid))
-    return TextGate(database, Pace(sender, rate) if rate else None, settings.sms_countries)
 
 
 def open_tokens(settings: Settings, shops: ShopService, admin: AdminApi) -> TokenService:

@@ -1,0 +1,19 @@
+"""From the settings to the gate before text messages. Building it asks nobody."""
+
+from __future__ import annotations
+
+from restock.channels.registry import OFFICIAL_TWILIO
+from restock.config import Settings
+from restock.database import Database
+from restock.deliveries.limits.rules import natural_rate
+from restock.deliveries.limits.service import TextGate
+from restock.deliveries.limits.values import Pace
+
+
+def open_text_gate(settings: Settings, database: Database) -> TextGate:
+    """Wire what limits text messages; a Twilio on this machine is nobody's network, so it is unpaced by itself."""
+    sender = settings.twilio_messaging_service_sid or settings.twilio_from
+    rate = settings.sms_segments_per_second
+    if rate is None and settings.twilio_api_url == OFFICIAL_TWILIO:
+        rate = natural_rate(settings.twilio_from, has_service=bool(settings.twilio_messaging_service_sid))
+    return TextGate(database, Pace(sender, rate) if rate else None, settings.sms_countries)
