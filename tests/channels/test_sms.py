@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,20 +65,40 @@ def test_segments_are_counted_as_carriers_bill_them(text: str, gsm: bool, units:
     assert (cost.gsm, cost.units, cost.segment_count) == (gsm, units, segment_count)
 
 
-@pytest.mark.skipif(
-    not (CALCULATOR.exists() and shutil.which("node")), reason="npm sms-segments-calculator is not there"
-)
+def judged_segments(texts: Sequence[str]) -> list[int]:
+    """Ask the npm package how many segments each text has."""
+    if not (CALCULATOR.exists() and shutil.which("node")):
+        pytest.skip("npm sms-segments-calculator is not there")
+    script = (
+        f"const {{SegmentedMessage}} = require({json.dumps(str(CALCULATOR))});"
+        "const texts = JSON.parse(require('fs').readFileSync(0, 'utf8'));"
+        "console.log(JSON.stringify(texts.map(t => new SegmentedMessage(t).segmentsCount)))"
+    )
+    judged = subprocess.run(
+        ["node", "-e", script], input=json.dumps(texts), capture_output=True, text=True, timeout=60, check=True
+    )
+    counts: list[int] = json.loads(judged.stdout)
+    return counts
+
+
 def test_an_independent_calculator_agrees() -> None:
     texts = [text for text, *_ in SEGMENTS if text]
     texts += [
         compose(envelope_for(1, Recipient("+14155550000"), notice_for(1, NoticeKind.offer, la))) for la in LANGUAGES
     ]
-    script = (
-        f"const {{SegmentedMessage}} = require({json.dumps(str(CALCULATOR))});"
-        f"console.log(JSON.stringify({json.dumps(texts)}.map(t => new SegmentedMessage(t).segmentsCount)))"
-    )
-    judged = subprocess.run(["node", "-e", script], capture_output=True, text=True, timeout=60, check=True)
-    assert json.loads(judged.stdout) == [cost_of(text).segment_count for text in texts]
+    assert judged_segments(texts) == [cost_of(text).segment_count for text in texts]
+
+
+def test_an_independent_calculator_agrees_about_texts_of_every_kind_and_length() -> None:
+    """Letters of the alphabet, of its extension, outside it, and of two units, around where a part ends."""
+    dice = random.Random(20)
+    alphabets = ["abc é", "ab^{}[~]|€", "abçя₹", "я🛒東", "a\n€Ω"]
+    ends = (70, 134, 160, 201, 306, 459)
+    texts = [
+        "".join(dice.choices(dice.choice(alphabets), k=max(1, dice.choice(ends) + dice.randint(-4, 4))))
+        for _ in range(400)
+    ]
+    assert judged_segments(texts) == [cost_of(text).segment_count for text in texts]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -15,11 +15,14 @@ from sqlalchemy.orm import Session
 
 from restock.channels.values import ChannelName, Envelope, Outcome, Verdict
 from restock.commands.shop_state import say_texts
+from restock.config import Settings
 from restock.deliveries.limits import repository, rules
+from restock.deliveries.limits.opening import open_text_gate
 from restock.deliveries.limits.rules import Day, Text, judge_day, natural_rate, shop_day, within
 from restock.deliveries.limits.service import BURST_SECONDS, TextGate
 from restock.deliveries.limits.values import Pace, TextsToday
 from restock.deliveries.service import Deliveries
+from tests.opened import nowhere
 from tests.restocks.store import RecordingChannel, Store
 
 
@@ -353,3 +356,23 @@ def test_a_sender_is_as_fast_as_its_kind(sender: str, has_service: bool, rate: f
 def test_a_day_is_the_shops_own(zone: str | None, day: str, hours_left: int) -> None:
     found, seconds = shop_day(datetime(2026, 3, 28, 23, 0, tzinfo=UTC), zone)
     assert (found.isoformat(), seconds) == (day, hours_left * 3600)
+
+
+@pytest.mark.parametrize(
+    ("environment", "pace"),
+    [
+        ({"twilio_from": "+14155550000"}, Pace("+14155550000", 1)),
+        ({"twilio_messaging_service_sid": "MG1", "twilio_from": "+14155550000"}, Pace("MG1", 10)),
+        ({"twilio_from": "+14155550000", "sms_segments_per_second": 4.5}, Pace("+14155550000", 4.5)),
+        ({"twilio_from": "+14155550000", "sms_segments_per_second": 0}, None),
+        ({"twilio_from": "+14155550000", "twilio_api_url": "http://127.0.0.1:1"}, None),
+        (
+            {"twilio_from": "+1", "twilio_api_url": "http://127.0.0.1:1", "sms_segments_per_second": 2},
+            Pace("+1", 2),
+        ),
+    ],
+)
+def test_the_pace_is_what_the_operator_says_or_what_the_sender_carries(
+    make_settings: Callable[..., Settings], environment: dict[str, object], pace: Pace | None
+) -> None:
+    assert open_text_gate(make_settings(**environment), nowhere()).pace == pace
