@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from restock.channels.email.channel import EmailChannel
 from restock.channels.email.message import Sender
 from restock.channels.email.smtp_pool import SmtpPool
-from restock.channels.email.smtp_server import MOST_CONNECTIONS, Patience, SmtpServer, parse_smtp_url
+from restock.channels.email.smtp_server import MOST_CONNECTIONS, MOST_MESSAGES, Patience, SmtpServer, parse_smtp_url
 from restock.channels.values import Blame, Envelope, Outcome, Recipient, Verdict
 from tests.channels.benches import SmtpPeer, envelope_for, free_port
 
@@ -158,6 +158,7 @@ def test_letters_outside_ascii_go_to_a_server_that_takes_them(peer: SmtpPeer, ch
         ("smtp://mail.example:25?starttls=0", SmtpServer("mail.example", 25, "never")),
         ("smtps://u:p@mail.example", SmtpServer("mail.example", 465, "implicit", "u", "p")),
         ("smtp://mail.example?connections=32&starttls=0", SmtpServer("mail.example", 25, "never", connections=32)),
+        ("smtp://mail.example?messages=1000", SmtpServer("mail.example", 25, messages=1000)),
     ],
 )
 def test_the_address_of_a_mail_server_says_how_to_talk_to_it(url: str, server: SmtpServer) -> None:
@@ -169,6 +170,8 @@ def test_the_address_of_a_mail_server_says_how_to_talk_to_it(url: str, server: S
 def test_how_many_connections_is_a_number_within_reason(number: str) -> None:
     with pytest.raises(ValueError, match=f"connections must be a whole number from 1 to {MOST_CONNECTIONS}"):
         parse_smtp_url(f"smtp://mail.example?connections={number}")
+    with pytest.raises(ValueError, match=f"messages must be a whole number from 1 to {MOST_MESSAGES}"):
+        parse_smtp_url(f"smtp://mail.example?messages={number.replace('257', '10001')}")
 
 
 class Authenticator:
