@@ -83,6 +83,9 @@ _TOLD = text(f"""
 _LAST_WEBHOOK = text("""
     SELECT received_at FROM inbox_messages WHERE shop_domain = :domain ORDER BY received_at DESC LIMIT 1
 """)
+_PENDING = text("""
+    SELECT channel, count(*) AS people FROM subscriptions WHERE shop_id = :shop_id AND state = 'pending' GROUP BY channel
+""")
 _EVER_ASKED = text("SELECT EXISTS (SELECT FROM subscriptions WHERE shop_id = :shop_id)")
 
 
@@ -138,6 +141,11 @@ def told_restocks(session: Session, shop_id: int, limit: int) -> list[tuple[int,
 def last_webhook_at(session: Session, domain: str) -> datetime | None:
     """Read when the last webhook of a shop arrived; None when none is kept."""
     return session.execute(_LAST_WEBHOOK, {"domain": domain}).scalar_one_or_none()
+
+
+def pending(session: Session, shop_id: int) -> dict[str, int]:
+    """Count the wishes whose address has not said yes, by channel."""
+    return {row.channel: row.people for row in session.execute(_PENDING, {"shop_id": shop_id})}
 
 
 def ever_asked(session: Session, shop_id: int) -> bool:

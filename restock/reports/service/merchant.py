@@ -62,6 +62,11 @@ class MerchantReports:
                 ever_asked=bool(asked) or overview.ever_asked(session, shop.id),
             )
 
+    def pending(self, shop: Shop) -> Mapping[str, int]:
+        """Count the wishes whose address has not said yes, by channel."""
+        with self.database.transaction() as session:
+            return overview.pending(session, shop.id)
+
     def subscribers(self, shop: Shop, wanted: SubscriberFilter, bookmark: Bookmark | None = None) -> SubscriberPage:
         """Read one page of a shop's subscribers; without a bookmark the first."""
         return self._page(shop, wanted, bookmark, self.page_size)

@@ -13,9 +13,10 @@ from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from restock.clock import SystemClock
+from restock.commands.shop_state import say_priority
 from restock.errors import NotFoundError
 from restock.reports.values.subscribers import SubscriberLine
-from restock.shops.values import ShopAccess
+from restock.shops.values import Shop, ShopAccess
 from restock.web.admin import export
 from restock.web.admin.asking import read_query, write_bookmark, write_query
 from restock.web.admin.chart import draw
@@ -25,6 +26,7 @@ from restock.web.admin.mailing import add_mailing
 from restock.web.admin.messages import add_messages
 from restock.web.admin.pages import Pages
 from restock.web.admin.permissions import read_permissions
+from restock.web.admin.telling import add_telling
 from restock.web.admin.whatif import add_what_if
 
 if TYPE_CHECKING:
@@ -65,6 +67,8 @@ def admin_blueprint(services: Services) -> Blueprint:
             periods=PERIODS,
             needs_reauth=shop.access is ShopAccess.needs_reauth,
             held=services.restocks.what_would_open(shop.id),
+            priority=_priority(services, shop),
+            pending=sum(reports.pending(shop).values()),
             texts_today=services.deliveries.texts_today(shop),
             outages=[one for one in services.deliveries.outages(shop.id) if one.channel in shop.settings.channels],
             speed=services.latency.of_shop(shop),
@@ -109,6 +113,7 @@ def admin_blueprint(services: Services) -> Blueprint:
 
     add_what_if(blueprint, services, pages)
     add_mailing(blueprint, services, pages)
+    add_telling(blueprint, services, pages)
     add_messages(blueprint, services, pages)
     pages.answer_failures(blueprint)
     return blueprint
@@ -129,6 +134,12 @@ def export_response(pieces: Iterator[str], name: str) -> Response:
         yield from pieces
 
     return Response(whole(), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _priority(services: Services, shop: Shop) -> str | None:
+    """Say who stands before all others; None where the shop wants nobody to."""
+    tag = shop.settings.policy.priority_tag
+    return None if tag is None else say_priority(tag, services.priorities.state(shop.id))
 
 
 def _asked_number(name: str) -> int | None:

@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from restock.alerts.service import ShopAlerts
 from restock.channels.values import ChannelName, Doubt, Envelope, Outcome, Verdict
 from restock.clock import SystemClock
 from restock.config import Settings
@@ -30,6 +31,7 @@ from restock.shops.service.mailing_tests import MailingTests
 from restock.shops.service.texts import TextService
 from restock.shops.values import Shop
 from restock.subscriptions.service import SubscriptionService
+from restock.subscriptions.service.priorities import Priorities
 from restock.web.admin import admin_blueprint, admin_entry
 from restock.web.admin.doorstep import doorstep_blueprint
 from restock.web.errors import register_error_handlers
@@ -72,6 +74,8 @@ class AdminServices:
     text_costs: TextCosts
     links: Links
     mailing_tests: MailingTests
+    shop_alerts: ShopAlerts
+    priorities: Priorities
     channels_on: frozenset[ChannelName] = frozenset(ChannelName)
 
 
@@ -160,6 +164,8 @@ def open_house(settings: Settings, url: str, *, page_size: int = 5) -> House:
         TextCosts(previews, texts, previews.prices),
         links,
         MailingTests(shops.mailings, TakesAll),
+        ShopAlerts(database, lambda: None, "https://restock.example/"),
+        Priorities(database, tokens=None, admin=None),  # type: ignore[arg-type]  # nobody is asked here
     )
     register_error_handlers(app)
     mount(app, admin_blueprint(services), Guard(Audience.merchant, admin_entry(services).check))  # type: ignore[arg-type]

@@ -1,0 +1,61 @@
+"""The page on which a shop says what it wants to be told itself, and whether shoppers are asked first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from restock.channels.values import ChannelName
+from restock.errors import Fault, ValidationError
+from restock.shops.values import AlertRhythm
+from restock.web.admin.entry import visitor
+from restock.web.admin.pages import Pages
+
+if TYPE_CHECKING:
+    from restock.bootstrap import Services
+
+_PATH = "/messages/alerts"
+_FIELDS = ("alerts.to", "alerts.when", "alerts.hour", "alerts.waitlist")
+_SWITCHES = tuple(f"double_opt_in.{channel}" for channel in ChannelName)
+
+
+def add_telling(blueprint: Blueprint, services: Services, pages: Pages) -> None:
+    """Add `/messages/alerts` to the merchant's pages."""
+
+    @blueprint.get(_PATH)
+    def alerts() -> Response:
+        return _page(services, pages, done=request.args.get("done") == "save")
+
+    @blueprint.post(_PATH)
+    def change_alerts() -> AnyResponse:
+        typed = {name: request.form.get(name, "") for name in _FIELDS}
+        typed |= {name: "true" if request.form.get(name) else "false" for name in _SWITCHES}
+        try:
+            services.shops.change_settings(visitor().shop.domain, typed)
+        except ValidationError as refused:
+            return _page(services, pages, typed, refused.faults)
+        return pages.go(_PATH, done="save")
+
+
+def _page(
+    services: Services,
+    pages: Pages,
+    typed: Mapping[str, str] | None = None,
+    faults: Sequence[Fault] = (),
+    done: bool = False,
+) -> Response:
+    shop = services.shops.by_id(visitor().shop.id) or visitor().shop  # as it was saved, not as it is remembered
+    known = {line.key: line.value for line in services.shops.settings_table(shop)}
+    return pages.show(
+        "alerts.html",
+        values=typed or known,
+        faults={fault.field: fault for fault in faults},
+        rhythms=list(AlertRhythm),
+        channels=list(ChannelName),
+        pending=services.merchant_reports.pending(shop),
+        latest=services.shop_alerts.latest(shop.id),
+        done=done,
+    )

@@ -1,0 +1,70 @@
+"""The page of what a shop is told itself, and whether shoppers are asked first."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from restock.shops.values import AlertRhythm, Shop
+from restock.web.admin.wording import texts
+from tests.web.admin.conftest import House, id_token
+from tests.web.admin.crowd import fill
+
+WHERE = "/messages/alerts"
+
+
+def post(house: House, **fields: str) -> str:
+    """Save what was typed as the staff of the shop, and return the page it leads to."""
+    form = {name.replace("__", "."): value for name, value in fields.items()}
+    headers = {"Authorization": f"Bearer {id_token()}"}
+    answer = house.client.post(WHERE, data=form, headers=headers, follow_redirects=True)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def saved(house: House, shop: Shop) -> Shop:
+    found = house.services.shops.by_id(shop.id)
+    assert found is not None
+    return found
+
+
+def test_choices_are_saved_and_shown(house: House, kettle: Shop) -> None:
+    assert WHERE in house.get("/messages")
+    page = post(
+        house,
+        alerts__to="owner@example.com, buyer@example.com",
+        alerts__when="weekly",
+        alerts__hour="7",
+        alerts__waitlist="25",
+        double_opt_in__sms="true",
+    )
+    assert texts()["alerts.saved"] in page
+    settings = saved(house, kettle).settings
+    assert settings.alerts.to == ("owner@example.com", "buyer@example.com")
+    assert (settings.alerts.when, settings.alerts.hour, settings.alerts.waitlist) == (AlertRhythm.weekly, 7, 25)
+    assert (settings.double_opt_in.email, settings.double_opt_in.sms) == (False, True)
+    assert "owner@example.com,buyer@example.com" in house.get(WHERE)
+
+
+def test_what_cannot_be_is_named_beside_its_field_and_nothing_is_changed(house: House, kettle: Shop) -> None:
+    six = ",".join(f"a{n}@example.com" for n in range(6))
+    for typed in (six, "no address", "a@b", 'x"><script>@example.com'):
+        page = post(house, alerts__to=typed, alerts__when="hourly", alerts__hour="24", alerts__waitlist="-1")
+        assert page.count('role="alert"') >= 4
+        assert "<script>@" not in page
+    assert saved(house, kettle).settings.alerts.to == ()
+
+
+def test_who_waits_for_a_yes_is_counted(house: House, kettle: Shop) -> None:
+    fill(house.database, kettle, 12)
+    with house.database.transaction() as session:
+        session.execute(text("UPDATE subscriptions SET state = 'pending' WHERE state = 'active' AND channel = 'email'"))
+        session.execute(text("UPDATE subscriptions SET open_offer_id = NULL WHERE state = 'pending'"))
+    count = house.services.merchant_reports.pending(kettle)["email"]
+    assert f"{count} wait for a yes" in house.get(WHERE)
+    assert "for a yes" in house.get("/")
+
+
+def test_who_stands_first_is_said_on_the_first_page(house: House, kettle: Shop) -> None:
+    assert "Who stands first" not in house.get("/")
+    house.services.shops.change_settings(kettle.domain, {"policy.priority_tag": "VIP"})
+    assert "Who stands first: customers tagged VIP are being asked for." in house.get("/")
