@@ -152,6 +152,17 @@ def test_an_answer_that_makes_no_sense_leaves_the_message_in_doubt(
     assert [one.verdict for one in channel.send(envelopes(name, 1))] == [UNANSWERED]
 
 
+def test_an_answer_without_end_is_cut_off_and_the_next_call_is_answered_all_the_same(
+    name: ProviderName, peer: FakeEsp, channel: RoutingChannel
+) -> None:
+    """What is left of the first must not be taken for the second's."""
+    whole, first = peer.respond, envelopes(name, 1)
+    peer.respond = lambda request: Answer(500, b" " * 3_000_000)  # type: ignore[method-assign]
+    assert [one.verdict for one in channel.send(first)] == [UNANSWERED]
+    peer.respond = whole  # type: ignore[method-assign]
+    assert [one.verdict for one in channel.send(envelopes(name, 1, start=2))] == [ACCEPTED]
+
+
 BY_STATUS = {
     401: (DEFERRED, PROVIDER),
     402: (DEFERRED, PROVIDER),

@@ -75,11 +75,14 @@ class Caller:
         except (HTTPError, OSError):
             raise NoAnswerError from None
         try:
-            read = answer.read(_LARGEST_ANSWER + 1, decode_content=True)
+            read = answer.read(_LARGEST_ANSWER + 1, decode_content=False)  # packed answers were not asked for
         except (HTTPError, OSError):
+            answer.close()
             raise NoAnswerError from None
-        finally:
-            answer.release_conn() if answer.length_remaining in (0, None) else answer.close()
+        if len(read) > _LARGEST_ANSWER:
+            answer.close()  # what is left of it would be taken for the next answer
+        else:
+            answer.release_conn()
         return Reply(answer.status, _json(read), answer.headers)
 
     def close(self) -> None:
