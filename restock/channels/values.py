@@ -93,7 +93,7 @@ class Notice:
 
     `turn_minutes`: after so long others in line are told too; None: everybody is told at once. `missed_before`: the
     last time it sold out during this person's turn. `words`: what the shop says in its own words, by part; what is not
-    there is said in our phrases.
+    there is said in our phrases. `sample_of`: what a test shows.
     """
 
     kind: NoticeKind
@@ -104,6 +104,12 @@ class Notice:
     turn_minutes: int | None = None
     missed_before: bool = False
     words: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    sample_of: NoticeKind = NoticeKind.offer
+
+    @property
+    def occasion(self) -> NoticeKind:
+        """What it speaks like: itself, or what it is a sample of."""
+        return self.sample_of if self.kind is NoticeKind.test else self.kind
 
 
 @dataclass(frozen=True, slots=True)

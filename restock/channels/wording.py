@@ -21,7 +21,7 @@ from babel.dates import format_timedelta
 from babel.numbers import format_currency
 
 from restock.channels.tongues import nearest, nearest_of
-from restock.channels.values import Notice, NoticeKind
+from restock.channels.values import Notice
 
 _UNWANTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 _SPACES = re.compile(r"\s+")
@@ -42,9 +42,8 @@ class Phrases:
         return text.format(**slots) if slots else text
 
     def kind(self, channel: str, notice: Notice, part: str, **slots: str | int) -> str:
-        """Fill the phrase of one kind of notice; a test message speaks like the offer it is a sample of."""
-        kind = NoticeKind.offer if notice.kind is NoticeKind.test else notice.kind
-        return self.say(f"{channel}.{kind}.{part}", **slots)
+        """Fill the phrase of one kind of notice; a test message speaks like what it is a sample of."""
+        return self.say(f"{channel}.{notice.occasion}.{part}", **slots)
 
 
 def phrases_for(locale: str) -> Phrases:

@@ -193,6 +193,30 @@ class NewDelivery:
     due_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a test shows: one text, about one variant; `variant_id` None: about no goods in particular.
+
+    It travels in the delivery's key, `test:contact:minute:kind:locale:variant`; the claim reads the last two there, and
+    a key that says nothing of the kind is a sample of nothing in particular.
+    """
+
+    kind: NoticeKind = NoticeKind.offer
+    locale: str = ""
+    variant_id: int | None = None
+
+    def key(self, contact_id: int, minute: str) -> str:
+        """Write the key of the delivery: the same text goes to a contact once a minute."""
+        return f"test:{contact_id}:{minute}:{self.kind}:{self.locale}:{self.variant_id or ''}"
+
+    @staticmethod
+    def kind_in(key: str) -> NoticeKind:
+        """Read from a test's key what it is a sample of; an offer where it does not say."""
+        name = (key.split(":") + [""] * 4)[3]
+        known = {kind.value: kind for kind in NoticeKind if kind is not NoticeKind.test}
+        return known.get(name, NoticeKind.offer)
+
+
 class TurnStanding(StrEnum):
     """How the turn stands that a message was about, as far as its person is concerned."""
 

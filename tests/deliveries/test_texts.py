@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from restock.channels.texts.values import Stage, TextKey
-from restock.channels.values import ChannelName, Envelope
+from restock.channels.texts.values import STAGES, Stage, TextKey
+from restock.channels.values import ChannelName, Envelope, NoticeKind
+from restock.deliveries.values import Sample
 from restock.errors import NotFoundError, ValidationError
 from restock.shops.service.texts import TextService
 from tests.restocks.store import RecordingChannel, Store
@@ -118,3 +119,34 @@ def test_a_text_with_faults_is_not_kept_and_all_faults_are_named(store: Store, t
     assert {fault.field for fault in refused.value.faults} == {"subject", "button", "colour"}
     assert texts.list(store.shop) == []
     assert store.one("SELECT texts_version FROM shops") == 0
+
+
+@pytest.mark.parametrize("kind", [NoticeKind.offer, NoticeKind.reminder, NoticeKind.confirmation])
+def test_a_test_shows_the_text_it_is_of_in_its_language_about_the_goods_asked_for(
+    store: Store, texts: TextService, kind: NoticeKind
+) -> None:
+    key = TextKey(EMAIL, STAGES[kind], "fr")
+    texts.save(store.shop, key, {"subject": f"{kind}: {{{{ product.title }}}}"})
+    store.join(1)
+    store.stock(0)
+    contact = int(str(store.one("SELECT id FROM contacts")))
+    variant = int(str(store.one("SELECT variant_id FROM subscriptions")))
+    assert store.deliveries.queue_test(store.shop.id, contact, EMAIL, Sample(kind, "fr", variant))
+    assert not store.deliveries.queue_test(store.shop.id, contact, EMAIL, Sample(kind, "fr", variant)), "once a minute"
+    store.send()
+    (one,) = sent(store)
+    assert (one.notice.kind, one.notice.occasion, one.notice.locale) == (NoticeKind.test, kind, "fr")
+    assert one.notice.product is not None
+    assert one.notice.words["subject"] == f"{kind}: {one.notice.product.title}"
+
+
+@pytest.mark.parametrize(
+    "key", ["test:1:2", "test:1:2:x:y:z", "test:1:2:offer:fr:1-earlier", "test:::::", "test:1:2:test:en:5"]
+)
+def test_a_key_that_says_nothing_of_the_kind_is_a_sample_all_the_same(store: Store, key: str) -> None:
+    store.join(1)
+    assert store.deliveries.queue_test(store.shop.id, int(str(store.one("SELECT id FROM contacts"))), EMAIL)
+    store.sql("UPDATE deliveries SET dedupe_key = :key", key=key)
+    store.send()
+    (one,) = sent(store)
+    assert one.notice.occasion in set(NoticeKind) - {NoticeKind.test}

@@ -215,7 +215,7 @@ def _facts(notice: Notice, phrases: Phrases) -> dict[str, object]:
 
 def _price(notice: Notice) -> str:
     """A request to confirm shows no price: it must not advertise."""
-    if notice.product is None or notice.kind is NoticeKind.confirmation:
+    if notice.product is None or notice.occasion is NoticeKind.confirmation:
         return ""
     return one_line(notice.product.price or "", 40)
 

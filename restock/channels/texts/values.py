@@ -13,14 +13,13 @@ class Stage(StrEnum):
     """The occasion of a message, as merchants call it."""
 
     confirmation = "confirmation"  # please confirm that you want to be told
-    restock = "restock"  # it can be bought again: also what a test shows
+    restock = "restock"  # it can be bought again
     reminder = "reminder"  # it can still be bought
 
 
 STAGES: Mapping[NoticeKind, Stage] = {
     NoticeKind.confirmation: Stage.confirmation,
     NoticeKind.offer: Stage.restock,
-    NoticeKind.test: Stage.restock,
     NoticeKind.reminder: Stage.reminder,
 }
 

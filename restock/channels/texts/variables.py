@@ -45,7 +45,7 @@ VARIABLES: Mapping[Stage, Sequence[str]] = {
     Stage.reminder: (*_OF_EVERY, *_PRICES, *_LINKS),
 }
 
-_KINDS: Mapping[Stage, NoticeKind] = {
+KINDS: Mapping[Stage, NoticeKind] = {
     Stage.confirmation: NoticeKind.confirmation,
     Stage.restock: NoticeKind.offer,
     Stage.reminder: NoticeKind.reminder,
@@ -73,7 +73,7 @@ def sample(
         f"{base}/decline/{token}" if has_turn else None,
         f"{base}/preferences/{token}",
     )
-    return Notice(_KINDS[stage], shop, links, locale, product, turn_minutes if has_turn else None)
+    return Notice(KINDS[stage], shop, links, locale, product, turn_minutes if has_turn else None)
 
 
 def barest(notice: Notice) -> Notice:
@@ -83,7 +83,7 @@ def barest(notice: Notice) -> Notice:
 
 def values_of(notice: Notice, channel: ChannelName, longest: int = LONGEST_NAME) -> dict[str, object]:
     """Give every variable its value, in plain dictionaries; names are cut to `longest`."""
-    phrases, product, stage = phrases_for(notice.locale), notice.product, STAGES[notice.kind]
+    phrases, product, stage = phrases_for(notice.locale), notice.product, STAGES[notice.occasion]
 
     def named(text: str) -> str:
         return text if channel is ChannelName.sms or not text else isolate(text, phrases)

@@ -54,7 +54,7 @@ class ShopTexts:
 
     def find(self, notice: Notice, channel: ChannelName) -> tuple[TextKey, Written] | None:
         """Choose the text for a message; None: we say it."""
-        asked = (channel, STAGES[notice.kind], notice.locale)
+        asked = (channel, STAGES[notice.occasion], notice.locale)
         if asked not in self._found:
             if len(self._found) >= _MOST_FOUND:
                 self._found.clear()

@@ -20,9 +20,13 @@ from restock.subscriptions.values import SuppressionReason
 # to looking each of them up, where statistics from before a large restock would have it read whole tables.
 _FACTS = """
     SELECT d.id, d.shop_id, d.kind, d.channel, d.dedupe_key, d.created_at, d.attempt, d.contact_id, d.offer_id,
-        s.variant_id, coalesce(s.quantity, 1), coalesce(o.units, 1),
+        CASE WHEN d.kind = 'test' THEN substring(d.dedupe_key FROM ':[A-Za-z0-9-]*:([0-9]{1,18})$')::bigint
+            ELSE s.variant_id END,
+        coalesce(s.quantity, 1), coalesce(o.units, 1),
         coalesce(s.state = 'active' AND s.open_offer_id = d.offer_id AND s.end_reason IS NULL, false) AS holds_offer,
-        coalesce(s.locale, c.locale), x.reason AS suppression, c.address, c.push_keys,
+        coalesce(CASE WHEN d.kind = 'test' THEN substring(d.dedupe_key FROM ':([A-Za-z0-9-]{2,35}):[0-9]*$') END,
+            s.locale, c.locale),
+        x.reason AS suppression, c.address, c.push_keys,
         coalesce(s.state = 'purchased', false) AS has_bought, coalesce(s.market_id, 0),
         o.state AS turn, coalesce(s.state = 'notified', false) AS was_told,
         CASE WHEN d.kind = 'reminder' THEN EXISTS (

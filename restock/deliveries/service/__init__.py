@@ -31,7 +31,7 @@ from restock.deliveries.service.receipts import Receipts
 from restock.deliveries.service.recording import Recording
 from restock.deliveries.service.reminders import Reminders
 from restock.deliveries.service.sending import Sending
-from restock.deliveries.values import Batch, Drained, NewDelivery, Outage, SkipReason, TurnView
+from restock.deliveries.values import Batch, Drained, NewDelivery, Outage, Sample, SkipReason, TurnView
 from restock.failpoints import failpoint
 from restock.links import Links
 from restock.restocks.values import OfferNotice, OfferRef
@@ -40,6 +40,7 @@ from restock.shops.values import Shop
 
 DRAIN_SECONDS = 30.0
 _MOST_COUNTED_PER_LANE = 2000
+_ANY_SAMPLE = Sample()
 
 
 class DeliveryNotices:
@@ -160,12 +161,12 @@ class Deliveries:
         """Queue the reminders that are due, each once, ever; return how many offers were looked at, 0: none is due."""
         return self._reminders.open(limit)
 
-    def queue_test(self, shop_id: int, contact_id: int, channel: ChannelName) -> bool:
-        """Queue a sample message to a contact, at most one a minute; False when this minute has had its one."""
-        minute = self.clock.now().strftime("%Y%m%d%H%M")
-        sample = NewDelivery(shop_id, channel.value, NoticeKind.test, f"test:{contact_id}:{minute}", contact_id)
+    def queue_test(self, shop_id: int, contact_id: int, channel: ChannelName, sample: Sample = _ANY_SAMPLE) -> bool:
+        """Queue a sample message to a contact, of each text at most one a minute; False when it has had its one."""
+        key = sample.key(contact_id, self.clock.now().strftime("%Y%m%d%H%M"))
+        message = NewDelivery(shop_id, channel.value, NoticeKind.test, key, contact_id)
         with self.database.transaction() as session:
-            return notices.add(session, [sample]) == 1
+            return notices.add(session, [message]) == 1
 
     def record_receipt(self, receipt: Receipt, shop_id: int | None = None) -> bool:
         """Record what a provider says about a message it has; False when that is no news.

@@ -18,7 +18,7 @@ from restock.channels.values import (
 )
 from restock.channels.wording import price_text
 from restock.deliveries.rules import identity
-from restock.deliveries.values import ClaimedRow, MessageFacts
+from restock.deliveries.values import ClaimedRow, MessageFacts, Sample
 from restock.links import Links
 
 
@@ -52,6 +52,7 @@ class _Desk:
             self._product(row, locale),
             facts.shop.settings.policy.turn_minutes if is_turn else None,
             row.missed_before,
+            sample_of=Sample.kind_in(row.dedupe_key) if row.kind is NoticeKind.test else NoticeKind.offer,
         )
         if facts.speaker is not None:
             notice = facts.speaker.say(notice, row.channel)

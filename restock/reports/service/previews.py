@@ -59,6 +59,11 @@ class MessagePreviews:
             shown = replace(shown, cost=TextCost(1, shown.segment_count, price, self.prices.currency))
         return replace(shown, own=tuple(spoken.words), faults=(*faults, *late))
 
+    def goods_shown(self, shop: Shop) -> int | None:
+        """Give the variant a preview is about; None: nothing has been asked for yet."""
+        with self.database.transaction() as session:
+            return messages.last_asked_for(session, shop.id)
+
     def contact_of(self, shop: Shop, channel: ChannelName, address: str) -> int | None:
         """Find the contact a test can go to by its address as typed; None: nobody of that address has signed up."""
         hashes = search_hashes(address.strip()[:254], shop.settings.country)

@@ -103,7 +103,7 @@ def batches(draw: st.DrawFn) -> tuple[list[Envelope], str]:
     )  # fmt: skip
     parts, html = OWN[own]
     locale = model.locale if model.locale != "he-IL" else "he"
-    speaker = Speaker(ShopTexts({TextKey(ChannelName.email, STAGES[kind], locale): Source(parts, html)} if own != "none"
+    speaker = Speaker(ShopTexts({TextKey(ChannelName.email, STAGES[model.occasion], locale): Source(parts, html)} if own != "none"
                                 else {}))  # fmt: skip
     envelopes = []
     for number in range(4):

@@ -219,7 +219,7 @@ def test_no_text_whatever_makes_a_send_fail(
     """Even a text that was never looked over: one line of headers each, a payload that fits, the link always there."""
     parts = {part.name: data.draw(TEXTS, label=part.name) for part in PARTS[channel] if not part.html}
     html = data.draw(st.none() | TEXTS, label="html") if channel is ChannelName.email else None
-    notice = replace(sample(STAGES[kind], locale), kind=kind, product=product)
+    notice = replace(sample(STAGES.get(kind, Stage.restock), locale), kind=kind, product=product)
     own = spoken(notice, channel, parts, html)
     content = written(own, channel)
     assert written(spoken(notice, channel, parts, html), channel) == content, "the same message is the same bytes"

@@ -5,15 +5,18 @@ from __future__ import annotations
 import html
 import re
 
+import pytest
 from sqlalchemy import text
 
 from restock.channels.texts.parts import PARTS
-from restock.channels.texts.values import Stage, TextKey
+from restock.channels.texts.values import Source, Stage, TextKey
+from restock.channels.texts.variables import KINDS
+from restock.channels.tongues import LANGUAGES
 from restock.channels.values import ChannelName
 from restock.shops.values import Shop
 from restock.web.admin.wording import texts
 from tests.web.admin.conftest import House, id_token
-from tests.web.admin.crowd import fill
+from tests.web.admin.crowd import PRODUCTS, fill
 
 WHERE = "/messages/email/restock/en"
 KEY = TextKey(ChannelName.email, Stage.restock, "en")
@@ -130,3 +133,33 @@ def test_the_pages_are_the_shops_alone(house: House, kettle: Shop) -> None:
     other = house.services.shops.add("other.myshopify.com")
     house.services.texts.save(other, KEY, {"subject": "Theirs"})
     assert "Theirs" not in house.get("/messages") + house.get(WHERE)
+
+
+@pytest.mark.parametrize("channel", list(ChannelName))
+@pytest.mark.parametrize("stage", list(Stage))
+def test_every_message_can_be_looked_at_in_every_language(
+    house: House, kettle: Shop, stage: Stage, channel: ChannelName
+) -> None:
+    fill(house.database, kettle, 1)
+    for language in LANGUAGES:
+        shown = house.services.previews.show(kettle, TextKey(channel, stage, language), Source({}))
+        assert shown.faults == ()
+        assert shown.text
+        assert shown.goods in {title for _, title, _ in PRODUCTS} or " – " in shown.goods
+        if channel is ChannelName.email:
+            assert shown.subject
+            assert shown.preheader
+            assert f'<html lang="{language}"' in (shown.html or "")
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+def test_a_test_is_of_the_text_on_the_page_in_its_language(house: House, kettle: Shop, stage: Stage) -> None:
+    fill(house.database, kettle, 1)
+    with house.database.transaction() as session:
+        address = session.execute(text("SELECT address FROM contacts WHERE channel = 'email' LIMIT 1")).scalar()
+    assert texts()["texts.done.tested"] in post(house, f"/messages/email/{stage}/fr-CA", do="test", to=str(address))
+    with house.database.transaction() as session:
+        key = session.execute(text("SELECT dedupe_key FROM deliveries WHERE kind = 'test'")).scalar_one()
+    kind, locale, variant = str(key).split(":")[3:]
+    assert (kind, locale) == (KINDS[stage], "fr-CA")
+    assert int(variant) > 0

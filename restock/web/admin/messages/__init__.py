@@ -14,7 +14,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from restock.channels.texts.checking import read_key
 from restock.channels.texts.values import Source, Stage, TextKey
+from restock.channels.texts.variables import KINDS
 from restock.channels.values import ChannelName
+from restock.deliveries.values import Sample
 from restock.errors import Fault, NotFoundError, ValidationError
 from restock.web.admin.entry import visitor
 from restock.web.admin.messages.desk import Desk, by_stage, language, languages, read_form
@@ -77,7 +79,8 @@ def _acts(services: Services, pages: Pages) -> Mapping[str, Callable[[TextKey, d
         contact_id = services.previews.contact_of(shop, key.channel, request.form.get("to", ""))
         if contact_id is None:
             return pages.go(_address(key), done="nobody")
-        queued = services.deliveries.queue_test(shop.id, contact_id, key.channel)
+        sample = Sample(KINDS[key.stage], key.locale, services.previews.goods_shown(shop))
+        queued = services.deliveries.queue_test(shop.id, contact_id, key.channel, sample)
         return pages.go(_address(key), done="tested" if queued else "wait")
 
     return {"save": save, "drop": drop, "preview": preview, "test": test}
