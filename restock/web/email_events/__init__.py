@@ -36,7 +36,8 @@ RETURNED = "/webhooks/email/returned"
 MAX_BODY_BYTES = 1024 * 1024  # SendGrid gathers its reports; the others send one at a time
 _DEEPEST = 20
 _MOST_TOKENS = 10_000
-_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
+# A text without its end is one match too: looked for anew from each of its quotes, it would take for ever.
+_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 
 
 def email_events_blueprint(services: Services, now: Callable[[], float] = time.time) -> Blueprint:
@@ -47,8 +48,10 @@ def email_events_blueprint(services: Services, now: Callable[[], float] = time.t
     @events.post(EVENTS)
     def reported(provider: str, key: str) -> Response:
         name, shop_id = _named(services, provider, key)
-        said = _genuine(services, name, shop_id, tokens, now())
-        _record(services, read_events(name, said), shop_id)
+        said, token = _genuine(services, name, shop_id, now())
+        if token is None or not tokens.was_used(token):
+            _record(services, read_events(name, said), shop_id)
+            tokens.use(token)
         return Response(status=204)
 
     @events.post(RETURNED)
@@ -68,15 +71,19 @@ class SeenTokens:
     _seen: OrderedDict[str, None] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def is_new(self, token: str) -> bool:
-        """Use a token; False when it was used before."""
+    def was_used(self, token: str) -> bool:
+        """Say whether a report with this token was recorded."""
         with self._lock:
-            if token in self._seen:
-                return False
+            return token in self._seen
+
+    def use(self, token: str | None) -> None:
+        """Remember a token, once what came with it is recorded: what was not may be told again."""
+        if token is None:
+            return
+        with self._lock:
             self._seen[token] = None
             if len(self._seen) > _MOST_TOKENS:
                 self._seen.popitem(last=False)
-            return True
 
 
 def _named(services: Services, provider: str, key: str) -> tuple[ProviderName, int]:
@@ -88,27 +95,27 @@ def _named(services: Services, provider: str, key: str) -> tuple[ProviderName, i
     return name, shop_id
 
 
-def _genuine(services: Services, name: ProviderName, shop_id: int, tokens: SeenTokens, now: float) -> Any:
-    """Return what a report says once it is known to be the provider's."""
+def _genuine(services: Services, name: ProviderName, shop_id: int, now: float) -> tuple[Any, str | None]:
+    """Return what a report says once it is known to be the provider's, and the token that is good once."""
     if name is ProviderName.postmark:
         login = request.authorization
         password = (login.password if login is not None and login.username == REPORTS_USER else None) or ""
         if not services.links.is_reports_password(shop_id, password):
             raise _forged()
-        return _json(_body(MAX_BODY_BYTES))
+        return _json(_body(MAX_BODY_BYTES)), None
     secret = services.shops.mailings.hook_secret(shop_id, name)
     if secret is None:
         raise ForbiddenError("The key of these reports was never entered: see the shop's e-mail page.")
     body = _body(MAX_BODY_BYTES)
     header = request.headers.get
     if name is ProviderName.sendgrid and is_sendgrids(secret, header, body, now):
-        return _json(body)
+        return _json(body), None
     if name is ProviderName.resend and is_svixs(secret, header, body, now):
-        return _json(body)
+        return _json(body), None
     if name is ProviderName.mailgun:
         said = _json(body)
         if (token := is_mailguns(secret, said, now)) is not None:
-            return said if tokens.is_new(f"{shop_id}:{token}") else None
+            return said, f"{shop_id}:{token}"
     raise _forged()
 
 
