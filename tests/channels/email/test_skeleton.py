@@ -103,8 +103,8 @@ def batches(draw: st.DrawFn) -> tuple[list[Envelope], str]:
     )  # fmt: skip
     parts, html = OWN[own]
     locale = model.locale if model.locale != "he-IL" else "he"
-    speaker = Speaker(ShopTexts({TextKey(ChannelName.email, STAGES[model.occasion], locale): Source(parts, html)} if own != "none"
-                                else {}))  # fmt: skip
+    key = TextKey(ChannelName.email, STAGES[model.occasion], locale)
+    speaker = Speaker(ShopTexts({key: Source(parts, html)} if own != "none" else {}))
     envelopes = []
     for number in range(4):
         links = MessageLinks(
