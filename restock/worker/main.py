@@ -7,6 +7,7 @@ A crash ends the whole worker, which whoever runs it starts again; what it had c
 
 from __future__ import annotations
 
+import gc
 import time
 from contextlib import suppress
 
@@ -30,6 +31,7 @@ MAINTENANCE_SECONDS = 15
 MONITORING_SECONDS = 5
 SHORTEST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
+_OBJECTS_BETWEEN_LOOKS = 20_000  # some megabytes: a batch is as much
 
 
 def run_worker(queue_name: str, settings: Settings) -> int:
@@ -42,6 +44,7 @@ def run_worker(queue_name: str, settings: Settings) -> int:
         raise ConfigurationError("REDIS_URL is not set: a worker needs the Valkey or Redis server it is rung through")
     stop = StopFlag()
     adopt(settings, stop)
+    _settle_memory()
     log.info("worker_started", queue=queue.value)
     pause = SHORTEST_PAUSE_SECONDS
     while not stop.requested():
@@ -57,6 +60,13 @@ def run_worker(queue_name: str, settings: Settings) -> int:
     current_services().close()
     stop.close()
     return 0
+
+
+def _settle_memory() -> None:
+    """Have the collector look at what comes and goes alone: a third of a fan-out's time went into what never ends."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_LOOKS, 10, 10)
 
 
 def _known_queue(name: str) -> Queue:
