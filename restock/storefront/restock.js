@@ -17,7 +17,7 @@
     }
   }
 
-  // Storage denied: each post is a new customer.
+  // Denied: each post is a new customer.
   function remembered(shop, id) {
     var key = "restock.customer." + shop;
     try {
@@ -64,7 +64,7 @@
     return answer;
   }
 
-  /** Offer and texts. */
+  // Offer, texts.
   function config(shop, locale = document.documentElement.lang) {
     var query = "/config.json?" + new URLSearchParams(proxy ? { locale } : { shop, locale });
     return call(proxy ? query : "/storefront" + query);
@@ -76,26 +76,19 @@
 
   /** From a click; gives the `push` of notify. `serviceWorker`: sw.js on the page's origin. */
   async function subscribe({ shop, serviceWorker = (proxy || "/apps/restock") + "/sw.js" }) {
-    if (!("serviceWorker" in navigator) || !("PushManager" in window)) {
+    if (!("serviceWorker" in navigator) || !("PushManager" in window))
       throw new Failure("PUSH_UNSUPPORTED", "This browser has no notifications.");
-    }
     var key = (await config(shop)).vapid_public_key;
     if (!key) throw new Failure("CHANNEL_DISABLED", "This shop has no notifications.");
-    if ((await Notification.requestPermission()) !== "granted") {
+    if ((await Notification.requestPermission()) !== "granted")
       throw new Failure("PUSH_DENIED", "Notifications are blocked.");
-    }
     try {
-      var manager = (await navigator.serviceWorker.register(serviceWorker)).pushManager;
-      var kept = await manager.getSubscription();
-      var made = kept && kept.options && kept.options.applicationServerKey;
-      if (made && String(new Uint8Array(made)) !== String(bytes(key))) {
-        await kept.unsubscribe(); // made with another key: we can never reach it
-        kept = null;
-      }
-      kept = kept || (await manager.subscribe({ userVisibleOnly: true, applicationServerKey: bytes(key) }));
-      return { ...kept.toJSON(), applicationServerKey: key };
+      var { pushManager: at } = await navigator.serviceWorker.register(serviceWorker);
+      var ask = () => at.subscribe({ userVisibleOnly: true, applicationServerKey: bytes(key) });
+      // Of another key: anew.
+      return (await ask().catch(async () => (await (await at.getSubscription())?.unsubscribe(), ask()))).toJSON();
     } catch (cause) {
-      throw new Failure("PUSH_FAILED", "Subscribing failed: " + cause.message);
+      throw new Failure("PUSH_FAILED", cause.message);
     }
   }
 

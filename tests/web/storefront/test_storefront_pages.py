@@ -208,3 +208,37 @@ def test_the_sdk_remembers_the_customer_and_rejects_with_typed_errors() -> None:
     assert first["body"]["customer"] == {"email": "ada@example.com", "locale": "de"}
     assert first["body"]["intent"]["shopify_variant_id"] == 1
     assert second["body"]["customer"]["id"] == "c-1"
+
+
+BROWSER = """
+globalThis.window = globalThis;
+window.PushManager = class {};
+globalThis.document = { currentScript: { src: "https://restock.example/storefront/restock.js" }, documentElement: {} };
+globalThis.fetch = async () => ({ ok: true, json: async () => ({ vapid_public_key: "AQID" }) });
+globalThis.Notification = { requestPermission: async () => "granted" };
+let kept = KEPT, left = 0;
+const pushManager = {
+  getSubscription: async () => kept && { unsubscribe: async () => { kept = null; left += 1; } },
+  subscribe: async ({ applicationServerKey }) => {  // as the Push API has it
+    const key = String(applicationServerKey);
+    if (kept && kept !== key) throw new DOMException("another key", "InvalidStateError");
+    kept = key;
+    return { toJSON: () => ({ made_with: key }) };
+  },
+};
+const serviceWorker = { register: async () => ({ pushManager }) };
+Object.defineProperty(globalThis, "navigator", { value: { serviceWorker } });
+SOURCE
+console.log(JSON.stringify({ ...(await Restock.push.subscribe({ shop: "kettle" })), left }));
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+@pytest.mark.parametrize(("kept", "left"), [("null", 0), ('"1,2,3"', 0), ('"9,9,9"', 1)])
+def test_a_browser_subscribed_with_another_key_is_subscribed_anew(kept: str, left: int) -> None:
+    """A subscription is bound to its key for life: with another one nothing could ever be sent to it."""
+    page = BROWSER.replace("KEPT", kept).replace("SOURCE", (SCRIPTS / "restock.js").read_text())
+    command = ["node", "--input-type=module", "-e", page]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"made_with": "1,2,3", "left": left}
