@@ -20,6 +20,7 @@ from restock.channels.values import ChannelName
 from restock.commands.outages import say_outages
 from restock.commands.surroundings import surroundings
 from restock.config import Settings, has_password
+from restock.deliveries.limits.opening import pace_of
 from restock.shops.values import ShopAccess
 
 if TYPE_CHECKING:
@@ -179,7 +180,9 @@ def _sms(settings: Settings) -> Finding:
     if not (settings.twilio_messaging_service_sid or settings.twilio_from):
         return Finding("sms", State.amiss, "no sender: set TWILIO_MESSAGING_SERVICE_SID or TWILIO_FROM")
     inbound = f"{settings.public_url}/webhooks/twilio/inbound"
-    return Finding("sms", State.well, f"on; have the sender's incoming messages posted to {inbound}")
+    pace = pace_of(settings)
+    speed = f"{pace.segments_per_second:g} segments a second (SMS_SEGMENTS_PER_SECOND)" if pace else "unpaced"
+    return Finding("sms", State.well, f"on, {speed}; have the sender's incoming messages posted to {inbound}")
 
 
 def _push(settings: Settings, services: Services) -> Iterator[Finding]:
