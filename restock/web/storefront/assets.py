@@ -47,6 +47,13 @@ def form_texts(language: str) -> Mapping[str, str]:
     return texts
 
 
+def _texts(language: str, *, asks: bool) -> Mapping[str, str]:
+    """Give a form's sentences; `asks`: the shop may ask an address first, and whoever signs up should know."""
+    found = dict(form_texts(language))
+    asked = found.pop("success_asked")
+    return found | {"success": asked} if asks else found
+
+
 def config_response(
     shop: Shop, channels_on: frozenset[ChannelName], vapid_public_key: str | None, locale: str | None = None
 ) -> Response:
@@ -63,7 +70,7 @@ def config_response(
         "vapid_public_key": vapid_public_key if ChannelName.push in offered else None,
         "sdk_version": script("restock.js")[1],
         "locale": language,
-        "texts": form_texts(language),
+        "texts": _texts(language, asks=any(shop.settings.double_opt_in.of(channel) for channel in offered)),
     }
     body = json.dumps(facts).encode()
     version = hashlib.sha256(body).hexdigest()[:12]

@@ -97,7 +97,12 @@ def test_a_form_speaks_the_shoppers_language_else_the_shops_else_english(
     answer = storefront.client.get("/storefront/config.json", query_string=query)
     assert answer.status_code == 200
     assert read(answer)["locale"] == found
-    assert read(answer)["texts"] == json.loads((SCRIPTS / "texts" / f"{found}.json").read_text())
+    sentences = json.loads((SCRIPTS / "texts" / f"{found}.json").read_text())
+    asked = sentences.pop("success_asked")
+    assert read(answer)["texts"] == sentences
+    storefront.services.shops.change_settings(SHOP, {"double_opt_in.sms": "true"})
+    answer = storefront.client.get("/storefront/config.json", query_string=query)
+    assert read(answer)["texts"]["success"] == asked, "whoever may be asked to confirm is told so"
 
 
 def test_the_texts_of_each_language_are_an_answer_of_its_own_that_anybodys_cache_may_keep(
@@ -121,7 +126,7 @@ def test_every_language_has_every_sentence() -> None:
     languages = [json.loads(file.read_text()) for file in files]
     needed = {"button", "email_label", "phone_label", "push_label", "success", "already_joined", "error"}
     for texts in languages:
-        assert set(texts) == needed | {"direction"}
+        assert set(texts) == needed | {"direction", "success_asked"}
         assert all(texts.values())
 
 
