@@ -10,7 +10,8 @@ import binascii
 import re
 from collections import OrderedDict
 from dataclasses import dataclass, fields, replace
-from operator import attrgetter
+from functools import lru_cache
+from operator import attrgetter, ne
 
 from restock.channels.email.message import BOUNDARY, Mail, Sender, compose, date_of, draft
 from restock.channels.email.mime import assemble, assemble_around
@@ -22,53 +23,42 @@ _MOST_BYTES = 4_000_000
 _MOST_SEEN = 1_024
 _HEADER_LENGTH = 24  # of a stand-in in a header, where lengths make no difference
 _ADDRESS = r"[A-Za-z0-9!#$%&'*+./^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}"  # none that `compose` would write otherwise
-_PERSONAL = re.compile(
-    rf"{_ADDRESS}\n[A-Za-z0-9,: ]+\n[A-Za-z0-9-]{{1,64}}\n{LAST_PART}\n{LAST_PART}\n(?:{LAST_PART})?"
-    rf"\n(?:{LAST_PART})?"
-)
-_LARGE = frozenset(["shop", "product", "links", "words"])
-_others = attrgetter(*(one.name for one in fields(Notice) if one.name not in _LARGE))
+_BY_IDENTITY = frozenset(["kind", "sample_of", "shop", "product"])  # cheaper than to hash them
+_PERSONAL = frozenset(["links", "words"])
+_shared = attrgetter(*(one.name for one in fields(Notice) if one.name in _BY_IDENTITY))
+_others = attrgetter(*(one.name for one in fields(Notice) if one.name not in _BY_IDENTITY | _PERSONAL))
 
 
 @dataclass(frozen=True, slots=True)
 class _Skeleton:
-    """A mail with gaps: `slots` has for each the place in `pieces` and which of a person's values belongs there."""
+    """A mail with a gap after each of its `pieces` but the last; `order`: which of a person's values fills which."""
 
     pieces: list[bytes]
-    slots: tuple[tuple[int, int], ...]
+    order: tuple[int, ...]
     bases: Bases
     held: Tokens | None  # whose lengths the links must have, where the shop's own words were written around them
 
-    def fill(self, address: str, date: str, identity: str, links: MessageLinks) -> Mail | None:
+    def fill(self, address: str, date: bytes, identity: str, links: MessageLinks) -> Mail | None:
         """Write one person's mail; None: what is personal in it fits into no gap."""
-        action, unsubscribe, decline, preferences = self.bases
         own, page = links.decline or "", links.preferences or ""
-        if not (
-            links.action.startswith(action)
-            and links.unsubscribe.startswith(unsubscribe)
-            and own.startswith(decline or "")
-            and page.startswith(preferences or "")
-            and (links.decline is None) == (decline is None)
-            and (links.preferences is None) == (preferences is None)
-        ):
+        said = f"{address}\n{identity}\n{links.action}\n{links.unsubscribe}\n{own}\n{page}"
+        found = _fitting(self.bases).fullmatch(said.encode("utf-8", "replace"))
+        if found is None:
             return None
-        tokens = (
-            links.action[len(action) :],
-            links.unsubscribe[len(unsubscribe) :],
-            own[len(decline or "") :],
-            page[len(preferences or "") :],
-        )
-        personal = f"{address}\n{date}\n{identity}\n{tokens[0]}\n{tokens[1]}\n{tokens[2]}\n{tokens[3]}"
-        if _PERSONAL.fullmatch(personal) is None:
+        recipient, name, *tokens = found.groups()
+        if self.held is not None and any(map(ne, map(len, self.held), map(len, tokens))):
             return None
-        if (decline is not None and not tokens[2]) or (preferences is not None and not tokens[3]):
-            return None
-        if self.held is not None and tuple(map(len, self.held)) != tuple(map(len, tokens)):
-            return None
-        values, pieces = personal.encode().split(b"\n"), self.pieces.copy()
-        for place, number in self.slots:
-            pieces[place] = values[number]
-        return Mail(address, b"".join(pieces), is_dotless=True)
+        values, filled = (recipient, date, name, *tokens), [b""] * (2 * len(self.pieces) - 1)
+        filled[::2] = self.pieces
+        filled[1::2] = [values[number] for number in self.order]
+        return Mail(address, b"".join(filled), is_dotless=True)
+
+
+@lru_cache(maxsize=64)
+def _fitting(bases: Bases) -> re.Pattern[bytes]:
+    """Describe an address, an identity and the links, and single out what is personal in them."""
+    links = [f"{re.escape(base)}({LAST_PART})" if base is not None else "()" for base in bases]
+    return re.compile("\n".join((f"({_ADDRESS})", "([A-Za-z0-9-]{1,64})", *links)).encode())
 
 
 class Press:
@@ -80,7 +70,7 @@ class Press:
         self._bytes = 0
         self._seen: set[object] = set()
         self._near: dict[object, tuple[_Skeleton | None, Notice]] = {}  # by identity; the notice keeps that from reuse
-        self._date = (0.0, date_of(0.0))
+        self._date = (0.0, date_of(0.0).encode())
 
     @property
     def kept_bytes(self) -> int:
@@ -92,7 +82,7 @@ class Press:
         skeleton = self._find(envelope.notice) if envelope.letter is None else None
         if skeleton is not None:
             if self._date[0] != envelope.queued_at:
-                self._date = (envelope.queued_at, date_of(envelope.queued_at))
+                self._date = (envelope.queued_at, date_of(envelope.queued_at).encode())
             mail = skeleton.fill(envelope.recipient.address, self._date[1], envelope.identity, envelope.notice.links)
             if mail is not None:
                 return mail
@@ -154,9 +144,10 @@ def _built(notice: Notice, sender: Sender, frame: Frame | None, bases: Bases) ->
     except ValueError:
         return None
     numbers = [*range(len(head)), *(len(head) + number for number, one in enumerate(held) if one)]  # as `fill` has them
-    slots = tuple((place, numbers[piece]) for place, piece in enumerate(pieces) if isinstance(piece, int))
-    written = [b"" if isinstance(piece, int) else piece for piece in pieces]
-    return _Skeleton(written, slots, bases, held if frame is not None else None)
+    order = tuple(numbers[piece] for piece in pieces if isinstance(piece, int))
+    return _Skeleton(
+        [one for one in pieces if isinstance(one, bytes)], order, bases, held if frame is not None else None
+    )
 
 
 def _held(bases: Bases) -> Tokens:
@@ -170,7 +161,7 @@ def _checked(skeleton: _Skeleton | None, notice: Notice, sender: Sender) -> _Ske
     if skeleton is None:
         return None
     address, date, identity = "a@b.example", date_of(0.0), "i"
-    filled = skeleton.fill(address, date, identity, notice.links)
+    filled = skeleton.fill(address, date.encode(), identity, notice.links)
     try:
         alone = assemble(*draft(notice, sender, address, date, identity), BOUNDARY)
     except ValueError:

@@ -243,7 +243,7 @@ class SmtpPool:
         while data:
             line.known_good, line.moved_at = True, self._now
             for said in line.talk.hear(data):
-                self._losses = 0 if isinstance(said, Taken) else self._losses
+                self._losses = 0 if isinstance(said, Taken) or said.code != 421 else self._losses
                 self._fates.append(said)
             if not (isinstance(line.socket, ssl.SSLSocket) and line.socket.pending()):
                 return

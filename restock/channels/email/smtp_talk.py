@@ -102,7 +102,7 @@ class Talk:
         self._offers = offers
         self._next_job = next_job
         self._awaited: deque[tuple[Stage | _Aside, Job | None]] = deque()
-        self._has_taken = False
+        self._has_decided = False  # about a message, whichever way
         self._refusal: Refused | None = None  # of the message that is being announced
         self._needs_reset = False
         self._written = self._sent = self._text_ends = 0  # bytes since the beginning
@@ -146,7 +146,7 @@ class Talk:
         if stage is not Stage.content or taken is None or following is None:
             return None
         self._awaited.clear()
-        self._has_taken = True
+        self._has_decided = True
         self._send_text(following)
         return Taken(taken)
 
@@ -187,7 +187,7 @@ class Talk:
             return []
         if hangs_up:
             self.closed = True
-            if stage is Stage.sender and self._has_taken:  # enough on this connection: it says nothing of this one
+            if stage is Stage.sender and self._has_decided:  # enough on this connection: it says nothing of this one
                 self._awaited.appendleft((stage, job))
                 return []
             self._forget(job)
@@ -195,7 +195,7 @@ class Talk:
         if stage is Stage.content:
             if self.idle:
                 self._announce_next()
-            self._has_taken = self._has_taken or code == 250
+            self._has_decided = True
             return [Taken(job) if code == 250 else Refused(job, stage, code, text)]
         return self._announced(stage, job, code, text)
 
@@ -220,13 +220,15 @@ class Talk:
         else:
             self._needs_reset = True
         self._announce_next()
+        self._has_decided = True
         return [refusal]
 
     def _send_text(self, job: Job) -> None:
         content = job.mail.content
         if job.mail.is_dotless and content.endswith(b"\r\n"):
-            self._write(content)
+            self.to_send += content
             self._write(b".\r\n")
+            self._written += len(content)
         else:
             self._write(stuffed(content))
         self._text_ends = self._written
