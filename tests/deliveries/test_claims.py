@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from restock.catalog.values import ReadingSource, StockReading
 from restock.channels.values import ChannelName, Doubt, Envelope, NoticeKind, Outcome, Verdict
+from restock.database import run_lean
 from restock.deliveries import rules
+from restock.deliveries.repository import outcomes
 from restock.deliveries.service.claiming import _Decisions, _person
 from restock.deliveries.service.sending import CLAIM_SIZES, LARGEST_CLAIM, next_claim
 from restock.deliveries.values import ClaimedRow, LaneFacts
+from restock.restocks.repository import offers
 from restock.restocks.values import OfferState
 from restock.shops.values import Shop, ShopSettings, ShopState
 from restock.subscriptions.values import SuppressionReason
@@ -116,3 +121,26 @@ def test_a_fan_out_claims_more_and_more_at_once(store: Store) -> None:
     assert limits[:3] == [first, 2 * first, 4 * first]
     told = [envelope.delivery_id for envelope in store.channel.sent]
     assert len(told) == len(set(told)) == 900
+
+
+@pytest.mark.parametrize(
+    ("statement", "by", "never_by"),
+    [
+        pytest.param(offers._ACCEPT, "pk_offers", "ix_offers_open", id="turns that begin"),
+        pytest.param(outcomes._SENT_BY_WORKER, "pk_deliveries", "ix_deliveries_lease", id="messages that were sent"),
+        pytest.param(outcomes._SENT_BY_LOOKUP, "pk_deliveries", "ix_deliveries_doubtful", id="doubts that are over"),
+    ],
+)
+def test_what_is_recorded_is_looked_up_by_its_key(store: Store, statement: str, by: str, never_by: str) -> None:
+    """Statistics from before a large restock call every other way cheaper, and it would be read whole for a hundred."""
+    store.sql("ANALYZE offers, deliveries")
+    store.join(2000)
+    store.restock(None)
+    values = {"ids": "{1,2,3}", "message_ids": None, "token": uuid4(), "shop_id": 1, "turn_minutes": 1}
+    with store.database.transaction() as session:
+        for setting in ("enable_seqscan", "enable_bitmapscan"):
+            session.execute(text(f"SET LOCAL {setting} = off"))
+        query = f"EXPLAIN {statement}"
+        plan = "\n".join(line for (line,) in run_lean(session, query, values | {"remind_hours": None}))
+    assert by in plan
+    assert never_by not in plan
