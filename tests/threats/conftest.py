@@ -17,6 +17,7 @@ from tests.flows.story import SHOP, Story
 
 RIVAL = "rival.myshopify.com"
 TOKEN = "shpat_" + "0123456789abcdef" * 2
+SHOP_NAME = "Zqcanary Ceramics"
 EMAIL, PHONE, NAME = "zq.canary@zqcanary-mail.com", "+918123676393", "Zqcanary Person"
 MARKS = (EMAIL, PHONE, NAME)
 
@@ -73,6 +74,7 @@ def town(make_settings: Callable[..., Settings], clean_database: str) -> Iterato
     try:
         for domain in (SHOP, RIVAL):
             story.services.shops.add(domain, TOKEN)
+        story.services.shops.change_settings(SHOP, {"name": SHOP_NAME})
         assert story.intent("email", {"email": EMAIL, "name": NAME}).status_code == 201
         yield Town(story, _filled(story))
     finally:

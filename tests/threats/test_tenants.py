@@ -8,10 +8,10 @@ from psycopg import sql
 from sqlalchemy import text
 
 from tests.flows.story import SHOP, VARIANT
-from tests.threats.conftest import EMAIL, MARKS, RIVAL, Town
+from tests.threats.conftest import EMAIL, MARKS, RIVAL, SHOP_NAME, Town
 
 # The address itself is typed into every search, so it is not looked for in the answers.
-TOLD = (*MARKS[1:], "Enamel mug", "North &amp; Pine", SHOP)
+TOLD = (*MARKS[1:], "Enamel mug", SHOP_NAME, SHOP)
 OF_SHOPS = "SELECT table_name FROM information_schema.columns WHERE column_name = 'shop_id' AND table_schema = 'public'"
 
 
