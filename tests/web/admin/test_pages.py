@@ -180,6 +180,9 @@ def test_a_page_can_be_read_without_seeing_it(crowd: House) -> None:
         assert len(fields) == page.count("<label")
 
 
+_FIELDS = ("provider", "from", "secret", "region", "domain", "stream")  # of the page of the e-mail provider
+
+
 def test_every_sentence_asked_for_exists_and_every_one_that_exists_is_asked_for() -> None:
     sources = [*ADMIN.rglob("*.html"), *ADMIN.rglob("*.py")]
     whole = "\n".join(path.read_text() for path in sources).replace("'", '"')
@@ -213,6 +216,7 @@ def test_every_sentence_asked_for_exists_and_every_one_that_exists_is_asked_for(
     families += ("list.field", "list.previous", "list.next")
     families += ("stage", "part", "textfault", "today")
     families += ("texts.done", "texts.field", "texts.test_to", "texts.alphabet", "texts.cost")
+    families += ("sendertest", "sender.done", *(f"sender.{name}" for name in (*_FIELDS, "hook_secret")))
     plain = {key for key in known if not key.startswith(families)} - {
         f"{k}.{f}" for k in counted for f in ("one", "other")
     }

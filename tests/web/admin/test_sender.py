@@ -76,9 +76,9 @@ def test_another_providers_key_is_asked_for_and_the_old_keys_go(house: House, ke
 
 def test_a_test_says_what_the_provider_said(house: House, kettle: Shop) -> None:
     post(house, do="save", **GOOD)
-    assert texts()["sender.test.taken"] in post(house, do="test", to="ada@mail.example")
+    assert texts()["sendertest.taken"] in post(house, do="test", to="ada@mail.example")
     post(house, do="save", **(GOOD | {"secret": "wrong-key"}))
-    assert texts()["sender.test.login_rejected"] in post(house, do="test", to="ada@mail.example")
+    assert texts()["sendertest.login_rejected"] in post(house, do="test", to="ada@mail.example")
     assert "must be an e-mail address" in post(house, do="test", to="nobody")
 
 
@@ -132,7 +132,7 @@ def test_every_address_a_key_is_sent_to_belongs_to_its_provider() -> None:
 
 
 def test_every_answer_of_a_test_is_said_alike_on_the_page_and_in_a_terminal() -> None:
-    known = {name.removeprefix("sender.test.") for name in texts() if name.startswith("sender.test.")}
+    known = {name.removeprefix("sendertest.") for name in texts() if name.startswith("sendertest.")}
     assert known - {"taken", "other"} == set(_WORDS) - {""}
 
 
