@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 
-from restock.channels.email.mime import assemble, mailbox, unstructured
+from restock.channels.email.mime import assemble_around, mailbox, unstructured
+from restock.channels.personal import split
 from restock.channels.port import ChannelError
 from restock.channels.values import Blame, Envelope, Letter, Notice, NoticeKind
 from restock.channels.wording import Phrases, duration, isolate, one_line, phrases_for, product_name, tongue_of
@@ -91,10 +92,13 @@ def compose(envelope: Envelope, sender: Sender) -> Mail:
     date, letter = date_of(envelope.queued_at), envelope.letter
     written = letter_draft(letter, sender, recipient, date, identity) if letter else None
     headers, text, html = written or draft(envelope.notice, sender, recipient, date, identity)
+    parts = None if written else split(envelope.notice.links)
+    tokens = [token for token in parts[1] if token] if parts else []  # broken as where others' are filled in
     try:
-        content = assemble(headers, text, html, BOUNDARY)
+        pieces = assemble_around(tokens, headers, text, html, BOUNDARY)
     except ValueError:
         raise ChannelError("invalid_header", permanent=True) from None
+    content = b"".join(tokens[piece].encode() if isinstance(piece, int) else piece for piece in pieces)
     return Mail(recipient, content, needs_utf8, is_dotless=True)
 
 
