@@ -38,7 +38,7 @@ def test_a_turn_nobody_has_heard_of_goes_to_the_next_in_line(store: Store, choic
     store.plan()
     assert store.offered() == [bo]
     store.send()
-    assert [envelope.recipient.address for envelope in store.channel.sent] == [f"shopper{bo}@example.com"]
+    assert [one.recipient.address for one in store.channel.sent] == [f"shopper{contact_of(store, bo)}@example.com"]
     assert store.one("SELECT reason FROM subscription_events WHERE kind = 'passed_over'") == "paused"
     store.sql("UPDATE offers SET state = 'ended' WHERE state = 'open'")
     assert choices.resume(contact_of(store, ada), ada) == 1
