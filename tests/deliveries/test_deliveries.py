@@ -576,9 +576,9 @@ def test_a_receipt_moves_a_delivery_forward_only(store: Store, told: list[Envelo
         for status in (ReceiptStatus.underway, ReceiptStatus.delivered, ReceiptStatus.bounced)
     )
     news = [store.deliveries.record_receipt(r) for r in (underway, delivered, delivered, bounced, bounced, delivered)]
-    assert news == [False, True, False, False, False, False]
-    assert store.one("SELECT state FROM deliveries WHERE id = :id", id=first) == "delivered"
-    assert store.sql("SELECT reason FROM suppressions") == []
+    assert news == [False, True, False, True, False, False]  # an e-mail may come back after it was taken for delivered
+    assert store.one("SELECT state FROM deliveries WHERE id = :id", id=first) == "bounced"
+    assert store.sql("SELECT reason FROM suppressions") == [("bounced",)]
 
 
 def test_a_receipt_that_overtakes_our_own_record_counts(store: Store, told: list[Envelope]) -> None:
