@@ -93,7 +93,8 @@ def compose(envelope: Envelope, sender: Sender) -> Mail:
     written = letter_draft(letter, sender, recipient, date, identity) if letter else None
     headers, text, html = written or draft(envelope.notice, sender, recipient, date, identity)
     parts = None if written else split(envelope.notice.links)
-    tokens = [token for token in parts[1] if token] if parts else []  # broken as where others' are filled in
+    # Lines are broken around them as where others' are filled in; the longest first, should one be within another.
+    tokens = sorted(filter(None, parts[1]), key=len, reverse=True) if parts else []
     try:
         pieces = assemble_around(tokens, headers, text, html, BOUNDARY)
     except ValueError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 _WORD_BYTES = 42  # of text in one encoded word: =?utf-8?b?…?= stays within 75 characters (RFC 2047 section 2)
 _LONGEST_LINE = 76  # of quoted-printable, its soft break included
@@ -46,11 +46,22 @@ def assemble_around(
 
 
 def _split(stand_ins: Sequence[str], text: str) -> list[str | int]:
-    if not stand_ins:
-        return [text]
-    numbers = {stand_in: number for number, stand_in in enumerate(stand_ins)}
-    found = re.split(f"({'|'.join(map(re.escape, stand_ins))})", text)
-    return [numbers[piece] if place % 2 else piece for place, piece in enumerate(found)]
+    """Take a text apart at the stand-ins: it begins and ends with text, and between two of them there is some."""
+    pieces: list[str | int] = [text]
+    for number, stand_in in enumerate(stand_ins):
+        pieces = [part for piece in pieces for part in _around(piece, stand_in, number)]
+    return pieces
+
+
+def _around(piece: str | int, stand_in: str, number: int) -> Iterator[str | int]:
+    if isinstance(piece, int):
+        yield piece
+        return
+    first, *others = piece.split(stand_in)
+    yield first
+    for other in others:
+        yield number
+        yield other
 
 
 def _merged(pieces: Sequence[bytes | int]) -> list[bytes | int]:
