@@ -317,6 +317,7 @@ STORIES: dict[ReasonCode, Story] = {
     ReasonCode.tried: tried,
     ReasonCode.declined: declined,
     ReasonCode.asleep: asleep,
+    ReasonCode.paused: row_says(paused_at=datetime.now(UTC)),
     ReasonCode.lent_on: lent_on,
     ReasonCode.message_queued: lambda store: strict(store, 1)[0],
     ReasonCode.message_asleep: message_asleep,
