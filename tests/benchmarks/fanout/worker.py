@@ -20,6 +20,7 @@ from restock.config import load_settings
 from restock.worker.main import run_worker
 
 LOOK_SECONDS = 0.005
+START, RQ = "start", "rq"
 # The innermost of these in a stack says what the time is for.
 STAGES = {
     ("service/envelopes.py", "seal_envelopes"): "build",
@@ -29,8 +30,9 @@ STAGES = {
     ("service/recording.py", "record"): "record",
     ("service/sending.py", "_send"): "send",
     ("service/sending.py", "drain"): "other",
+    ("worker/process.py", "adopt"): START,
+    ("worker/main.py", "_settle_memory"): START,
 }
-RQ = "rq"
 
 
 @dataclass
@@ -47,7 +49,7 @@ class Watch:
         spent = time.clock_gettime(clock)
         while not self._over.wait(LOOK_SECONDS):
             frame, now = sys._current_frames().get(self.thread), time.clock_gettime(clock)
-            if frame is not None and now > spent:
+            if frame is not None and now > spent and stage_of(frame) != START:
                 self.stages[stage_of(frame)] += now - spent
                 self.stacks[";".join(_names(frame))] += now - spent
             spent = now
