@@ -49,7 +49,7 @@ _LONG = text("""
 _CROSS = text("""
     INSERT INTO shop_alert_crossings (shop_id, variant_id)
     SELECT :shop_id, variant_id FROM unnest(CAST(:variant_ids AS bigint[])) AS wanted (variant_id)
-    ON CONFLICT DO NOTHING RETURNING variant_id, extract(epoch FROM crossed_at)::bigint AS crossed_at
+    ON CONFLICT DO NOTHING RETURNING variant_id, (extract(epoch FROM crossed_at) * 1000000)::bigint AS crossed_at
 """)
 
 _REARM = text("""
@@ -101,7 +101,7 @@ def long_lists(session: Session, shop_id: int, variant_ids: Sequence[int], least
 
 
 def cross(session: Session, shop_id: int, variant_ids: Sequence[int]) -> dict[int, int]:
-    """Note that these waitlists have grown long; return those that had not been, with the second of it."""
+    """Note that these waitlists have grown long; return those that had not been, with the microsecond of it."""
     found = session.execute(_CROSS, {"shop_id": shop_id, "variant_ids": sorted(variant_ids)})
     return {row.variant_id: row.crossed_at for row in found}
 
