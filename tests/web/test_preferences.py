@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from email import message_from_bytes, policy
 from urllib.parse import urlsplit
 
 import pytest
 
+from restock.channels.email.message import Sender, compose
+from restock.channels.values import Envelope, MessageLinks, Notice, NoticeKind, Recipient, ShopFacts
 from restock.web.preferences.page import _FOLDER
 from tests.web.test_people_turns import Turns, turns  # noqa: F401 (a fixture)
 
@@ -198,3 +201,18 @@ def test_every_language_has_the_sentences_and_slots_of_english() -> None:
         assert list(sentences) == list(files["en"]), language
         for key, text in sentences.items():
             assert slots(text) == slots(files["en"][key]), (language, key)
+
+
+def test_every_e_mail_leads_here_beside_its_unsubscribe_link() -> None:
+    base = "https://r.example"
+    links = MessageLinks(f"{base}/c/a", f"{base}/unsubscribe/b", None, preferences=f"{base}/preferences/c")
+    assert links.preferences
+    notice = Notice(NoticeKind.offer, ShopFacts("kettle.myshopify.com", "Kettle", "https://kettle.example"), links)
+    envelope = Envelope(1, "r1-0", Recipient("ada@example.com"), notice)
+    mail = message_from_bytes(compose(envelope, Sender("alerts@example.com")).content, policy=policy.default)
+    for kind in ("plain", "html"):
+        body = mail.get_body((kind,))
+        assert body is not None
+        assert links.preferences in body.get_content()
+        assert links.unsubscribe in body.get_content()
+    assert mail["List-Unsubscribe"] == f"<{links.unsubscribe}>"
