@@ -5,7 +5,7 @@ from __future__ import annotations
 import email.policy
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from email import message_from_bytes
 from typing import Any
 
@@ -18,7 +18,7 @@ from restock.channels.email.providers.letters import Letter, bytes_of, write_let
 from restock.channels.email.providers.postmark import CODES
 from restock.channels.email.providers.resend import NAMES
 from restock.channels.email.providers.routing import RoutingChannel, provider_of
-from restock.channels.values import Blame, Doubt, Envelope, Outcome, Recipient, Verdict
+from restock.channels.values import Blame, Doubt, Envelope, MessageLinks, Outcome, Recipient, Verdict
 from restock.playground.fake_http import Answer, Trouble
 from tests.channels.benches import envelope_for, notice_for, turn_for
 from tests.channels.providers.benches import FAKES, choice_of, mark, nobody, open_routing
@@ -94,10 +94,27 @@ def test_each_message_says_what_the_mail_servers_says(
         assert got.sender.endswith("<hello@shop.example>")
 
 
-def test_mailgun_gets_the_very_bytes_the_mail_server_gets() -> None:
+def test_mailgun_gets_the_message_the_mail_server_gets() -> None:
     letter = letter_of(ProviderName.mailgun)
     [envelope] = envelopes(ProviderName.mailgun, 1)
-    assert bytes_of(letter) == compose(envelope, Sender("hello@shop.example")).content
+    mail = compose(envelope, Sender("hello@shop.example"))
+    both: list[Any] = [message_from_bytes(raw, policy=email.policy.default) for raw in (bytes_of(letter), mail.content)]
+    assert both[0].items() == both[1].items()
+    ours, theirs = ([part.get_content() for part in whole.iter_parts()] for whole in both)
+    assert ours == theirs
+
+
+def test_every_link_that_is_a_persons_own_is_taken_out_of_what_sendgrids_calls_share() -> None:
+    """A link nobody thought of there would make each message a call of its own."""
+    provider = provider_of(ProviderName.sendgrid, choice_of(ProviderName.sendgrid))
+    letters = []
+    for number, envelope in enumerate(envelopes(ProviderName.sendgrid, 5), start=1):
+        links = {link.name: f"https://a.example/{link.name}/{number:06d}.sig" for link in fields(MessageLinks)}
+        notice = replace(envelope.notice, links=MessageLinks(**links))
+        letters.append(write_letter(replace(envelope, notice=notice), choice_of(ProviderName.sendgrid), mark(number)))
+    assert [len(group) for group in provider.groups(letters)] == [5]
+    body = json.loads(provider.call(letters).body)
+    assert len(body["personalizations"][0]["substitutions"]) == len(fields(MessageLinks))
 
 
 def test_one_dead_address_costs_nobody_else_a_message_nor_many_calls(

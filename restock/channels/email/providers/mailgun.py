@@ -1,4 +1,4 @@
-"""Mailgun's call for a finished message: the very bytes the mail server's path would send. Pure.
+"""Mailgun's call for a finished message, as the mail server's path would send it. Pure.
 
 https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/messages. Its batch call shares one body among
 its recipients, and what we say differs in more than Mailgun may substitute; so each message is a call of its own.

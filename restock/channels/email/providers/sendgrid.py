@@ -26,7 +26,7 @@ from restock.channels.email.providers.rulings import (
 )
 from restock.channels.values import Outcome
 
-_PLACES = ("%rsk-link-0%", "%rsk-link-1%", "%rsk-link-2%")
+_PLACES = tuple(f"%rsk-link-{number}%" for number in range(4))
 _RECIPIENT = re.compile(r"personalizations\.(\d{1,4})\.to\.\d")
 
 
