@@ -45,7 +45,7 @@ class Receipts:
 
         `shop_id` is the shop whose own provider spoke: of another shop's messages it says nothing.
         """
-        may_suppress = receipt.status in (ReceiptStatus.bounced, ReceiptStatus.complained)
+        may_suppress = receipt.blame is Blame.address or receipt.status is ReceiptStatus.bounced
         with self.database.transaction() as session:
             if may_suppress:
                 receipts.hold_contact(session, receipt.delivery_id)
