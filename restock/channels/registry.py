@@ -132,9 +132,7 @@ def _open_mail_server(
     read_seconds = min(20.0, settings.delivery_lease_seconds / 3)
     patience = Patience(connect_seconds=min(5.0, read_seconds), read_seconds=read_seconds)
     pool = SmtpPool(parse_smtp_url(url), sender.domain, sender.address, patience=patience)
-    return EmailChannel(
-        pool, sender, batch_seconds=_batch_seconds(settings), key=key, return_path=return_path
-    )
+    return EmailChannel(pool, sender, batch_seconds=_batch_seconds(settings), key=key, return_path=return_path)
 
 
 def _return_path(settings: Settings) -> Callable[[int], str] | None:
