@@ -7,6 +7,7 @@ import random
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from restock.channels.values import ChannelName, PushKeys
 from restock.database import Database, init_database
+from restock.errors import UnavailableError
 from restock.ids import address_hash
 from restock.shops.values import Shop
 from restock.subscriptions.repository.register_many import register_many
@@ -125,7 +127,8 @@ def test_a_batch_leaves_the_tables_as_the_same_posts_alone(  # noqa: PLR0917 (py
     for group in groups(posts):
         signups = [wish(post, together) for post in group]
         made = register_many(connection, [_parameters(shop, one, WHENCE, 10.0) for one in signups])
-        for post, one, intent in zip(group, signups, made, strict=True):
+        # A change of address is left to be made alone, behind the batch: it came at the same moment as the others.
+        for post, one, intent in sorted(zip(group, signups, made, strict=True), key=lambda three: three[2] is None):
             found = intent or service.register(shop, one, WHENCE)
             expected = service.register(other_shop, wish(post, alone), WHENCE)
             assert answer(found) == answer(expected)
@@ -176,7 +179,11 @@ def crowd(url: str, shop: Shop, seed: int) -> int:
 
     def post(choice: tuple[uuid.UUID | None, int, int]) -> RegisteredIntent:
         handle, number, variant = choice
-        return service.register(shop, signup(f"shopper-{number}@example.com", variant, customer_id=handle), WHENCE)
+        wanted = signup(f"shopper-{number}@example.com", variant, customer_id=handle)
+        for _ in range(5):  # on a busy machine some are asked to come again, as a client would
+            with suppress(UnavailableError):
+                return service.register(shop, wanted, WHENCE)
+        return service.register(shop, wanted, WHENCE)
 
     with ThreadPoolExecutor(8) as pool:
         return len(list(pool.map(post, choices)))
