@@ -107,6 +107,7 @@ def _measure(  # noqa: PLR0917 (everything that runs)
         print(f"only {count:,} of {order.count:,} were told within {seconds:.0f} s", file=sys.stderr)
     stages = instance.seen("stages")
     total = sum(stages.values()) or float("nan")
+    spent["deliveries"] = total  # without their start
     took = lasted if order.planned else seconds
     told = Told(
         count,

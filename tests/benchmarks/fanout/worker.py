@@ -80,6 +80,7 @@ def _names(frame: FrameType | None) -> list[str]:
 
 def main() -> None:
     """Work until SIGTERM; the start is nobody's time."""
+    sys.setswitchinterval(LOOK_SECONDS / 10)  # or time would be told of wherever the worker waits next
     watch = Watch(threading.get_ident())
     settings = load_settings()
     threading.Thread(target=watch.run, name="watch", daemon=True).start()
