@@ -38,6 +38,16 @@ def test_a_sold_out_queue_counts_people_and_units_ahead() -> None:
     ]
 
 
+def test_whoever_has_paused_or_not_said_yes_keeps_a_place_and_is_ahead_of_nobody() -> None:
+    queue = [replace(ADA, is_paused=True), replace(ADA, state="pending"), ADA, replace(ADA, subscription_id=2)]
+    places = explain_waiting(queue, SOLD_OUT, NOON)
+    assert [place.position for place in places] == [1, 2, 3, 4]
+    assert [place.reason for place in places[2:]] == [
+        "First in line: told as soon as it is back.",
+        "Waits: 1 ahead, wanting 2 units.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "now", "sentence"),
     [

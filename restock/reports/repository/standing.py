@@ -49,7 +49,9 @@ _LEFT = text(
 _ONE = text(_PLACES + " s.id = :id")
 
 _AHEAD = """
-    SELECT count(*), coalesce(sum(quantity), 0) FROM subscriptions s
+    SELECT count(*) FILTER (WHERE in_line), coalesce(sum(quantity) FILTER (WHERE in_line), 0),
+        count(*) FILTER (WHERE NOT in_line)
+    FROM subscriptions s, LATERAL (SELECT s.state = 'active' AND s.paused_at IS NULL AS in_line) told
     WHERE s.shop_id = :shop_id AND s.variant_id = :variant_id AND s.state IN ('pending', 'active')
         AND (s.priority > :priority OR s.priority = :priority AND (s.queued_at, s.id) {before} (:queued_at, :id))
 """
@@ -132,8 +134,10 @@ def belongs_to(session: Session, subscription_id: int) -> tuple[int, int] | None
     return None if row is None else (row.shop_id, row.variant_id)
 
 
-def ahead(session: Session, shop_id: int, variant_id: int, person: PlaceFacts, order: QueueOrder) -> tuple[int, int]:
-    """Count the people, and their units, that wait in front of one place."""
+def ahead(
+    session: Session, shop_id: int, variant_id: int, person: PlaceFacts, order: QueueOrder
+) -> tuple[int, int, int]:
+    """Count the people, and their units, in line in front of one place, and those who rest there."""
     asked = {
         "shop_id": shop_id,
         "variant_id": variant_id,
@@ -141,8 +145,8 @@ def ahead(session: Session, shop_id: int, variant_id: int, person: PlaceFacts, o
         "queued_at": person.queued_at,
         "id": person.subscription_id,
     }
-    people, units = session.execute(_IN_FRONT[order], asked).one()
-    return people, int(units)
+    people, units, resting = session.execute(_IN_FRONT[order], asked).one()
+    return people, int(units), resting
 
 
 def stock(session: Session, shop_id: int, variant_id: int) -> StockRow:

@@ -16,10 +16,13 @@ from restock.reports.values.standing import Place, PlaceFacts, Standing, StockNo
 def explain_waiting(queue: Sequence[PlaceFacts], stock: StockNow, now: datetime) -> list[Place]:
     """Number the places of a queue, given in its order, and give each its current reason."""
     places = []
-    people_ahead = units_ahead = 0
+    people_ahead = units_ahead = resting_ahead = 0
     for facts in queue:
-        places.append(explain_one(Standing(facts, stock, people_ahead, units_ahead), now))
-        people_ahead, units_ahead = people_ahead + 1, units_ahead + facts.quantity
+        places.append(explain_one(Standing(facts, stock, people_ahead, units_ahead, resting_ahead), now))
+        if facts.is_in_line:
+            people_ahead, units_ahead = people_ahead + 1, units_ahead + facts.quantity
+        else:
+            resting_ahead += 1
     return places
 
 

@@ -78,7 +78,7 @@ def explain(facts: Standing, now: datetime) -> Reason:
     return Reason(
         code=code,
         wanted=person.quantity,
-        position=facts.people_ahead + 1,
+        position=facts.people_ahead + facts.resting_ahead + 1,
         people_ahead=facts.people_ahead,
         units_ahead=facts.units_ahead,
         free_units=stock.free_units if stock.event_is_open else None,

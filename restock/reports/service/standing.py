@@ -67,8 +67,8 @@ class Queue:
         if person is None:
             return None
         order = self.shop.settings.policy.order
-        people, units = standing.ahead(self.session, self.shop.id, self.variant_id, person, order)
-        return explain_one(Standing(person, self._stock(row, [person]), people, units), row.now)
+        ahead = standing.ahead(self.session, self.shop.id, self.variant_id, person, order)
+        return explain_one(Standing(person, self._stock(row, [person]), *ahead), row.now)
 
     def _row(self) -> StockRow:
         return standing.stock(self.session, self.shop.id, self.variant_id)

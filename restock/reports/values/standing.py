@@ -10,6 +10,7 @@ from restock.catalog.values import StockReading
 from restock.reports.values.reason import NextLook, Reason
 from restock.restocks.values import WaveFacts
 from restock.shops.values import NotificationPolicy
+from restock.subscriptions.values import SubscriptionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +79,24 @@ class PlaceFacts:
     wakes_at: datetime | None = None
     country_off: bool = False
 
+    @property
+    def is_in_line(self) -> bool:
+        """This person may be told: has said yes, and has not paused."""
+        return self.state == SubscriptionState.active and not self.is_paused
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One person's facts, with the people, and their units, in front."""
+    """One person's facts, with the people, and their units, that are told before.
+
+    `resting_ahead`: places in front that are kept for people who have paused or not said yes yet.
+    """
 
     person: PlaceFacts
     stock: StockNow
     people_ahead: int = 0
     units_ahead: int = 0
+    resting_ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
