@@ -14,7 +14,9 @@ from restock.restocks.service import RestockService
 from restock.shops.service import ShopService
 from restock.shops.values import Shop
 from restock.subscriptions import repository
-from restock.subscriptions.service import SubscriptionService
+from restock.subscriptions.repository import register as posts
+from restock.subscriptions.repository.register_many import register_many
+from restock.subscriptions.service import SubscriptionService, _parameters
 from restock.subscriptions.values import Provenance
 from tests.subscriptions.conftest import Rows, signup
 
@@ -59,14 +61,14 @@ def test_each_channel_has_its_own_switch(
 
 
 def test_posts_that_share_a_commit_are_asked_alike(asking: Shop, service: SubscriptionService, rows: Rows) -> None:
-    posts = [
+    threads = [
         threading.Thread(target=service.register, args=(asking, signup(f"a{n}@example.com"), Provenance()))
         for n in range(24)
     ]
-    for post in posts:
-        post.start()
-    for post in posts:
-        post.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert rows("SELECT DISTINCT state FROM subscriptions") == [("pending",)]
     assert rows("SELECT count(*) FROM contacts WHERE confirm_requested_at IS NOT NULL") == [(24,)]
 
@@ -121,6 +123,39 @@ def test_a_wish_nobody_confirms_goes_after_thirty_days_with_what_was_said(
     rows("UPDATE customers SET updated_at = now() - interval '31 days'")
     service.sweep_orphans()
     assert rows("SELECT address FROM contacts") == [("bob@example.com",)]
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["alone", "together"])
+def test_a_shop_that_asks_no_more_lets_in_who_signs_up_again_and_nobody_who_kept_silent(  # noqa: PLR0917 (fixtures)
+    service: SubscriptionService, shops: ShopService, asking: Shop, rows: Rows, database: Database, together: bool
+) -> None:
+    """The question said that nobody is told without an answer; a new sign-up needs none any more."""
+    intent = service.register(asking, signup(), Provenance())
+    service.register(asking, signup("bob@example.com"), Provenance())
+    place = rows("SELECT queued_at FROM subscriptions WHERE contact_id = 1")
+    rows("DELETE FROM stock_checks")
+    free = shops.change_settings(asking.domain, {"double_opt_in.email": "false"})
+    assert rows(STATES) == [("pending",), ("pending",)]
+    parameters = _parameters(free, signup(customer_id=intent.customer_id), Provenance(), 10)
+    for _ in range(2):
+        if together:
+            register_many(database.connect_for_batches(), [parameters])
+        else:
+            posts.register(database.hot(), parameters)
+    assert rows(STATES) == [("active",), ("pending",)]
+    assert rows("SELECT queued_at FROM subscriptions WHERE contact_id = 1") == place
+    assert rows("SELECT effective FROM consents WHERE contact_id = 1 ORDER BY id") == [(False,), (True,)]
+    assert rows("SELECT variant_id, version FROM stock_checks") == [(111, 1)], "looked at once, as for anybody new"
+
+
+def test_who_said_no_or_cannot_be_reached_is_not_let_in_by_a_shop_that_asks_nobody(
+    service: SubscriptionService, shop: Shop, rows: Rows
+) -> None:
+    service.register(shop, signup(), Provenance())
+    service.unsubscribe(1)
+    for _ in range(2):
+        service.register(shop, signup(), Provenance())
+    assert rows(STATES) == [("cancelled",), ("pending",)]
 
 
 def test_who_said_yes_before_is_not_purged(

@@ -46,8 +46,11 @@ MERGE_CONTACT = f"""
                 OR old.suppression IS NULL AND old.confirmed_at IS NULL AND excluded.confirm_requested_at IS NOT NULL
             THEN coalesce(old.confirm_requested_at, now()) END,
         updated_at = now()"""
+# Whoever was asked for a yes that is not wanted any more is let in by signing up again, and by nothing else: the
+# question said that without an answer nobody is told.
 MERGE_SUBSCRIPTION = """
     ON CONFLICT (contact_id, variant_id, market_id) WHERE state IN ('pending', 'active') DO UPDATE SET
+        state = CASE WHEN excluded.state = 'active' THEN 'active' ELSE old.state END,
         quantity = CASE WHEN old.opener_customer_id = excluded.opener_customer_id
             THEN excluded.quantity ELSE old.quantity END,
         locale = CASE WHEN old.opener_customer_id = excluded.opener_customer_id
@@ -64,6 +67,10 @@ MERGE_INTENT = """
         {moves}
         updated_at = greatest(old.updated_at, now())
     {unmoved}"""
+# A subscription that was not let in before; this statement sees the rows as they were when it began.
+OPENED = """
+    old.xmax = 0 OR old.state = 'active' AND EXISTS (
+        SELECT FROM subscriptions before WHERE before.id = old.id AND before.state = 'pending') AS opened"""
 NOT_MOVED = "WHERE old.contact_id = excluded.contact_id"
 
 # Nothing at all is written where the customer's open intent names another address: that is for `_MOVE`.
@@ -106,7 +113,7 @@ WITH customer AS (
         coalesce(%(queued_at)t::timestamptz, now()), now() + make_interval(days => %(expire_days)t::integer)
     FROM contact, customer
     {merge_subscription}
-    RETURNING id, old.xmax = 0 AS opened
+    RETURNING id, {opened}
 ), intent AS (
     INSERT INTO intents AS old
         (id, shop_id, customer_id, subscription_id, contact_id, channel, variant_id, product_id, market_id, quantity,
@@ -123,10 +130,10 @@ WITH customer AS (
     SELECT %(shop)t::bigint, contact.id, intent.customer_id, word.purpose, word.action, word.effective,
         %(variant)t::bigint, %(source)t::text, %(page_url)t::text, %(ip_hash)t::bytea,
         %(user_agent)t::text, %(locale)t::text
-    FROM intent, contact, LATERAL (VALUES
+    FROM intent, contact, subscription, LATERAL (VALUES
         ('back_in_stock', 'granted',
             contact.suppression IS NULL AND (contact.confirmed_at IS NOT NULL OR NOT %(asks)t::boolean),
-            intent.created OR {anew}),
+            intent.created OR subscription.opened OR {anew}),
         ('marketing', %(marketing)t::text, coalesce(contact.marketing = %(marketing)t::text, false),
             %(marketing)t::text IS NOT NULL AND (
                 intent.created OR {anew} OR contact.marketing <> %(marketing)t::text
@@ -159,6 +166,7 @@ _fill = partial(
     merge_customer=MERGE_CUSTOMER,
     merge_contact=MERGE_CONTACT,
     merge_subscription=MERGE_SUBSCRIPTION,
+    opened=OPENED,
 )
 _REGISTER = PreparedStatement(
     "register_intent",

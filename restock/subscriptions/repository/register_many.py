@@ -18,6 +18,7 @@ from restock.subscriptions.repository.register import (
     MERGE_INTENT,
     MERGE_SUBSCRIPTION,
     NOT_MOVED,
+    OPENED,
     Parameters,
     read_intent,
 )
@@ -94,7 +95,7 @@ WITH said AS MATERIALIZED (
     FROM contact JOIN post ON post.address_hash = contact.address_hash
     ORDER BY contact.id
     {merge_subscription}
-    RETURNING id, contact_id, old.xmax = 0 AS opened
+    RETURNING id, contact_id, {opened}
 ), waiting AS MATERIALIZED (
     SELECT post.*, contact.id AS contact_id, contact.marketing AS stands, contact.suppression,
         contact.confirmed_at IS NOT NULL OR NOT post.asks AS said_yes, subscription.id AS subscription_id,
@@ -120,7 +121,7 @@ WITH said AS MATERIALIZED (
     SELECT shop, contact_id, customer_id, word.purpose, word.action, word.effective, variant, source, page_url,
         ip_hash, user_agent, locale
     FROM written, LATERAL (VALUES
-        ('back_in_stock', 'granted', suppression IS NULL AND said_yes, created),
+        ('back_in_stock', 'granted', suppression IS NULL AND said_yes, created OR opened),
         ('marketing', marketing, coalesce(stands = marketing, false),
             marketing IS NOT NULL AND (
                 created OR stands <> marketing OR channel = 'email' AND marketing IS DISTINCT FROM (
@@ -160,6 +161,7 @@ _REGISTER_MANY = PreparedStatement(
         merge_customer=MERGE_CUSTOMER,
         merge_contact=MERGE_CONTACT,
         merge_subscription=MERGE_SUBSCRIPTION,
+        opened=OPENED,
         merge_intent=MERGE_INTENT.format(moves="", unmoved=NOT_MOVED),
     ),
 )
