@@ -149,13 +149,17 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one claim holds under one token until its lease is over. Without envelopes: nothing of it could be sent."""
+    """What one claim holds under one token until its lease is over. Without envelopes: nothing of it could be sent.
+
+    `claimed_at` is the database's time.
+    """
 
     token: uuid.UUID
     lane: Lane
     shop: Shop
     rows: Mapping[int, ClaimedRow]
     envelopes: Sequence[Envelope]
+    claimed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

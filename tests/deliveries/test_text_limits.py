@@ -6,14 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from restock.channels.values import ChannelName, Envelope, Outcome, Verdict
+from restock.channels.values import Blame, ChannelName, Envelope, Outcome, Verdict
 from restock.commands.shop_state import say_texts
 from restock.config import Settings
 from restock.deliveries.limits import repository, rules
@@ -228,6 +228,41 @@ def test_what_the_provider_does_not_take_does_not_count(texts: Store, verdict: V
     texts.restock(None)
     texts.send()
     assert texts.sql("SELECT segment_count, message_count FROM text_days") == [(0, 0)]
+    assert {row[0] for row in texts.sql("SELECT message_count FROM text_blocks")} == {0}
+
+
+class Tomorrow:
+    """A clock of a worker that is asked after midnight."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(days=1)
+
+
+def test_what_is_given_back_after_midnight_is_given_back_to_its_own_day(texts: Store) -> None:
+    gated(texts)
+    texts.deliveries = replace(texts.deliveries, clock=Tomorrow())
+    texts.channel.answer = lambda envelope: Outcome(envelope.delivery_id, Verdict.deferred, "busy")
+    texters(texts, 3)
+    texts.restock(None)
+    texts.send()
+    assert sent(texts) == 3
+    assert texts.sql("SELECT segment_count, message_count FROM text_days") == [(0, 0)]
+
+
+def test_an_outage_never_makes_a_flood_of_one_number(texts: Store) -> None:
+    """The first in line asks a provider that is down again and again: that is one message, however often."""
+    gated(texts)
+    texts.channel.answer = lambda e: Outcome(e.delivery_id, Verdict.deferred, "provider_unreachable", Blame.provider)
+    texters(texts, 1)
+    texts.restock(None)
+    for _ in range(rules.FLOOD_COUNT + 2):
+        texts.send()
+        texts.sql("UPDATE provider_states SET next_probe_at = now()")
+    assert sent(texts) == rules.FLOOD_COUNT + 2
+    assert states(texts) == {("queued", "provider_unreachable"): 1}
+    texts.channel.answer = lambda envelope: Outcome(envelope.delivery_id, Verdict.accepted)
+    texts.send()
+    assert states(texts) == {("sent", None): 1}
 
 
 def test_two_workers_at_once_stay_within_the_cap(texts: Store) -> None:

@@ -34,6 +34,11 @@ _GIVE_BACK = text("""
         message_count = greatest(0, message_count - :messages)
     WHERE shop_id = :shop_id AND day = :day
 """)
+_GIVE_BACK_BLOCKS = text("""
+    UPDATE text_blocks SET message_count = greatest(0, message_count - fresh.count)
+    FROM unnest(CAST(:blocks AS text[]), CAST(:counts AS int[])) AS fresh(block, count)
+    WHERE shop_id = :shop_id AND day = :day AND text_blocks.block = fresh.block
+""")
 _COUNT_BLOCKS = text("""
     INSERT INTO text_blocks AS known (shop_id, day, block, message_count)
     SELECT :shop_id, :day, fresh.block, fresh.count
@@ -110,10 +115,12 @@ def spend(  # noqa: PLR0917 (a key, and what is counted)
     return True
 
 
-def give_back(session: Session, shop_id: int, day: date, segments: int, messages: int) -> None:
-    """Count messages no more that were not taken after all."""
-    values = {"shop_id": shop_id, "day": day, "segments": segments, "messages": messages}
-    session.execute(_GIVE_BACK, values)
+def give_back(session: Session, shop_id: int, day: date, segments: int, blocks: Mapping[str, int]) -> None:
+    """Count messages no more that were not taken after all: neither on the day nor in their blocks."""
+    key: dict[str, object] = {"shop_id": shop_id, "day": day}
+    names = sorted(blocks)
+    session.execute(_GIVE_BACK, key | {"segments": segments, "messages": sum(blocks.values())})
+    session.execute(_GIVE_BACK_BLOCKS, key | {"blocks": names, "counts": [blocks[name] for name in names]})
 
 
 def count_filtered(session: Session, shop_id: int, day: date) -> None:

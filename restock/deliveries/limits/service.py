@@ -100,12 +100,13 @@ class TextGate:
             with self.database.transaction() as session:
                 repository.pause(session, channel.value, self.pace.sender, min(seconds, LONGEST_PAUSE_SECONDS))
 
-    def give_back(self, shop: Shop, envelopes: Sequence[Envelope], now: datetime) -> None:
-        """Take messages that were not taken out of the day's count; lost, the day ends a little early."""
-        day, _ = rules.shop_day(now, shop.time_zone)
-        segments = sum(_text(envelope).segment_count for envelope in envelopes)
+    def give_back(self, shop: Shop, envelopes: Sequence[Envelope], claimed_at: datetime) -> None:
+        """Take messages that were not taken out of the counts of their day; lost, that day ends a little early."""
+        day, _ = rules.shop_day(claimed_at, shop.time_zone)
+        texts = [_text(envelope) for envelope in envelopes]
+        blocks = Counter(text.block for text in texts)
         with self.database.transaction() as session:
-            repository.give_back(session, shop.id, day, segments, len(envelopes))
+            repository.give_back(session, shop.id, day, sum(text.segment_count for text in texts), blocks)
 
     def count_filtered(self, shop: Shop, now: datetime) -> None:
         """Count a message that carriers filtered, in a transaction of its own: it is held before any event."""

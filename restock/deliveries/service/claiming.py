@@ -82,9 +82,9 @@ class Claiming:
         envelopes = seal_envelopes(sending, told, self.links)
         if told.speaker is not None:
             self.texts.tell(self.database, shop.id, told.speaker)
-        return Batch(token, lane, shop, {row.id: row for row in sending}, envelopes)
+        return Batch(token, lane, shop, {row.id: row for row in sending}, envelopes, now)
 
-    def give_back(self, batch: Batch, ids: Container[int], now: datetime, slower_seconds: float = 0.0) -> None:
+    def give_back(self, batch: Batch, ids: Container[int], slower_seconds: float = 0.0) -> None:
         """Say which messages of a batch the provider did not take: nobody pays for them.
 
         `slower_seconds`: it asked for a pause, and gets it from all workers.
@@ -93,7 +93,7 @@ class Claiming:
         if gate is not None and slower_seconds:
             gate.pause(batch.lane.channel, slower_seconds)
         if gate is not None and (unpaid := [one for one in batch.envelopes if one.delivery_id in ids]):
-            gate.give_back(batch.shop, unpaid, now)
+            gate.give_back(batch.shop, unpaid, batch.claimed_at)
 
     def _lane_facts(self, session: Session, lane: Lane, shop: Shop) -> tuple[LaneFacts, datetime]:
         variant_id, event_open, now = claims.event_state(session, lane.shop_id, lane.event_id)

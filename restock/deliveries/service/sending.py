@@ -94,7 +94,7 @@ class Sending:
             if batch.envelopes:
                 told = self._send(entry, batch, lease)
                 sent_count += told.accepted_count
-                self.claiming.give_back(batch, told.not_taken, self.clock.now(), told.slower_seconds)
+                self.claiming.give_back(batch, told.not_taken, told.slower_seconds)
                 if self.breaker.judge(entry, told.signs):
                     return Drained(sent_count, left=False, provider_down=True)
                 spent = self.timer() - lease.since
