@@ -48,6 +48,8 @@ def pass_minutes(store: Store, minutes: int) -> None:
     """Move everything that is known into the past."""
     for column in ("counted_until", "looked_until", "next_new_at", "digest_from", "next_digest_at"):
         store.sql(f"UPDATE shop_alert_states SET {column} = {column} - make_interval(mins => {minutes})")
+    store.sql(f"UPDATE shop_alerts SET created_at = created_at - make_interval(mins => {minutes})")
+    store.sql(f"UPDATE subscriptions SET queued_at = queued_at - make_interval(mins => {minutes})")
 
 
 def told(alerts: ShopAlerts, channel: RecordingChannel) -> list[str]:
@@ -145,9 +147,72 @@ def test_a_waitlist_is_told_of_once_and_again_after_it_has_halved(
     assert told(alerts, channel) == [], "two are half of four, not less"
     store.sql(LEAVE, places=1)
     alerts.look()
-    pass_minutes(store, 1)
+    pass_minutes(store, 5)
     come(store, 3)
     assert len(told(alerts, channel)) == 1
+
+
+def test_many_waitlists_that_grow_long_at_once_are_told_of_a_few_at_a_time_and_each_once(
+    store: Store, alerts: ShopAlerts, channel: RecordingChannel
+) -> None:
+    begin(store, alerts, alerts__waitlist="1", alerts__to="owner@example.com")
+    for variant in range(1, 13):
+        come(store, 1, variant=variant)
+    found = []
+    for expected in (5, 5, 2, 0):
+        now = told(alerts, channel)
+        assert len(now) == expected
+        assert told(alerts, channel) == [], "not again so soon"
+        found += now
+        for variant in range(1, 13):  # those told of already go on growing
+            come(store, 1, variant=variant)
+        pass_minutes(store, 5)
+    assert len(set(found)) == 12
+
+
+def test_while_mail_does_not_leave_nothing_piles_up_and_all_is_told_together_afterwards(
+    store: Store, alerts: ShopAlerts, channel: RecordingChannel
+) -> None:
+    begin(store, alerts, alerts__when="each", alerts__to="owner@example.com")
+    channel.answer = lambda envelope: Outcome(envelope.delivery_id, Verdict.deferred, "busy")
+    for _ in range(4):
+        come(store, 2)
+        assert len(told(alerts, channel)) <= 1
+        pass_minutes(store, 10)
+    assert store.states("shop_alerts") == {"queued": 1}
+    channel.answer = lambda envelope: Outcome(envelope.delivery_id, Verdict.accepted)
+    store.sql("UPDATE shop_alerts SET next_at = now()")
+    alerts.send()
+    assert len(told(alerts, channel)) == 1
+    assert store.states("shop_alerts") == {"sent": 2}
+    assert store.one("SELECT sum((facts ->> 'count')::int) FROM shop_alerts") == 8, "everybody is told of once"
+
+
+def test_an_address_that_takes_nothing_keeps_nobody_else_from_being_told(
+    store: Store, alerts: ShopAlerts, channel: RecordingChannel
+) -> None:
+    begin(store, alerts, alerts__when="each")
+    is_owner = "owner@example.com"
+    channel.answer = lambda envelope: Outcome(
+        envelope.delivery_id, Verdict.accepted if envelope.recipient.address == is_owner else Verdict.deferred, "busy"
+    )
+    for _ in range(3):
+        come(store)
+        assert len(told(alerts, channel)) == 1
+        pass_minutes(store, 10)
+    assert store.states("shop_alerts") == {"sent": 3, "queued": 1}
+
+
+def test_what_was_lost_with_its_worker_again_and_again_is_given_up(
+    store: Store, alerts: ShopAlerts, channel: RecordingChannel
+) -> None:
+    begin(store, alerts, alerts__when="each", alerts__to="owner@example.com")
+    come(store)
+    alerts.look()
+    store.sql("UPDATE shop_alerts SET state = 'sending', doubts = 2, next_at = now()")
+    alerts.send()
+    assert channel.sent == []
+    assert store.sql("SELECT state, reason FROM shop_alerts") == [("unknown", "worker_lost")]
 
 
 def test_many_sweepers_tell_once_and_lose_nothing(store: Store, channel: RecordingChannel) -> None:
@@ -218,5 +283,9 @@ def test_without_e_mail_all_waits(store: Store, alerts: ShopAlerts) -> None:
     begin(store, alerts, alerts__when="each")
     come(store)
     alerts.look()
-    ShopAlerts(store.database, lambda: None, "https://x.example/").send()
+    without = ShopAlerts(store.database, lambda: None, "https://x.example/")
+    without.send()
     assert store.states("shop_alerts") == {"queued": 2}
+    store.sql("UPDATE shop_alerts SET created_at = now() - interval '73 hours', next_at = now()")
+    without.send()
+    assert store.states("shop_alerts") == {"failed": 2}, "nobody wants last week's news"

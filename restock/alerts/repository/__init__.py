@@ -43,7 +43,10 @@ _LONG = text("""
     SELECT waiting.* FROM unnest(CAST(:variant_ids AS bigint[])) AS wanted (variant_id), LATERAL (
         SELECT wanted.variant_id, count(*) AS people, sum(quantity) AS units FROM subscriptions s
         WHERE s.shop_id = :shop_id AND s.variant_id = wanted.variant_id AND s.state = 'active'
-    ) waiting WHERE waiting.people >= :least
+    ) waiting WHERE waiting.people >= :least AND NOT EXISTS (
+        SELECT FROM shop_alert_crossings known
+        WHERE known.shop_id = :shop_id AND known.variant_id = waiting.variant_id)
+    ORDER BY waiting.people DESC, waiting.variant_id
 """)
 
 _CROSS = text("""
@@ -95,7 +98,7 @@ def new_ones(session: Session, shop_id: int, since: datetime, until: datetime) -
 
 
 def long_lists(session: Session, shop_id: int, variant_ids: Sequence[int], least: int) -> list[NewOnes]:
-    """Keep the variants for which so many wait."""
+    """Keep the variants for which so many wait and nobody was told of it yet, the most wanted first."""
     values = {"shop_id": shop_id, "variant_ids": list(variant_ids), "least": least}
     return [NewOnes(row.variant_id, row.people, int(row.units)) for row in session.execute(_LONG, values)]
 

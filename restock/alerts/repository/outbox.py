@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from restock.alerts.values import AlertKind, DueAlert
+from restock.alerts.values import DueAlert
+from restock.alerts.values import AlertKind
 
 _ADD = text("""
     INSERT INTO shop_alerts (shop_id, kind, dedupe_key, address, facts)
@@ -44,6 +45,16 @@ _AGAIN = text("""
     WHERE id = :id AND token = :token AND state = 'sending'
 """)
 
+_UNSENT = text("""
+    SELECT DISTINCT address FROM shop_alerts
+    WHERE shop_id = :shop_id AND kind = :kind AND state IN ('queued', 'sending')
+""")
+
+_RECENT = text("""
+    SELECT EXISTS (SELECT FROM shop_alerts WHERE shop_id = :shop_id AND kind = :kind
+        AND created_at > now() - make_interval(secs => :seconds))
+""")
+
 _PURGE = text("""
     DELETE FROM shop_alerts WHERE id IN (
         SELECT id FROM shop_alerts WHERE finished_at < now() - make_interval(days => :days) ORDER BY id LIMIT :limit
@@ -62,6 +73,17 @@ def add(  # noqa: PLR0917 (one message)
     """Queue a message to one address; False when one of that key was, ever."""
     values = {"shop_id": shop_id, "kind": kind.value, "dedupe_key": dedupe_key, "address": address, "facts": facts}
     return session.execute(_ADD, values).first() is not None
+
+
+def unsent(session: Session, shop_id: int, kind: AlertKind) -> set[str]:
+    """List the addresses that a message of one kind has not reached yet."""
+    return set(session.execute(_UNSENT, {"shop_id": shop_id, "kind": kind.value}).scalars())
+
+
+def was_told(session: Session, shop_id: int, kind: AlertKind, seconds: float) -> bool:
+    """Say whether a shop was told something of one kind within so many seconds."""
+    values = {"shop_id": shop_id, "kind": kind.value, "seconds": seconds}
+    return bool(session.execute(_RECENT, values).scalar_one())
 
 
 def claim(session: Session, token: uuid.UUID, limit: int, lease_seconds: float) -> list[DueAlert]:

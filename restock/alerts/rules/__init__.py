@@ -77,6 +77,11 @@ def what_next(outcome: Outcome, attempt: int, doubts: int, age: timedelta) -> Do
             return Again(max(rung, outcome.retry_after_seconds or 0.0), outcome.reason or "deferred", doubts)
 
 
+def when_off(age: timedelta, doubts: int) -> Done | Again:
+    """Decide what becomes of a message `age` old while this instance has no e-mail."""
+    return Done("failed", "channel_off") if age > LONGEST_AGE else Again(3600, "channel_off", doubts)
+
+
 def read_facts(stored: Mapping[str, Any]) -> AlertFacts:
     """Read what a message tells from how it is kept; what this version does not know is left out."""
     known = {name: value for name, value in stored.items() if name in AlertFacts.__slots__}

@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from restock.alerts.repository import outbox, shops_to_tell
-from restock.alerts.rules import Again, Done, read_facts, what_next
+from restock.alerts.rules import MOST_DOUBTS, Again, Done, read_facts, what_next, when_off
 from restock.alerts.rules.letters import write_letter
 from restock.alerts.service.looking import Looking
 from restock.alerts.values import DueAlert
@@ -33,6 +33,11 @@ log = structlog.get_logger(__name__)
 LEASE_SECONDS = 300.0
 AT_ONCE = 50
 KEPT_DAYS = 30
+
+
+def _is_hopeless(alert: DueAlert) -> bool:
+    """Say whether so many hand-overs of it ended in doubt that there is no other: it may have arrived each time."""
+    return alert.doubts >= MOST_DOUBTS
 
 
 def _nothing(_shop_id: int) -> Sequence[Outage]:
@@ -105,15 +110,17 @@ class ShopAlerts:
             for alert in found:
                 if not alert.is_wanted:
                     outbox.finish(session, alert.id, token, "skipped", "not_wanted")
+                elif _is_hopeless(alert):
+                    outbox.finish(session, alert.id, token, "unknown", "worker_lost")
         return token, found
 
     def _hand_over(self, token: uuid.UUID, due: Sequence[DueAlert], channel: Channel | None) -> int:
-        wanted = {alert.id: alert for alert in due if alert.is_wanted}
+        wanted = {alert.id: alert for alert in due if alert.is_wanted and not _is_hopeless(alert)}
+        now = self.clock.now()
         if channel is None:
             for alert in wanted.values():
-                self._settle(token, alert, Again(3600, "channel_off", alert.doubts))
+                self._settle(token, alert, when_off(now - alert.created_at, alert.doubts))
             return 0
-        now = self.clock.now()
         for outcome in channel.send([self._envelope(alert) for alert in wanted.values()]):
             alert = wanted[outcome.delivery_id]
             self._settle(token, alert, what_next(outcome, alert.attempt, alert.doubts, now - alert.created_at))

@@ -25,7 +25,7 @@ from restock.shops.values import AlertRhythm, Shop
 _SETTLED = timedelta(seconds=10)  # a post that began so long ago is committed by now
 _PAUSE = timedelta(seconds=PAUSE_SECONDS)
 _MOST_LINES = 10
-_MOST_WAITLISTS = 20  # told one by one in a single look; more wait for the next
+_MOST_WAITLISTS = 5  # told one by one in a single look; more wait for the next, after the pause
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class Looking:
             return turn
         until = turn.now - _SETTLED
         found = repository.new_ones(self.session, shop.id, turn.counted_until, until)
-        if not found:
+        reached = self._reached(shop, AlertKind.new) if found else ()
+        if not reached:
             return turn
         everybody = overview.demand(self.session, shop.id, 1)
         facts = AlertFacts(
@@ -66,11 +67,13 @@ class Looking:
             since=_said(turn.counted_until, shop),
             top=self._lines(shop, found[:_MOST_LINES]),
         )
-        self._queue(shop, AlertKind.new, f"{turn.counted_until.timestamp():.6f}", facts)
+        self._queue(shop, AlertKind.new, f"{turn.counted_until.timestamp():.6f}", facts, to=reached)
         return replace(turn, counted_until=until, next_new_at=turn.now + _PAUSE)
 
     def _tell_digest(self, shop: Shop, turn: ShopTurn) -> ShopTurn:
         if turn.next_digest_at is None or turn.next_digest_at > turn.now:
+            return turn
+        if not self._reached(shop, AlertKind.digest):
             return turn
         facts = self._digest(shop, turn)
         if not facts.is_empty:
@@ -97,14 +100,19 @@ class Looking:
         )
 
     def _tell_waitlists(self, shop: Shop, turn: ShopTurn) -> ShopTurn:
-        """Tell once of each waitlist that has passed the shop's number; only sign-ups make one longer."""
+        """Tell once of each waitlist that has passed the shop's number, a few at a time.
+
+        Only sign-ups make one longer.
+        """
         least = shop.settings.alerts.waitlist
         until = turn.now - _SETTLED
         if not least:
             return turn
         repository.rearm(self.session, shop.id, rearms_below(least))
+        if outbox.was_told(self.session, shop.id, AlertKind.waitlist, PAUSE_SECONDS):
+            return turn
         found = repository.new_ones(self.session, shop.id, turn.looked_until, until)
-        if not found:
+        if not found or not self._reached(shop, AlertKind.waitlist):
             return turn
         long = repository.long_lists(self.session, shop.id, [one.variant_id for one in found], least)
         crossed = repository.cross(self.session, shop.id, [one.variant_id for one in long[:_MOST_WAITLISTS]])
@@ -123,9 +131,19 @@ class Looking:
             lines.append(VariantLine(" · ".join(part for part in parts if part), one.people, one.units))
         return lines
 
-    def _queue(self, shop: Shop, kind: AlertKind, which: str, facts: AlertFacts) -> None:
+    def _reached(self, shop: Shop, kind: AlertKind) -> Sequence[str]:
+        """List the addresses no message of this kind still waits for: what cannot leave is not piled up.
+
+        While there is none, all that happens is told together once mail leaves again.
+        """
+        unsent = outbox.unsent(self.session, shop.id, kind)
+        return [address for address in shop.settings.alerts.to if address not in unsent]
+
+    def _queue(
+        self, shop: Shop, kind: AlertKind, which: str, facts: AlertFacts, *, to: Sequence[str] | None = None
+    ) -> None:
         told = json.dumps(asdict(facts), ensure_ascii=False)
-        for address in shop.settings.alerts.to:
+        for address in shop.settings.alerts.to if to is None else to:
             mark = hashlib.sha256(address.encode()).hexdigest()[:16]
             outbox.add(self.session, shop.id, kind, f"{kind.value}:{shop.id}:{which}:{mark}", address, told)
 
