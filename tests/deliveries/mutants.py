@@ -172,7 +172,7 @@ MUTANTS = (
     ),
     Mutant(
         "at most once is sent again",
-        "restock/deliveries/rules.py",
+        "restock/deliveries/rules/doubts.py",
         "if policy is Doubt.resend_once and repeats_left",
         "if repeats_left",
     ),
@@ -220,7 +220,7 @@ MUTANTS = (
     ),
     Mutant(
         "nobody asks again before a message leaves",
-        "restock/deliveries/rules.py",
+        "restock/deliveries/rules/__init__.py",
         "    if not person.holds_offer:\n",
         "    if False:\n",
     ),

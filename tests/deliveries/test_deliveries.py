@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import QueuePool
 
 from restock.channels.values import Blame, ChannelName, Doubt, Envelope, Outcome, Receipt, ReceiptStatus, Verdict
-from restock.deliveries.rules import MOST_LOOKS
+from restock.deliveries.rules.doubts import MOST_LOOKS
 from restock.deliveries.service.claiming import Claiming
 from restock.deliveries.values import Batch
 from restock.restocks.service import RestockService
@@ -256,6 +256,26 @@ def test_a_provider_that_can_be_asked_is_asked(clean_database: str, says: bool |
     assert store.states("deliveries") == {state: 1}
     assert len(channel.sent) == count
     assert store.states("subscriptions") == {"notified": 1}
+    store.close()
+
+
+def test_what_a_provider_neither_takes_nor_answers_is_tried_ever_less_often(clean_database: str) -> None:
+    channel = RecordingChannel(ChannelName.sms, Doubt.at_most_once, unanswered)
+    store = Store(clean_database, [channel])
+    store.join(1, channel="sms")
+    store.restock(None)
+    store.send()
+    channel.known = {int(str(store.one("SELECT id FROM deliveries"))): False}
+    waits = []
+    for _ in range(5):
+        store.sql("UPDATE deliveries SET next_at = now()")
+        store.deliveries.resolve_unknown()
+        waits.append(round(float(str(store.one("SELECT extract(epoch FROM next_at - now()) FROM deliveries")))))
+        for table in ("deliveries", "delivery_lanes"):
+            store.sql(f"UPDATE {table} SET next_at = now()")
+        store.send()
+    assert waits == [0, 30, 120, 600, 600]
+    assert len(channel.sent) == 6
     store.close()
 
 

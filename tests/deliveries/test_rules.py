@@ -13,23 +13,19 @@ from restock.catalog.values import ReadingSource, StockReading
 from restock.channels.values import Blame, Doubt, NoticeKind, Outcome, Verdict
 from restock.deliveries.rules import (
     LADDER_SECONDS,
-    LEASE_OVER,
     MAX_ATTEMPTS,
-    MOST_LOOKS,
     Failed,
     Hold,
-    LookAgain,
     RetryAt,
     Send,
     Sent,
     Skip,
-    StayUnknown,
     Unknown,
     identity,
     may_send,
     next_step,
-    resolve_doubt,
 )
+from restock.deliveries.rules.doubts import LEASE_OVER, MOST_LOOKS, LookAgain, StayUnknown, resolve_doubt
 from restock.deliveries.values import LaneFacts, PersonFacts, SkipReason
 from restock.restocks.values import OfferState
 from restock.subscriptions.values import SuppressionReason
@@ -244,6 +240,10 @@ def test_no_message_is_tried_for_ever_or_later_than_useful(verdict, blame, attem
     [
         (True, Doubt.at_most_once, "timeout", 1, 1, Sent()),
         (False, Doubt.at_most_once, "timeout", 1, 1, RetryAt(0, "not_accepted")),
+        (False, Doubt.at_most_once, "timeout", 2, 2, RetryAt(30, "not_accepted")),
+        (False, Doubt.at_most_once, "timeout", 3, 3, RetryAt(120, "not_accepted")),
+        (False, Doubt.at_most_once, "timeout", 99, 99, RetryAt(600, "not_accepted")),
+        (False, Doubt.at_most_once, LEASE_OVER, 99, 99, RetryAt(0, "not_accepted")),
         (None, Doubt.at_most_once, "timeout", 1, 1, StayUnknown()),
         (None, Doubt.at_most_once, LEASE_OVER, 1, 1, StayUnknown()),
         (None, Doubt.resend_once, "timeout", 1, 1, RetryAt(0, "resend")),

@@ -231,7 +231,9 @@ class Deliveries:
 
     @cached_property
     def _doubts(self) -> Doubts:
-        return Doubts(self.database, self.channels, self.turns, self.links, self.breaker.shut, self.senders)
+        return Doubts(
+            self.database, self.channels, self.turns, self.links, self.breaker.shut, self.senders, self.patience
+        )
 
     @cached_property
     def _reminders(self) -> Reminders:

@@ -16,6 +16,7 @@ from restock.database import Database
 from restock.deliveries import rules
 from restock.deliveries.repository import claims, lanes, outcomes
 from restock.deliveries.repository.outcomes import Again
+from restock.deliveries.rules import doubts
 from restock.deliveries.service.claiming import load_shop, markets_of
 from restock.deliveries.service.envelopes import seal_envelopes
 from restock.deliveries.service.ports import Senders, Turns
@@ -36,11 +37,12 @@ class Doubts:
     links: Links
     shut: Callable[[], Mapping[ChannelName, bool]] = dict
     senders: Senders | None = None
+    patience: rules.Patience = rules.PATIENCE
 
     def expire_leases(self, limit: int) -> int:
         """Take deliveries from workers that were lost; return how many."""
         with self.database.transaction() as session:
-            taken = outcomes.expire_leases(session, rules.LEASE_OVER, limit)
+            taken = outcomes.expire_leases(session, doubts.LEASE_OVER, limit)
             if taken:
                 failpoint("lease.before_commit")
         if taken:
@@ -82,7 +84,7 @@ class Doubts:
         policy = sender.doubt if sender is not None and sender.doubt is not None else policy
         with self.database.transaction() as session:
             held = outcomes.hold_doubts(session, {row.id: row.doubts for row in rows})
-            looks = {row_id: age / lease_seconds if channel else rules.MOST_LOOKS for row_id, age in held.items()}
+            looks = {row_id: age / lease_seconds if channel else doubts.MOST_LOOKS for row_id, age in held.items()}
             self._write(session, shop, [(row, known.get(row.id)) for row in rows if row.id in held], policy, looks)
             failpoint("doubt.before_commit")
 
@@ -98,15 +100,16 @@ class Doubts:
         again: list[Again] = []
         open_ended: list[int] = []
         for row, accepted in said:
-            decision = rules.resolve_doubt(accepted, policy, row.reason, row.attempt, row.doubts, looks[row.id])
+            known = (row.reason, row.attempt, row.doubts, looks[row.id], self.patience)
+            decision = doubts.resolve_doubt(accepted, policy, *known)
             match decision:
                 case rules.Sent():
                     sent[row.id] = None
                 case rules.RetryAt(seconds, reason, counts):
                     again.append(Again(row.id, seconds, reason, counts))
-                case rules.LookAgain():  # it comes back after the lease
+                case doubts.LookAgain():  # it comes back after the lease
                     pass
-                case rules.StayUnknown():
+                case doubts.StayUnknown():
                     open_ended.append(row.id)
                 case _:
                     assert_never(decision)

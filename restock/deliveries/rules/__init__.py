@@ -9,7 +9,7 @@ from typing import assert_never
 
 from restock.catalog.values import ReadingSource, StockReading
 from restock.channels.port import HELD_BACK
-from restock.channels.values import Blame, Doubt, NoticeKind, Outcome, Verdict
+from restock.channels.values import Blame, NoticeKind, Outcome, Verdict
 from restock.deliveries.values import LaneFacts, PersonFacts, SkipReason
 from restock.restocks.values import OfferState
 from restock.shops.values import NotificationPolicy
@@ -27,10 +27,8 @@ UNREAD = "unread"
 UNREAD_WAIT_SECONDS = 15  # for a reminder: nothing hurries, and nobody is overtaken
 ASLEEP = "asleep"
 NOT_REACHED = "batch_time_over"  # a channel ran out of time before this message: it was never tried
-MOST_LOOKS = 10  # a lease apart
 MOST_SOFT_BOUNCES = 5  # so many messages came back, none for a dead mailbox: nobody reads what is sent there
 SOFT_BOUNCE_DAYS = 30
-LEASE_OVER = "lease_over"  # the worker was lost: handed over or not, nobody knows
 
 MISSING = "missing"  # it may be dead: believed when it was said a day ago too
 _SUPPRESSES = {"gone": SuppressionReason.gone, MISSING: SuppressionReason.gone, "opted_out": SuppressionReason.stopped}
@@ -210,16 +208,6 @@ class Unknown:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class LookAgain:
-    """The provider could say, and has not answered that either: it is asked again."""
-
-
-@dataclass(frozen=True, slots=True)
-class StayUnknown:
-    """Nobody can say, and sending again would tell somebody twice: shown as it is."""
-
-
 def next_step(
     outcome: Outcome, attempt: int, age_seconds: float, patience: Patience = PATIENCE
 ) -> Sent | RetryAt | Failed | Unknown:
@@ -269,23 +257,6 @@ def suppression_of(reason: str, *, complained: bool = False) -> SuppressionReaso
     if complained and reason not in _SUPPRESSES:
         return SuppressionReason.complained
     return _SUPPRESSES.get(reason, SuppressionReason.bounced)
-
-
-def resolve_doubt(  # noqa: PLR0917 (everything known of it)
-    provider_says: bool | None, policy: Doubt, reason: str, attempt: int, doubts: int, looks: float = MOST_LOOKS
-) -> Sent | RetryAt | LookAgain | StayUnknown:
-    """Decide about a hand-over nobody answered. `provider_says` None: the provider cannot tell, or did not answer.
-
-    After a lost worker nobody knows which of its messages were handed over at all, so they are tried again up to
-    MAX_ATTEMPTS; one that was certainly handed over is repeated once. What must not be repeated is looked up again
-    until it was asked about MOST_LOOKS times: `looks` so far.
-    """
-    if provider_says is not None:
-        return Sent() if provider_says else RetryAt(0, "not_accepted")
-    if policy is Doubt.at_most_once and looks < MOST_LOOKS:
-        return LookAgain()
-    repeats_left = attempt < MAX_ATTEMPTS if reason == LEASE_OVER else doubts <= 1
-    return RetryAt(0, "resend") if policy is Doubt.resend_once and repeats_left else StayUnknown()
 
 
 def identity(delivery_id: int, dedupe_key: str, created_at: datetime) -> str:
