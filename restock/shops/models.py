@@ -114,7 +114,8 @@ class ShopTextRow(Base):
 class ShopMailingRow(Base):
     """How a shop sends e-mail by a provider of its own; without a row it is the instance's mail server.
 
-    `version` counts the changes. `tested_at` and `test_reason` are of the last test, "" where it was taken.
+    `version` begins anywhere and counts the changes. `tested_at` and `test_reason` are of the last test, "" where it
+    was taken.
     """
 
     __tablename__ = "shop_mailings"

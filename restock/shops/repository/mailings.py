@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import CursorResult, case, delete, func, select, update
+from sqlalchemy import CursorResult, Integer, case, cast, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from restock.shops.models import ShopMailingRow
+
+# A choice made anew after it was dropped is another one: whoever still knows the old one by its version, with its key,
+# must not take the new one for it.
+_ANY_VERSION = cast(func.floor(func.random() * 2_000_000_000), Integer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ def save(session: Session, shop_id: int, new: NewMailing) -> ShopMailingRow:
             **{name: seal for name, seal in seals.items() if seal is not None},
         )
         return session.scalars(changed.returning(ShopMailingRow), execution_options={"populate_existing": True}).one()
-    statement = insert(ShopMailingRow).values(shop_id=shop_id, **values, **seals)
+    statement = insert(ShopMailingRow).values(shop_id=shop_id, version=_ANY_VERSION, **values, **seals)
     # Another provider's reports are signed with another key: the old one goes with it.
     kept = case((same, ShopMailingRow.hook_secret_sealed), else_=None)
     hook = kept if new.hook_secret_sealed is None else new.hook_secret_sealed

@@ -27,6 +27,14 @@ def saved(house: House, shop: Shop) -> Shop:
     return found
 
 
+def test_every_rhythm_kind_and_state_has_its_words_and_no_other_has() -> None:
+    asked = {f"alerts.when.{one}" for one in AlertRhythm}
+    asked |= {f"alerts.kind.{one}" for one in ("new", "digest", "waitlist")}
+    asked |= {f"alerts.state.{one}" for one in ("queued", "sending", "sent", "failed", "unknown", "skipped")}
+    families = ("alerts.when.", "alerts.kind.", "alerts.state.")
+    assert {name for name in texts() if name.startswith(families)} == asked
+
+
 def test_choices_are_saved_and_shown(house: House, kettle: Shop) -> None:
     assert WHERE in house.get("/messages")
     page = post(

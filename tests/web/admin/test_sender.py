@@ -62,6 +62,18 @@ def test_a_key_that_is_not_typed_again_stays_and_every_change_is_another_service
     assert before.service != after.service
 
 
+def test_a_provider_chosen_again_after_it_was_dropped_is_another_service(house: House, kettle: Shop) -> None:
+    """A worker keeps a service's connections, with the key they were opened by."""
+    services = set()
+    for number in range(3):
+        post(house, do="save", **(GOOD | {"secret": f"key-{number}"}))
+        choice = house.services.shops.mailings.choice_of(kettle)
+        assert choice is not None
+        services.add(choice.service)
+        post(house, do="drop")
+    assert len(services) == 3
+
+
 def test_another_providers_key_is_asked_for_and_the_old_keys_go(house: House, kettle: Shop) -> None:
     post(house, do="save", **(GOOD | {"provider": "resend", "hook_secret": "whsec_abc"}))
     mailings = house.services.shops.mailings
