@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from restock.channels.sms.receipts import parse_receipt
-from restock.channels.values import ChannelName, NoticeKind, Receipt
+from restock.channels.values import ChannelName, NoticeKind, Receipt, ReceiptStatus
 from restock.deliveries.limits.service import TextGate
 from tests.restocks.store import RecordingChannel, Store
 
@@ -91,14 +91,32 @@ def test_what_does_not_pass_is_not_tried_again_and_only_a_dead_number_is_given_u
     assert (texts.one("SELECT count(*) FROM suppressions") == 1) is suppressed
 
 
-def test_a_phone_that_was_off_three_times_is_nobodys_any_more(texts: Store) -> None:
-    texts.sql(
+def was_off_twice(store: Store) -> None:
+    store.sql(
         "INSERT INTO deliveries (shop_id, lane_id, kind, channel, dedupe_key, contact_id, state, reason, finished_at)"
         " SELECT shop_id, lane_id, 'offer', 'sms', 'earlier:' || n, contact_id, 'bounced', 'handset_unreachable', now()"
         " FROM deliveries, generate_series(1, 2) n"
     )
+
+
+def test_a_phone_that_was_off_three_times_is_nobodys_any_more(texts: Store) -> None:
+    was_off_twice(texts)
     report(texts, 30003, message=texts.channel.sent[0].delivery_id)
     assert texts.sql("SELECT reason FROM suppressions") == [("bounced",)]
+
+
+def test_a_phone_that_was_on_between_is_somebodys(texts: Store) -> None:
+    was_off_twice(texts)
+    first = texts.channel.sent[0].delivery_id
+    assert texts.deliveries.record_receipt(Receipt(first, ReceiptStatus.delivered))
+    texts.sql(
+        "INSERT INTO deliveries (shop_id, lane_id, kind, channel, dedupe_key, contact_id, state)"
+        " SELECT shop_id, lane_id, 'reminder', 'sms', 'later', contact_id, 'sent' FROM deliveries WHERE id = :id",
+        id=first,
+    )
+    report(texts, 30003)
+    assert texts.states("deliveries") == {"delivered": 1, "bounced": 3}
+    assert texts.one("SELECT count(*) FROM suppressions") == 0
 
 
 def test_what_carriers_filter_is_counted_once(texts: Store) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 UNREACHABLE = "handset_unreachable"
-MOST_UNREACHABLE = 3  # so many messages to a phone that was never on: it is nobody's any more
+MOST_UNREACHABLE = 3  # so many messages to a phone that was never on between them: it is nobody's any more
 UNREACHABLE_DAYS = 365
 FILTERED = "filtered"  # by carriers: they take what a shop sends for spam
 _SECOND_TRY = ":again"

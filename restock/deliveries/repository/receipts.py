@@ -46,7 +46,21 @@ _HOLD_CONTACT = text("""
 _BOUNCES = text("""
     SELECT count(*) FROM deliveries
     WHERE contact_id = :contact_id AND state = 'bounced' AND finished_at > now() - make_interval(days => :days)
-      AND (CAST(:reason AS text) IS NULL OR reason = :reason)
+""")
+
+# The waiting and the others have an index each.
+_NEVER_REACHED = text("""
+    SELECT count(*) FROM deliveries
+    WHERE contact_id = :contact_id AND state = 'bounced' AND reason = :reason
+      AND finished_at > greatest(now() - make_interval(days => :days), (
+        SELECT max(arrived.finished_at) FROM (
+            SELECT id FROM subscriptions WHERE contact_id = :contact_id AND state IN ('pending', 'active')
+            UNION ALL
+            SELECT id FROM subscriptions WHERE contact_id = :contact_id AND state NOT IN ('pending', 'active')
+        ) s
+        JOIN offers o ON o.subscription_id = s.id
+        JOIN deliveries arrived ON arrived.offer_id = o.id AND arrived.state = 'delivered'
+      ))
 """)
 
 _AGAIN = text("SELECT channel, subscription_id, event_id, now() AS now FROM deliveries WHERE id = :id")
@@ -66,10 +80,15 @@ def hold_contact(session: Session, delivery_id: int) -> None:
     session.execute(_HOLD_CONTACT, {"id": delivery_id})
 
 
-def count_bounces(session: Session, contact_id: int, days: int, reason: str | None = None) -> int:
-    """Count the messages that came back from a contact lately, for one reason or (None) any."""
+def count_bounces(session: Session, contact_id: int, days: int) -> int:
+    """Count the messages that came back from a contact lately, whatever the reason."""
+    return int(session.execute(_BOUNCES, {"contact_id": contact_id, "days": days}).scalar_one())
+
+
+def count_since_reached(session: Session, contact_id: int, days: int, reason: str) -> int:
+    """Count the messages that came back lately for one reason, since one has arrived."""
     values = {"contact_id": contact_id, "days": days, "reason": reason}
-    return int(session.execute(_BOUNCES, values).scalar_one())
+    return int(session.execute(_NEVER_REACHED, values).scalar_one())
 
 
 def second_try(session: Session, delivery_id: int, moved: Moved, key: str, seconds: float) -> NewDelivery | None:

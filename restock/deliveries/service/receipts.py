@@ -71,7 +71,7 @@ class Receipts:
         if receipt.status is not ReceiptStatus.bounced or moved.contact_id is None:
             return None
         if receipt.reason == UNREACHABLE:
-            never = receipts.count_bounces(session, moved.contact_id, UNREACHABLE_DAYS, UNREACHABLE)
+            never = receipts.count_since_reached(session, moved.contact_id, UNREACHABLE_DAYS, UNREACHABLE)
             return SuppressionReason.bounced if never >= MOST_UNREACHABLE else None
         if not moved.is_email:
             return None
