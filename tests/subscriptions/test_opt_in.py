@@ -148,6 +148,20 @@ def test_a_shop_that_asks_no_more_lets_in_who_signs_up_again_and_nobody_who_kept
     assert rows("SELECT variant_id, version FROM stock_checks") == [(111, 1)], "looked at once, as for anybody new"
 
 
+def test_who_has_paused_and_signs_up_again_goes_on_and_the_stock_is_looked_at(
+    service: SubscriptionService, shop: Shop, rows: Rows
+) -> None:
+    intent = service.register(shop, signup(), Provenance())
+    assert service.choices.pause(1, None) == 1
+    rows("DELETE FROM stock_checks")
+    service.register(shop, signup(), Provenance())
+    assert rows("SELECT paused_at IS NULL FROM subscriptions") == [(False,)], "a stranger's post changes nothing"
+    assert rows("SELECT * FROM stock_checks") == []
+    service.register(shop, signup(customer_id=intent.customer_id), Provenance())
+    assert rows("SELECT paused_at IS NULL FROM subscriptions") == [(True,)]
+    assert rows("SELECT variant_id FROM stock_checks") == [(111,)]
+
+
 def test_who_said_no_or_cannot_be_reached_is_not_let_in_by_a_shop_that_asks_nobody(
     service: SubscriptionService, shop: Shop, rows: Rows
 ) -> None:

@@ -62,6 +62,28 @@ def test_an_id_of_nobody_and_an_id_of_another_shop_are_answered_alike(town: Town
     assert len(of_another.data) == len(of_nobody.data)
 
 
+def test_a_look_at_any_page_changes_nothing(town: Town) -> None:
+    """Mail scanners, link checkers and browsers that read ahead open whatever they find, buttons' words and all."""
+    contact_id = town.story.services.database.hot().execute("SELECT id FROM contacts").fetchall()[0][0]
+    links = town.story.services.links
+    tokens = {
+        name: write(contact_id).rpartition("/")[2]
+        for name, write in (("confirm", links.confirm), ("unsubscribe", links.unsubscribe))
+    }
+    before, opened = rows_of_the_shop(town), set()
+    for rule in town.rules():
+        purpose = rule.rule.split("/")[1]
+        instead = {"token": tokens[purpose]} if purpose in tokens else {}
+        staff_of = SHOP if rule.endpoint.startswith("admin.") else None
+        query = {"shop": SHOP, "do": "save", "confirm": "yes"}
+        for method in sorted({"GET", "HEAD"} & (rule.methods or set())):
+            answer = town.ask(town.path(rule, **instead), method, staff_of, query_string=query)
+            if answer.status_code == 200:
+                opened.add(rule.endpoint.partition(".")[2])
+    assert {"sender", "alerts", "preferences", "ask_to_erase", "ask_to_confirm", "ask_to_leave"} <= opened
+    assert rows_of_the_shop(town) == before
+
+
 def test_without_a_token_no_page_of_the_merchant_opens(town: Town) -> None:
     for rule in town.rules("admin"):
         method = "GET" if "GET" in (rule.methods or ()) else "POST"
