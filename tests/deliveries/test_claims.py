@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -42,7 +42,7 @@ ROWS = st.builds(
     shop_id=st.just(1),
     kind=st.sampled_from(NoticeKind),
     channel=st.sampled_from(ChannelName),
-    dedupe_key=st.just("offer:1:first"),
+    dedupe_key=st.sampled_from(["offer:1:first", "offer:1:reminder1", "offer:1:again"]),
     created_at=st.just(NOW),
     attempt=st.integers(0, 2),
     contact_id=st.just(1),
@@ -62,6 +62,16 @@ ROWS = st.builds(
 )
 
 
+REMINDER = ClaimedRow(
+    1, 1, NoticeKind.reminder, ChannelName.sms, "offer:1:reminder1", NOW, 0, 1, 1, VARIANT, 1, 1, False, None, None,
+    "+4915112345678", turn=OfferState.ended, was_told=True,
+)  # fmt: skip
+NOT_REMINDED = LaneFacts(
+    shop_installed=True, channel_on=True, event_open=True, reading=READING, reading_max_age_seconds=120
+)
+
+
+@example(facts=NOT_REMINDED, rows=[REMINDER, REMINDER._replace(id=2, dedupe_key="offer:1:again")])
 @given(facts=FACTS, rows=st.lists(ROWS, max_size=40))
 def test_what_is_decided_once_for_many_is_what_is_decided_for_each(facts: LaneFacts, rows: list[ClaimedRow]) -> None:
     shop = Shop(1, "demo.myshopify.com", ShopState.installed, "Demo", "en", "EUR", ShopSettings())

@@ -210,7 +210,7 @@ class _Decisions:
         """Decide about one delivery."""
         where = row.address if self._gate is not None or row.channel is ChannelName.sms else row.address is not None
         known = (row.kind, row.holds_offer, row.units, row.suppression, where, row.has_bought, row.turn)
-        key = (*known, row.was_told, row.waits_again, row.is_paused)
+        key = (*known, row.was_told, row.waits_again, row.is_paused, is_second_try(row.dedupe_key))
         decision = self._made.get(key)
         if decision is None:
             allowed = self._gate is None or row.address is None or self._gate.is_allowed(self._shop, row.address)
