@@ -72,6 +72,28 @@ def test_after_a_rotation_old_links_still_work_and_new_ones_carry_the_new_key() 
     assert Links((OLD,), "https://a.example").read_unsubscribe(fresh) is None
 
 
+@given(position=st.integers(0, 100), letter=st.sampled_from("abz2345670189-+@é"))
+def test_one_changed_letter_makes_a_report_s_mark_name_nothing(position: int, letter: str) -> None:
+    mark = LINKS.report_mark(123_456)
+    at = position % len(mark)
+    changed = mark[:at] + letter + mark[at + 1 :]
+    assert LINKS.read_report_mark(changed) == (123_456 if changed == mark else None)
+
+
+def test_marks_and_addresses_of_reports_serve_their_purpose_alone_and_outlive_a_change_of_keys() -> None:
+    before = Links((OLD,), "https://a.example")
+    assert LINKS.read_report_mark(before.report_mark(42).upper()) == 42
+    assert LINKS.read_reports_key(before.reports_key(42)) == 42
+    assert LINKS.is_reports_password(42, before.reports_password(42))
+    assert not LINKS.is_reports_password(43, LINKS.reports_password(42))
+    assert not LINKS.is_reports_password(42, LINKS.reports_key(42))
+    assert before.read_report_mark(LINKS.report_mark(42)) is None
+    tokens = (LINKS.report_mark(42), LINKS.receipt_token(42), LINKS.reports_key(42), LINKS.reports_password(42))
+    reads = ("report_mark", "receipt", "reports_key", *PURPOSES)
+    opened = {(place, name) for place, token in enumerate(tokens) for name in reads if read(LINKS, name, token)}
+    assert opened == {(0, "report_mark"), (1, "receipt"), (2, "reports_key")}
+
+
 @given(junk=st.text(max_size=200))
 def test_a_forged_token_is_none_and_never_an_error(junk: str) -> None:
     assert LINKS.read_click(junk) is None

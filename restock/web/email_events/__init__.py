@@ -1,8 +1,9 @@
 """The door for what is told of e-mail: providers' reports, and mail that came back.
 
 Nothing of a request is believed before its signature or key is. The address of a report names the shop whose provider
-speaks, and it is heard about that shop's messages alone. What is known already, or of no message (any more), gets a 204
-like any other, so that nobody learns which deliveries exist. It never answers 5xx for what a report says.
+speaks, and it is heard about that shop's messages alone. What is known already, or of no message (any more), gets a 200
+like any other, so that nobody learns which deliveries exist. It never answers 5xx for what a report says. It is 200
+and 401 to the letter: Postmark and Mailgun repeat a report after any other success, and Postmark never after a 403.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from restock.channels.email.reports.events import Event, read_events
 from restock.channels.email.reports.returned import LARGEST, read_returned
 from restock.channels.email.reports.signatures import is_mailguns, is_sendgrids, is_svixs
 from restock.channels.values import Receipt
-from restock.errors import ForbiddenError, MalformedJsonError, NotFoundError, UnsupportedMediaTypeError
+from restock.errors import MalformedJsonError, NotFoundError, UnauthorizedError, UnsupportedMediaTypeError
 from restock.links import REPORTS_USER
 from restock.web.storefront.posting import read_bytes
 
@@ -52,14 +53,14 @@ def email_events_blueprint(services: Services, now: Callable[[], float] = time.t
         if token is None or not tokens.was_used(token):
             _record(services, read_events(name, said), shop_id)
             tokens.use(token)
-        return Response(status=204)
+        return Response(status=200)
 
     @events.post(RETURNED)
     def returned() -> Response:
         _require_key(services)
         event = read_returned(_body(LARGEST), request.args.getlist("to")[:5])
         _record(services, [] if event is None else [event], None)
-        return Response(status=204)
+        return Response(status=200)
 
     return events
 
@@ -105,7 +106,7 @@ def _genuine(services: Services, name: ProviderName, shop_id: int, now: float) -
         return _json(_body(MAX_BODY_BYTES)), None
     secret = services.shops.mailings.hook_secret(shop_id, name)
     if secret is None:
-        raise ForbiddenError("The key of these reports was never entered: see the shop's e-mail page.")
+        raise UnauthorizedError("The key of these reports was never entered: see the shop's e-mail page.")
     body = _body(MAX_BODY_BYTES)
     header = request.headers.get
     if name is ProviderName.sendgrid and is_sendgrids(secret, header, body, now):
@@ -119,8 +120,8 @@ def _genuine(services: Services, name: ProviderName, shop_id: int, now: float) -
     raise _forged()
 
 
-def _forged() -> ForbiddenError:
-    return ForbiddenError("The report's signature is missing, wrong or too old.")
+def _forged() -> UnauthorizedError:
+    return UnauthorizedError("The report's signature is missing, wrong or too old.")
 
 
 def _require_key(services: Services) -> None:
@@ -130,7 +131,7 @@ def _require_key(services: Services) -> None:
     wanted = key.get_secret_value() if key is not None else ""
     right = hmac.compare_digest(wanted.encode(), given.strip().encode("utf-8", "replace"))
     if not (wanted and scheme.lower() == "bearer" and right):
-        raise ForbiddenError("Send EMAIL_BOUNCE_KEY as a bearer token.")
+        raise UnauthorizedError("Send EMAIL_BOUNCE_KEY as a bearer token.")
 
 
 def _body(largest: int) -> bytes:
