@@ -217,7 +217,7 @@ def _open_shop_alerts(settings: Settings, database: Database, deliveries: Delive
     return ShopAlerts(
         database,
         lambda: open_channels(settings).get(ChannelName.email),
-        f"{settings.public_url}/",
+        settings.public_url,
         deliveries.outages,
     )
 

@@ -141,7 +141,7 @@ def _add_texts(shop: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     preview = _add(actions, "preview", f"{where}:preview", "show a message as it would leave")
     for action in (change, drop, preview, _add(actions, "variables", f"{where}:variables", "what a text may say")):
         action.add_argument("channel", metavar="CHANNEL", help="email, sms or push")
-        action.add_argument("stage", metavar="STAGE", help="confirmation, restock or reminder")
+        action.add_argument("stage", metavar="STAGE", help="confirmation, restock, reminder, or merchant_alert (email)")
         action.add_argument("locale", metavar="LOCALE", help="a language such as en or fr-CA")
     change.add_argument("parts", metavar="PART=TEXT", nargs="+", help="PART=@FILE reads a file, PART=@- the input")
     preview.add_argument("--variant", metavar="ID", type=int, help="the goods to show; default: those asked for last")

@@ -45,6 +45,8 @@ FAILPOINTS: Mapping[str, str] = {
     "confirmations.after_commit": "requests to confirm are queued; nobody was rung for",
     "reminders.before_commit": "reminders are queued, uncommitted",
     "reminders.after_commit": "reminders are queued; the stock they tell of was not asked about",
+    "alerts.before_commit": "messages to a shop are queued, uncommitted",
+    "alerts.after_commit": "messages to a shop are queued; none was sent",
     "lend.before_commit": "what was kept for somebody asleep is given on, uncommitted",
     "missed.before_commit": "turns of a sold-out restock are called missed, uncommitted",
     "purchases.claimed": "purchases are claimed, and no waiting is ended",

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from restock.alerts.service import ShopAlerts
-from restock.channels.values import Envelope, Outcome, Verdict
+from restock.channels.alerts.values import AlertFacts
+from restock.channels.texts.values import Stage, TextKey
+from restock.channels.values import ChannelName, Envelope, Outcome, Verdict
 from restock.deliveries.values import Outage
+from restock.shops.service.texts import TextService
 from tests.restocks.store import RecordingChannel, Store
 
 LEAVE = """
     UPDATE subscriptions SET state = 'cancelled'
     WHERE id NOT IN (SELECT id FROM subscriptions ORDER BY id LIMIT :places)
 """
+ALERT = TextKey(ChannelName.email, Stage.merchant_alert, "de")
 OWNERS = "owner@example.com,buyer@example.com"
 
 
@@ -33,7 +38,7 @@ def channel() -> RecordingChannel:
 
 @pytest.fixture
 def alerts(store: Store, channel: RecordingChannel) -> ShopAlerts:
-    return ShopAlerts(store.database, lambda: channel, "https://restock.example/")
+    return ShopAlerts(store.database, lambda: channel, "https://restock.example")
 
 
 def come(store: Store, count: int = 1, **more: int) -> None:
@@ -72,7 +77,7 @@ def test_a_thousand_sign_ups_are_one_message_and_the_next_comes_after_five_minut
 ) -> None:
     begin(store, alerts, alerts__when="each")
     come(store, 1000)
-    assert told(alerts, channel) == ["demo: 1000 people signed up for a restock alert"]
+    assert told(alerts, channel) == ["demo: new sign-ups (1,000)"]
     assert [e.recipient.address for e in channel.sent] == OWNERS.split(",")
     come(store, 2)
     assert told(alerts, channel) == [], "not again so soon"
@@ -81,7 +86,7 @@ def test_a_thousand_sign_ups_are_one_message_and_the_next_comes_after_five_minut
         "UPDATE subscriptions SET queued_at = queued_at - interval '1 hour'"
         " WHERE id IN (SELECT id FROM subscriptions ORDER BY id LIMIT 1000)"
     )
-    assert told(alerts, channel) == ["demo: 2 people signed up for a restock alert"]
+    assert told(alerts, channel) == ["demo: new sign-ups (2)"]
     store.sql("UPDATE shop_alert_states SET next_new_at = now()")
     assert told(alerts, channel) == [], "nobody has come since"
 
@@ -105,7 +110,7 @@ def test_a_digest_tells_what_happened_once(store: Store, alerts: ShopAlerts, cha
     letter = channel.sent[0].letter
     assert letter is not None
     assert "New sign-ups: 3" in letter.text
-    assert "Waiting: 3 people, 6 units" in letter.text
+    assert "People waiting: 3\nUnits wanted: 6" in letter.text
     assert told(alerts, channel) == []
     store.sql("UPDATE subscriptions SET state = 'cancelled'")
     store.sql("UPDATE shop_alert_states SET next_digest_at = now()")
@@ -119,13 +124,13 @@ def test_a_digest_names_what_is_wrong(store: Store, channel: RecordingChannel) -
 
     now = datetime.now(UTC)
     down = [Outage(ChannelName.sms, "twilio", "auth", now, now, 3)]
-    alerts = ShopAlerts(store.database, lambda: channel, "https://restock.example/", lambda _shop_id: down)
+    alerts = ShopAlerts(store.database, lambda: channel, "https://restock.example", lambda _shop_id: down)
     begin(store, alerts, alerts__when="daily")
     store.sql("UPDATE shop_alert_states SET next_digest_at = now()")
     assert told(alerts, channel) == ["demo: your daily restock digest"]
     letter = channel.sent[0].letter
     assert letter is not None
-    assert "Channels that cannot send now: sms" in letter.text
+    assert "Channels that cannot send now: SMS" in letter.text
 
 
 def test_a_waitlist_is_told_of_once_and_again_after_it_has_halved(
@@ -137,7 +142,7 @@ def test_a_waitlist_is_told_of_once_and_again_after_it_has_halved(
     pass_minutes(store, 1)
     come(store, 1)
     assert told(alerts, channel) == [
-        f"demo: 4 people wait for Variant {store.one('SELECT variant_id FROM subscriptions')}"
+        f"demo: a long waitlist for #{store.one('SELECT variant_id FROM subscriptions')} (4)"
     ]
     pass_minutes(store, 1)
     come(store, 3)
@@ -216,11 +221,11 @@ def test_what_was_lost_with_its_worker_again_and_again_is_given_up(
 
 
 def test_many_sweepers_tell_once_and_lose_nothing(store: Store, channel: RecordingChannel) -> None:
-    begin(store, ShopAlerts(store.database, lambda: channel, "https://x.example/"), alerts__when="each")
+    begin(store, ShopAlerts(store.database, lambda: channel, "https://x.example"), alerts__when="each")
     come(store, 7)
 
     def sweep() -> None:
-        alerts = ShopAlerts(store.database, lambda: channel, "https://x.example/")
+        alerts = ShopAlerts(store.database, lambda: channel, "https://x.example")
         for _ in range(5):
             alerts.look()
             alerts.send()
@@ -283,9 +288,57 @@ def test_without_e_mail_all_waits(store: Store, alerts: ShopAlerts) -> None:
     begin(store, alerts, alerts__when="each")
     come(store)
     alerts.look()
-    without = ShopAlerts(store.database, lambda: None, "https://x.example/")
+    without = ShopAlerts(store.database, lambda: None, "https://x.example")
     without.send()
     assert store.states("shop_alerts") == {"queued": 2}
     store.sql("UPDATE shop_alerts SET created_at = now() - interval '73 hours', next_at = now()")
     without.send()
     assert store.states("shop_alerts") == {"failed": 2}, "nobody wants last week's news"
+
+
+def test_a_shop_is_told_in_its_own_words_and_language(
+    store: Store, alerts: ShopAlerts, channel: RecordingChannel
+) -> None:
+    texts = TextService(store.database)
+    texts.save(store.shop, ALERT, {"subject": "{{ counts.new }} neu", "button": "Los"})
+    store.sql("UPDATE shops SET locale = 'de-AT'")
+    begin(store, alerts, alerts__when="each", alerts__to="owner@example.com")
+    come(store, 2)
+    assert told(alerts, channel) == ["2 neu"]
+    letter = channel.sent[0].letter
+    assert letter is not None
+    assert letter.text.startswith("Neue Anmeldungen: 2")
+    assert "Los:\nhttps://restock.example/?shop=demo.myshopify.com" in letter.text
+    assert texts.list(store.shop)[0].broken_at is None
+
+
+def test_a_text_that_breaks_is_replaced_by_our_phrases_and_marked(
+    store: Store, alerts: ShopAlerts, channel: RecordingChannel
+) -> None:
+    texts = TextService(store.database)
+    texts.save(store.shop, replace(ALERT, locale="en"), {"subject": "{{ counts.new }}", "heading": "Hello"})
+    # As a rule that came after the text was saved would find it.
+    store.sql("""UPDATE shop_texts SET parts = parts || '{"subject": "{{ counts.new | gone }}"}'""")
+    begin(store, alerts, alerts__when="each", alerts__to="owner@example.com")
+    come(store, 2)
+    assert told(alerts, channel) == ["demo: new sign-ups (2)"]
+    letter = channel.sent[0].letter
+    assert letter is not None
+    assert letter.text.startswith("Hello\n")
+    assert store.states("shop_alerts") == {"sent": 1}
+    assert texts.list(store.shop)[0].broken_reason == "syntax"
+
+
+def test_a_test_is_sent_in_the_language_of_its_page_to_every_address(
+    store: Store, alerts: ShopAlerts, channel: RecordingChannel
+) -> None:
+    facts = AlertFacts(people=3, units=4)
+    assert alerts.queue_test(store.shop, "fr", facts) is None
+    store.set(alerts__to=OWNERS)
+    assert alerts.queue_test(store.shop, "fr", facts) is True
+    assert alerts.queue_test(store.shop, "fr", facts) is False, "once a minute"
+    assert alerts.send() == 2
+    assert {e.recipient.address for e in channel.sent} == set(OWNERS.split(","))
+    letter = channel.sent[0].letter
+    assert letter is not None
+    assert letter.subject == "[Test] demo : votre bilan quotidien des alertes de stock"

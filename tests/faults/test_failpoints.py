@@ -16,7 +16,7 @@ from restock.playground.shopify.server import FakeShopify
 from tests.faults.asked_shop import STAYS_SOLD_OUT, VARIANT, AskedShop, open_shopify
 from tests.faults.instance import Instance
 from tests.faults.oracle import Oracle
-from tests.faults.town import Town
+from tests.faults.town import OWNER, Town
 
 ROOT = Path(__file__).parents[2]
 STIMULUS_SECONDS = 0.7
@@ -67,6 +67,8 @@ CHAINS: dict[str, list[str]] = {
         "confirmations.after_commit",
         "reminders.before_commit",
         "reminders.after_commit",
+        "alerts.before_commit",
+        "alerts.after_commit",
         "lend.before_commit",
         "turns.before_commit",
         "turns.after_commit",
@@ -120,9 +122,13 @@ class Chains:
         is_next = bool(self.left["stock"]) and self.left["stock"][0].startswith(("reconcile", "token"))
         return is_next and not self.left["sweeper"]
 
+    def wants_news(self) -> bool:
+        """Say whether the shop is to be told of somebody new."""
+        return bool(self.left["sweeper"]) and self.left["sweeper"][0].startswith("alerts")
+
     def hurry(self) -> None:
         """Start a sweeper anew for what comes four times a minute, and at the start of each."""
-        if self.left["sweeper"] and self.left["sweeper"][0].startswith("reminders"):
+        if self.left["sweeper"] and self.left["sweeper"][0].startswith(("reminders", "alerts")):
             self.instance.kill("sweeper")
             self.start("sweeper")
 
@@ -145,7 +151,10 @@ def shopify() -> Iterator[FakeShopify]:
 def town(clean_database: str, tmp_path: Path, shopify: FakeShopify) -> Iterator[Town]:
     more = {"SHOPIFY_ADMIN_URL": shopify.admin_url}
     instance = Instance(tmp_path, clean_database, more=more)
-    town = Town(instance, {"policy.reminder_count": "1", "policy.reminder_hours": "1"})
+    town = Town(
+        instance,
+        {"policy.reminder_count": "1", "policy.reminder_hours": "1", "alerts.to": OWNER, "alerts.when": "each"},
+    )
     yield town
     town.close()
     instance.close()
@@ -171,6 +180,8 @@ def test_whatever_step_the_power_goes_at_everybody_is_told_once(town: Town, shop
             stimulated_at = time.monotonic()
             if town.backlog() < ENOUGH_WAITING:
                 stimulate(town, asked, nothing, is_calm=chains.wants_calm())
+                if chains.wants_news():
+                    town.welcome_somebody(nothing)
                 chains.hurry()
         time.sleep(0.02)
     missing = {role: names for role, names in chains.left.items() if role != "deliveries" or len(names) > 1}
@@ -178,6 +189,7 @@ def test_whatever_step_the_power_goes_at_everybody_is_told_once(town: Town, shop
     chains.calm()
     asked.restock(10)
     judgement = Oracle(town, crashes=len(chains.met)).judge(meanwhile=chains.look)
+    assert town.alerts_gone_wrong() == []
     assert judgement.faults() == [], f"{judgement}\n{chains.met}\n{instance.log()}"
 
 

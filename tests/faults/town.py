@@ -29,6 +29,7 @@ from tests.faults.witnesses import until
 from tests.opened import opened
 
 DOMAIN = "demo.myshopify.com"
+OWNER = "owner@example.com"
 FIRST_VARIANT = 9_007_199_254_740_993  # larger than a float can hold
 
 _GOODS = """
@@ -83,6 +84,19 @@ _REMIND = """
         WHERE o.accepted_at IS NOT NULL AND o.remind_at > now() AND mine.channel = 'email'
         ORDER BY o.id LIMIT 1)
     RETURNING s.channel, c.address
+"""
+
+
+_JUST_NOW = """
+    UPDATE subscriptions SET queued_at = clock_timestamp()
+    WHERE contact_id = (SELECT id FROM contacts WHERE address = %(address)s)
+"""
+# All others came a day before the shop had itself told of anybody.
+_ALERTS = """
+    SELECT (SELECT coalesce(sum((facts ->> 'count')::int), 0) FROM shop_alerts),
+        (SELECT count(*) FROM subscriptions s JOIN shop_alert_states known USING (shop_id)
+            WHERE s.queued_at > now() - interval '12 hours' AND s.queued_at <= known.counted_until),
+        (SELECT count(*) FROM shop_alerts)
 """
 
 
@@ -189,6 +203,19 @@ class Town:
         """Have somebody new wait for goods that stay away, and ask them whether they want to be told."""
         (address,) = self.join(variant, ChannelName.email, 1)
         self.sql("UPDATE contacts SET confirm_requested_at = now() WHERE address = %(address)s", address=address)
+
+    def welcome_somebody(self, variant: int) -> None:
+        """Have somebody new wait, and let the shop be told as soon as that is settled."""
+        (address,) = self.join(variant, ChannelName.email, 1, due=False)
+        self.sql(_JUST_NOW, address=address)
+        self.sql("UPDATE shop_alert_states SET next_new_at = now()")
+
+    def alerts_gone_wrong(self) -> list[str]:
+        """Say whether the shop was told of as many as have come, each once, and by the same name if twice."""
+        told, come, left = (int(str(count)) for count in self.sql(_ALERTS)[0])
+        identities = {one.identity for one in self.instance.witnesses.record.of("email") if one.recipient == OWNER}
+        faults = [f"told of {told}, and {come} have come"] if told != come else []
+        return [*faults, *([f"{len(identities)} letters for {left} alerts"] if len(identities) > left else [])]
 
     def end_a_turn(self) -> None:
         """Let the turn be over of somebody who has been told."""

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from restock.alerts.values import DueAlert
-from restock.alerts.values import AlertKind
+from restock.channels.alerts.values import AlertKind
 
 _ADD = text("""
     INSERT INTO shop_alerts (shop_id, kind, dedupe_key, address, facts)

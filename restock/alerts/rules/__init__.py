@@ -8,7 +8,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from restock.alerts.values import AlertFacts, VariantLine
+from restock.channels.alerts.values import AlertFacts, VariantLine
 from restock.channels.values import Outcome, Verdict
 from restock.shops.values import AlertRhythm
 

@@ -10,23 +10,30 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
 
 from restock.alerts.repository import outbox, shops_to_tell
 from restock.alerts.rules import MOST_DOUBTS, Again, Done, read_facts, what_next, when_off
-from restock.alerts.rules.letters import write_letter
-from restock.alerts.service.looking import Looking
+from restock.alerts.service.looking import Looking, queue
 from restock.alerts.values import DueAlert
+from restock.channels.alerts.message import write_alert
+from restock.channels.alerts.values import AlertFacts, AlertKind, AlertLinks, ShopAlert
 from restock.channels.port import Channel
+from restock.channels.texts.written import Speaker
 from restock.channels.values import Envelope, MessageLinks, Notice, NoticeKind, Recipient, ShopFacts
 from restock.clock import Clock, SystemClock
 from restock.database import Database
 from restock.deliveries.rules import identity
 from restock.deliveries.values import Outage
+from restock.failpoints import failpoint
 from restock.ids import new_token
+from restock.shops.repository import by_id
+from restock.shops.service import to_shop
+from restock.shops.service.texts import TextShelf
+from restock.shops.values import Shop
 
 log = structlog.get_logger(__name__)
 
@@ -46,13 +53,17 @@ def _nothing(_shop_id: int) -> Sequence[Outage]:
 
 @dataclass(frozen=True)
 class ShopAlerts:
-    """Tell shops. `open_channel` gives the e-mail channel this thread is to use, None: there is none, and all waits."""
+    """Tell shops. `open_channel` gives the e-mail channel this thread is to use, None: there is none, and all waits.
+
+    `app_url` has no trailing slash.
+    """
 
     database: Database
     open_channel: Callable[[], Channel | None]
-    admin_url: str
+    app_url: str
     outages: Callable[[int], Sequence[Outage]] = _nothing
     clock: Clock = field(default_factory=SystemClock)
+    texts: TextShelf = field(default_factory=TextShelf)
     _under_way: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def start(self) -> None:
@@ -94,11 +105,26 @@ class ShopAlerts:
         with self.database.transaction() as session:
             return outbox.latest(session, shop_id, limit)
 
+    def queue_test(self, shop: Shop, locale: str, facts: AlertFacts) -> bool | None:
+        """Queue a digest with these facts, marked as a test, to the shop's addresses, at most one a minute.
+
+        False when there has just been one; None when the shop has named no address.
+        """
+        with self.database.transaction() as session:
+            row = by_id(session, shop.id)
+            to = to_shop(row).settings.alerts.to if row is not None else ()
+            which = f"test:{locale}:{self.clock.now():%Y%m%d%H%M}"
+            test = replace(facts, test_locale=locale)
+            return queue(session, shop.id, AlertKind.digest, which, test, to) > 0 if to else None
+
     def _look_safely(self, shop_id: int) -> None:
         try:
             down = self.outages(shop_id)
             with self.database.transaction() as session:
-                Looking(session, shop_id, [one.channel.value for one in down]).run()
+                if has_queued := Looking(session, shop_id, [one.channel.value for one in down]).run():
+                    failpoint("alerts.before_commit")
+            if has_queued:
+                failpoint("alerts.after_commit")
         except Exception as error:  # noqa: BLE001 (the door of one shop's work: the others go on, and it comes back)
             kind = type(error).__name__  # not its text: a database's may quote the row
             log.error("shop_alert_failed", shop_id=shop_id, error=kind)  # noqa: TRY400
@@ -121,7 +147,7 @@ class ShopAlerts:
             for alert in wanted.values():
                 self._settle(token, alert, when_off(now - alert.created_at, alert.doubts))
             return 0
-        for outcome in channel.send([self._envelope(alert) for alert in wanted.values()]):
+        for outcome in channel.send(self._letters(list(wanted.values()))):
             alert = wanted[outcome.delivery_id]
             self._settle(token, alert, what_next(outcome, alert.attempt, alert.doubts, now - alert.created_at))
         return len(wanted)
@@ -133,16 +159,31 @@ class ShopAlerts:
             else:
                 outbox.again(session, alert.id, token, step.seconds, step.reason, step.doubts)
 
-    def _envelope(self, alert: DueAlert) -> Envelope:
-        shop = ShopFacts("", alert.shop_name, self.admin_url)
+    def _letters(self, due: Sequence[DueAlert]) -> list[Envelope]:
+        """Write the messages, each in its shop's words and language; what cannot be said so is said in our phrases."""
+        speakers: dict[int, tuple[Shop, Speaker]] = {}
+        with self.database.transaction() as session:
+            for shop_id in {alert.shop_id for alert in due}:
+                if (row := by_id(session, shop_id)) is not None:  # one erased meanwhile has taken its messages along
+                    shop = to_shop(row)
+                    speakers[shop_id] = shop, self.texts.speaker(session, shop)
+        letters = [self._envelope(alert, *speakers[alert.shop_id]) for alert in due if alert.shop_id in speakers]
+        for shop_id, (_, speaker) in speakers.items():
+            self.texts.tell(self.database, shop_id, speaker)
+        return letters
+
+    def _envelope(self, alert: DueAlert, shop: Shop, speaker: Speaker) -> Envelope:
+        facts, links = read_facts(alert.facts), AlertLinks.of(self.app_url, shop.domain)
+        named = ShopFacts(shop.domain, alert.shop_name, f"https://{shop.domain}")
+        said = speaker.say_alert(ShopAlert(alert.kind, facts, named, links, facts.test_locale or shop.locale))
         return Envelope(
             delivery_id=alert.id,
             identity=f"a{identity(alert.id, alert.dedupe_key, alert.created_at)[1:]}",
             recipient=Recipient(alert.address),
-            notice=Notice(NoticeKind.test, shop, MessageLinks(self.admin_url, self.admin_url)),
+            notice=Notice(NoticeKind.test, named, MessageLinks(links.action, links.settings)),
             attempt=alert.attempt,
             queued_at=alert.created_at.timestamp(),
-            letter=write_letter(alert.kind, read_facts(alert.facts), alert.shop_name, self.admin_url),
+            letter=write_alert(said),
         )
 
     def _run_and_release(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -14,7 +14,8 @@ import restock.catalog.repository as catalog
 from restock.alerts import repository
 from restock.alerts.repository import NewOnes, outbox
 from restock.alerts.rules import PAUSE_SECONDS, next_digest, rearms_below, write_moment
-from restock.alerts.values import AlertFacts, AlertKind, ShopTurn, VariantLine
+from restock.alerts.values import ShopTurn
+from restock.channels.alerts.values import AlertFacts, AlertKind, VariantLine
 from restock.reports.repository import overview
 from restock.reports.values.subscribers import Goods
 from restock.shops.repository import by_id
@@ -35,13 +36,14 @@ class Looking:
     session: Session
     shop_id: int
     down: Sequence[str] = ()
+    _queued: list[AlertKind] = field(default_factory=list, repr=False)
 
-    def run(self) -> None:
-        """Queue what is to be told, and move on; nothing while somebody else looks at this shop."""
+    def run(self) -> bool:
+        """Queue what is to be told, and move on; say whether anything was. Nothing while somebody else looks here."""
         turn = repository.hold(self.session, self.shop_id)
         row = by_id(self.session, self.shop_id) if turn is not None else None
         if turn is None or row is None:
-            return
+            return False
         shop = to_shop(row)
         after = _begun_anew(turn, shop)
         after = self._tell_new(shop, after)
@@ -49,6 +51,7 @@ class Looking:
         after = self._tell_waitlists(shop, after)
         if after != turn:
             repository.move_on(self.session, after)
+        return bool(self._queued)
 
     def _tell_new(self, shop: Shop, turn: ShopTurn) -> ShopTurn:
         """Tell of new sign-ups together, at most once in PAUSE_SECONDS, however many there are."""
@@ -127,7 +130,7 @@ class Looking:
         lines = []
         for one in found:
             goods = known.get(one.variant_id)
-            parts = (goods.title, goods.variant_title) if goods else (f"Variant {one.variant_id}", None)
+            parts = (goods.title, goods.variant_title) if goods else (f"#{one.variant_id}", None)
             lines.append(VariantLine(" · ".join(part for part in parts if part), one.people, one.units))
         return lines
 
@@ -142,10 +145,20 @@ class Looking:
     def _queue(
         self, shop: Shop, kind: AlertKind, which: str, facts: AlertFacts, *, to: Sequence[str] | None = None
     ) -> None:
-        told = json.dumps(asdict(facts), ensure_ascii=False)
-        for address in shop.settings.alerts.to if to is None else to:
-            mark = hashlib.sha256(address.encode()).hexdigest()[:16]
-            outbox.add(self.session, shop.id, kind, f"{kind.value}:{shop.id}:{which}:{mark}", address, told)
+        self._queued.append(kind)
+        queue(self.session, shop.id, kind, which, facts, shop.settings.alerts.to if to is None else to)
+
+
+def queue(  # noqa: PLR0917 (one message)
+    session: Session, shop_id: int, kind: AlertKind, which: str, facts: AlertFacts, to: Sequence[str]
+) -> int:
+    """Queue a message to each address, once for each kind and `which`; return how many were."""
+    told = json.dumps(asdict(facts), ensure_ascii=False)
+    count = 0
+    for address in to:
+        mark = hashlib.sha256(address.encode()).hexdigest()[:16]
+        count += outbox.add(session, shop_id, kind, f"{kind.value}:{shop_id}:{which}:{mark}", address, told)
+    return count
 
 
 def _begun_anew(turn: ShopTurn, shop: Shop) -> ShopTurn:
@@ -164,7 +177,7 @@ def _begun_anew(turn: ShopTurn, shop: Shop) -> ShopTurn:
 
 def _title(goods: Goods) -> str:
     named = " · ".join(part for part in (goods.product_title, goods.variant_title) if part)
-    return named or f"Variant {goods.variant_id}"
+    return named or f"#{goods.variant_id}"
 
 
 def _said(at: datetime, shop: Shop) -> str:

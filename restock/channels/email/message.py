@@ -152,10 +152,15 @@ def html_of(notice: Notice, phrases: Phrases, words: dict[str, str]) -> str:
     own = notice.words.get("body")
     if own is None:
         return _html.render(words, **_facts(notice, phrases))
-    if not words["banner"]:
-        return own
-    banner = f'<div style="{_BANNER_STYLE}">{escape(words["banner"])}</div>'
-    return _BODY.sub(lambda found: found.group() + banner, own, count=1)
+    return with_banner(own, words["banner"])
+
+
+def with_banner(layout: str, banner: str) -> str:
+    """Put a banner at the top of a shop's own layout; an empty one leaves it as it is."""
+    if not banner:
+        return layout
+    shown = f'<div style="{_BANNER_STYLE}">{escape(banner)}</div>'
+    return _BODY.sub(lambda found: found.group() + shown, layout, count=1)
 
 
 def recipient_of(address: str) -> tuple[str, bool]:
@@ -256,13 +261,13 @@ def text_of(notice: Notice, phrases: Phrases, words: dict[str, str]) -> str:
         f"{words['decline']}:\n{notice.links.decline}" if words["decline"] else "",
         "-- \n" + "\n".join(footer),
     ]
-    return "\n\n".join(_wrapped(block) for block in blocks if block) + "\n"
+    return "\n\n".join(wrapped(block) for block in blocks if block) + "\n"
 
 
-def _wrapped(block: str) -> str:
+def wrapped(block: str) -> str:
     """Keep lines within 78 characters (RFC 5322 section 2.1.1); only a link may be longer."""
     lines = (
         textwrap.wrap(line, 76, break_long_words=False, break_on_hyphens=False) if len(line) > 76 else [line]
         for line in block.split("\n")
     )
-    return "\n".join(text for wrapped in lines for text in wrapped)
+    return "\n".join(text for pieces in lines for text in pieces)

@@ -8,13 +8,15 @@ from difflib import get_close_matches
 
 from liquid.template import BoundTemplate
 
+from restock.channels.alerts.values import AlertFacts, AlertKind
+from restock.channels.alerts.variables import sample_alert
 from restock.channels.texts.filters import FILTERS
 from restock.channels.texts.layout import compile_layout
 from restock.channels.texts.liquid import compile_text, unknown_filters, variables_of
-from restock.channels.texts.parts import PARTS, Part, part_of
+from restock.channels.texts.parts import Part, part_of, parts_of, stages_of
 from restock.channels.texts.values import Source, Stage, TextError, TextKey
 from restock.channels.texts.variables import VARIABLES, barest, sample
-from restock.channels.texts.written import read, say_parts
+from restock.channels.texts.written import Written, read, say_alert_parts, say_parts
 from restock.channels.values import ChannelName
 from restock.channels.wording import known_locale
 from restock.errors import Fault, ValidationError
@@ -38,6 +40,8 @@ def read_key(channel: str, stage: str, locale: str) -> TextKey:
     known = known_locale(locale) if locale.isascii() and len(locale) <= 35 else None
     if known is None:
         faults.append(Fault("locale", "INVALID_LOCALE", "must be a language such as fr or fr-CA"))
+    if not faults and stage not in stages_of(ChannelName(channel)):
+        faults.append(Fault("stage", "INVALID_STAGE", "a shop is told by email alone"))
     if faults or known is None:
         raise ValidationError("There is no such message.", faults=faults)
     return TextKey(ChannelName(channel), Stage(stage), str(known).replace("_", "-"))
@@ -49,7 +53,7 @@ def check_texts(key: TextKey, typed: Mapping[str, str]) -> Checked:
     kept = {name: text for name, text in parts.items() if text}
     faults = list(_name_faults(key, kept))
     html: str | None = None
-    for part in PARTS[key.channel]:
+    for part in parts_of(key.channel, key.stage):
         if (text := kept.get(part.name)) is None:
             continue
         found = check_part(text, part, key.stage)
@@ -58,7 +62,9 @@ def check_texts(key: TextKey, typed: Mapping[str, str]) -> Checked:
             html = compile_layout(text)
     source = Source(kept, html)
     if not kept:
-        faults.append(Fault(PARTS[key.channel][0].name, "EMPTY_TEXT", "write at least one part, or drop the text"))
+        faults.append(
+            Fault(parts_of(key.channel, key.stage)[0].name, "EMPTY_TEXT", "write at least one part, or drop the text")
+        )
     return Checked(source, tuple(faults or _tried(key, source)))
 
 
@@ -107,16 +113,26 @@ def _tried(key: TextKey, source: Source) -> Iterator[Fault]:
     """Write the text for a full message and for the barest; each part's first fault."""
     written = read(source, key.channel)
     told: set[str] = set()
-    full = sample(key.stage, key.locale)
-    for notice in (full, replace(full, missed_before=True), barest(full)):
-        for name, error in say_parts(written, notice, key.channel)[1].items():
+    for faults in _trials(key, written):
+        for name, error in faults.items():
             if name not in told:
                 told.add(name)
                 yield _fault(name, error)
 
 
+def _trials(key: TextKey, written: Written) -> Iterator[Mapping[str, TextError]]:
+    if key.stage is Stage.merchant_alert:
+        for kind in AlertKind:
+            yield say_alert_parts(written, sample_alert(kind, key.locale))[1]
+        yield say_alert_parts(written, sample_alert(AlertKind.digest, key.locale, facts=AlertFacts()))[1]
+        return
+    full = sample(key.stage, key.locale)
+    for notice in (full, replace(full, missed_before=True), barest(full)):
+        yield say_parts(written, notice, key.channel)[1]
+
+
 def _name_faults(key: TextKey, parts: Mapping[str, str]) -> Iterator[Fault]:
-    names = ", ".join(part.name for part in PARTS[key.channel])
+    names = ", ".join(part.name for part in parts_of(key.channel, key.stage))
     for name in parts:
         if part_of(key.channel, name) is None:
             yield Fault(name[:40], "UNKNOWN_PART", f"is no part of this message; its parts are {names}")

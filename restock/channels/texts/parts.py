@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from restock.channels.texts.values import Stage
 from restock.channels.values import ChannelName
 
 
@@ -37,6 +38,23 @@ PARTS: Mapping[ChannelName, Sequence[Part]] = {
     ChannelName.sms: (Part("text", 1000, 600, needs=("links.action",)),),
     ChannelName.push: (Part("title", 500, 100), Part("body", 800, 240, may_be_empty=True)),
 }
+
+
+# A shop did not sign up and has nothing to unsubscribe from.
+_ALERT_PARTS = tuple(
+    replace(part, needs=tuple(name for name in part.needs if name != "links.unsubscribe"))
+    for part in PARTS[ChannelName.email]
+)
+
+
+def parts_of(channel: ChannelName, stage: Stage) -> Sequence[Part]:
+    """List the parts of a message."""
+    return _ALERT_PARTS if stage is Stage.merchant_alert else PARTS[channel]
+
+
+def stages_of(channel: ChannelName) -> Sequence[Stage]:
+    """List the occasions a channel has messages for."""
+    return [stage for stage in Stage if channel is ChannelName.email or stage is not Stage.merchant_alert]
 
 
 def part_of(channel: ChannelName, name: str) -> Part | None:

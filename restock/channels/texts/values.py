@@ -15,6 +15,7 @@ class Stage(StrEnum):
     confirmation = "confirmation"  # please confirm that you want to be told
     restock = "restock"  # it can be bought again
     reminder = "reminder"  # it can still be bought
+    merchant_alert = "merchant_alert"  # what the shop itself is told; by e-mail alone
 
 
 STAGES: Mapping[NoticeKind, Stage] = {

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from restock.channels.alerts.variables import ALERT_MEANINGS
 from restock.channels.texts.values import STAGES, Stage
 from restock.channels.values import ChannelName, MessageLinks, Notice, NoticeKind, ProductFacts, ShopFacts
 from restock.channels.wording import duration, isolate, one_line, phrases_for, product_name
@@ -43,7 +44,15 @@ VARIABLES: Mapping[Stage, Sequence[str]] = {
     Stage.confirmation: (*_OF_EVERY, *_LINKS),
     Stage.restock: (*_OF_EVERY, *_PRICES, *_LINKS, *_TURN),
     Stage.reminder: (*_OF_EVERY, *_PRICES, *_LINKS),
+    Stage.merchant_alert: tuple(ALERT_MEANINGS),
 }
+
+
+def meanings_of(stage: Stage) -> Mapping[str, str]:
+    """Say what each variable of an occasion means."""
+    meanings = ALERT_MEANINGS if stage is Stage.merchant_alert else MEANINGS
+    return {name: meanings[name] for name in VARIABLES[stage]}
+
 
 KINDS: Mapping[Stage, NoticeKind] = {
     Stage.confirmation: NoticeKind.confirmation,

@@ -12,16 +12,18 @@ from dataclasses import dataclass, field, replace
 
 from liquid.template import BoundTemplate
 
+from restock.channels.alerts.values import AlertLinks, ShopAlert
+from restock.channels.alerts.variables import alert_values
 from restock.channels.personal import Bases, Frame, FramedWords, Tokens, rest_of, split, stand_ins
 from restock.channels.sms.message import finish
 from restock.channels.sms.segments import cost_of
 from restock.channels.texts.liquid import compile_text, render_text
-from restock.channels.texts.parts import PARTS, Part
+from restock.channels.texts.parts import PARTS, Part, parts_of
 from restock.channels.texts.plain import says_links_only
 from restock.channels.texts.values import STAGES, Source, Stage, TextError, TextKey
 from restock.channels.texts.variables import LONGEST_NAME, values_of
 from restock.channels.tongues import nearest
-from restock.channels.values import ChannelName, Notice
+from restock.channels.values import ChannelName, MessageLinks, Notice
 from restock.channels.wording import one_line, phrases_for
 
 MOST_SEGMENTS = 3
@@ -54,7 +56,11 @@ class ShopTexts:
 
     def find(self, notice: Notice, channel: ChannelName) -> tuple[TextKey, Written] | None:
         """Choose the text for a message; None: we say it."""
-        asked = (channel, STAGES[notice.occasion], notice.locale)
+        return self.find_for(channel, STAGES[notice.occasion], notice.locale)
+
+    def find_for(self, channel: ChannelName, stage: Stage, locale: str) -> tuple[TextKey, Written] | None:
+        """Choose the text for an occasion and a reader's language; None: we say it."""
+        asked = (channel, stage, locale)
         if asked not in self._found:
             if len(self._found) >= _MOST_FOUND:
                 self._found.clear()
@@ -94,6 +100,18 @@ class Speaker:
         if faults:
             self.broken.setdefault(key, next(iter(faults.values())))
         return replace(spoken, words=words) if words else notice
+
+    def say_alert(self, alert: ShopAlert) -> ShopAlert:
+        """Put the shop's words into what it is told itself; where it has none it stays as it is."""
+        found = self.texts.find_for(ChannelName.email, Stage.merchant_alert, alert.locale)
+        if found is None:
+            return alert
+        key, written = found
+        spoken = alert if alert.locale.partition("-")[0] == key.locale else replace(alert, locale=key.locale)
+        words, faults = say_alert_parts(written, spoken)
+        if faults:
+            self.broken.setdefault(key, next(iter(faults.values())))
+        return replace(spoken, words=words) if words else alert
 
     def _written(
         self, written: Written, notice: Notice, channel: ChannelName
@@ -180,9 +198,23 @@ def say_parts(written: Written, notice: Notice, channel: ChannelName) -> tuple[d
             if channel is ChannelName.sms:
                 words[part.name] = _text_message(template, part, notice)
             else:
-                words[part.name] = _checked(render_text(template, values), part, notice)
+                words[part.name] = _checked(render_text(template, values), part, notice.links)
         except TextError as error:
             faults[part.name] = error
+    return words, faults
+
+
+def say_alert_parts(written: Written, alert: ShopAlert) -> tuple[dict[str, str], dict[str, TextError]]:
+    """Write every part of what a shop is told; return what could be written, and why the rest could not."""
+    words: dict[str, str] = {}
+    faults = dict(written.faults)
+    values = alert_values(alert)
+    for part in parts_of(ChannelName.email, Stage.merchant_alert):
+        if template := written.templates.get(part.name):
+            try:
+                words[part.name] = _checked(render_text(template, values), part, alert.links)
+            except TextError as error:
+                faults[part.name] = error
     return words, faults
 
 
@@ -190,20 +222,20 @@ def _text_message(template: BoundTemplate, part: Part, notice: Notice) -> str:
     """Shorten names until the message costs no more than it may."""
     for longest in _SHORTER_NAMES:
         text = render_text(template, values_of(notice, ChannelName.sms, longest))
-        said = _checked(text, part, notice)
+        said = _checked(text, part, notice.links)
         if cost_of(finish(said, notice, phrases_for(notice.locale))).segment_count <= MOST_SEGMENTS:
             return said
     raise TextError("too_long", f"takes more than {MOST_SEGMENTS} text messages")
 
 
-def _checked(text: str, part: Part, notice: Notice) -> str:
+def _checked(text: str, part: Part, links: MessageLinks | AlertLinks) -> str:
     said = _NOT_TEXT.sub(" ", text) if part.html else one_line(text, 100_000)
     if not said.strip() and not part.may_be_empty:
         raise TextError("empty", "says nothing")
     if part.needs and len(said) > part.longest_said:
         raise TextError("too_long", f"has more than {part.longest_said} characters")
     for name in part.needs:
-        link = getattr(notice.links, name.removeprefix("links."))
+        link = getattr(links, name.removeprefix("links."))
         if link not in said and link.replace("&", "&amp;") not in said:
             raise TextError("no_link", f"does not say {{{{ {name} }}}} in every case")
     return said if part.html else one_line(said, part.longest_said)

@@ -10,7 +10,7 @@ from pathlib import Path
 from restock.channels.texts.checking import read_key
 from restock.channels.texts.parts import PARTS
 from restock.channels.texts.values import Source, TextKey
-from restock.channels.texts.variables import MEANINGS, VARIABLES
+from restock.channels.texts.variables import meanings_of
 from restock.channels.values import ChannelName
 from restock.commands.shops import migrated_services, print_table
 from restock.errors import Fault, ValidationError
@@ -76,7 +76,7 @@ def variables(options: argparse.Namespace) -> int:
     key = _key(options)
     parts = ", ".join(f"{part.name} (up to {part.longest} characters)" for part in PARTS[key.channel])
     print(f"Parts: {parts}\n")
-    print_table(("VARIABLE", "MEANS"), [(name, MEANINGS[name]) for name in VARIABLES[key.stage]])
+    print_table(("VARIABLE", "MEANS"), list(meanings_of(key.stage).items()))
     return 0
 
 

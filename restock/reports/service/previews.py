@@ -6,27 +6,34 @@ Nothing is queued here, and the links lead nowhere.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
 import restock.catalog.repository as catalog
+from restock.channels.alerts.message import goods_of, write_alert
+from restock.channels.alerts.message import words_of as alert_words_of
+from restock.channels.alerts.values import AlertFacts, AlertKind, ShopAlert, VariantLine
+from restock.channels.alerts.variables import MOST_VARIANTS, sample_alert
 from restock.channels.email.message import html_of, text_of, words_of
 from restock.channels.push.message import compose as compose_push
 from restock.channels.sms.message import compose as compose_sms
 from restock.channels.sms.prices import SegmentPrices
 from restock.channels.sms.segments import cost_of
-from restock.channels.texts.values import Source, TextKey
+from restock.channels.texts.values import Source, Stage, TextError, TextKey
 from restock.channels.texts.variables import sample
-from restock.channels.texts.written import ShopTexts, Speaker, read, say_parts
+from restock.channels.texts.written import ShopTexts, Speaker, read, say_alert_parts, say_parts
 from restock.channels.values import ChannelName, Envelope, Notice, ProductFacts, Recipient, ShopFacts
 from restock.channels.wording import one_line, phrases_for, price_text, product_name
+from restock.clock import Clock, SystemClock
 from restock.database import Database
 from restock.errors import Fault
-from restock.reports.repository import messages
+from restock.reports.repository import messages, overview
 from restock.reports.rules.lists import search_hashes
 from restock.reports.values.messages import MessagePreview, TextCost
+from restock.reports.values.subscribers import Goods
 from restock.shops.values import Shop
 
 
@@ -36,6 +43,7 @@ class MessagePreviews:
 
     database: Database
     prices: SegmentPrices = field(default_factory=lambda: SegmentPrices("USD"))
+    clock: Clock = field(default_factory=SystemClock)
 
     def show(
         self, shop: Shop, key: TextKey, source: Source, variant_id: int | None = None, faults: Sequence[Fault] = ()
@@ -44,20 +52,52 @@ class MessagePreviews:
 
         `faults` are those found in what was typed; a part that has one is said in our phrases.
         """
-        with self.database.transaction() as session:
-            product = self._product(session, shop, key.locale, variant_id)
-        notice = self._notice(shop, key, product)
         wrong = {fault.field for fault in faults}
         kept = {name: text for name, text in source.parts.items() if name not in wrong}
         source = replace(source, parts=kept)
-        broken = say_parts(read(source, key.channel), notice, key.channel)[1]
+        if key.stage is Stage.merchant_alert:
+            shown, broken = self._alert(shop, key, source)
+        else:
+            shown, broken = self._message(shop, key, source, variant_id)
         late = [Fault(name, "INVALID_TEXT", error.sentence) for name, error in broken.items() if name not in wrong]
+        return replace(shown, faults=(*faults, *late))
+
+    def _message(
+        self, shop: Shop, key: TextKey, source: Source, variant_id: int | None
+    ) -> tuple[MessagePreview, Mapping[str, TextError]]:
+        with self.database.transaction() as session:
+            product = self._product(session, shop, key.locale, variant_id)
+        notice = self._notice(shop, key, product)
         spoken = Speaker(ShopTexts({key: source})).say(notice, key.channel)
-        shown = _shown(key, spoken)
+        shown = replace(_shown(key, spoken), own=tuple(spoken.words))
         if shown.segment_count:
             price = self.prices.of(shop.settings.country)
             shown = replace(shown, cost=TextCost(1, shown.segment_count, price, self.prices.currency))
-        return replace(shown, own=tuple(spoken.words), faults=(*faults, *late))
+        return shown, say_parts(read(source, key.channel), notice, key.channel)[1]
+
+    def _alert(self, shop: Shop, key: TextKey, source: Source) -> tuple[MessagePreview, Mapping[str, TextError]]:
+        facts = ShopFacts(shop.domain, shop.name, f"https://{shop.domain}")
+        alert = sample_alert(AlertKind.digest, key.locale, facts, self.last_week(shop))
+        spoken = Speaker(ShopTexts({key: source})).say_alert(alert)
+        return _shown_alert(key, spoken), say_alert_parts(read(source, key.channel), alert)[1]
+
+    def last_week(self, shop: Shop) -> AlertFacts | None:
+        """Tell a shop's last seven days as a digest does; None: nobody has ever asked for anything."""
+        with self.database.transaction() as session:
+            if not overview.ever_asked(session, shop.id):
+                return None
+            since = self.clock.now() - timedelta(days=7)
+            waiting = overview.demand(session, shop.id, MOST_VARIANTS)
+            return AlertFacts(
+                count=sum(day.count for day in overview.asked(session, shop.id, since)),
+                people=waiting.people,
+                units=waiting.units,
+                since=f"{since:%Y-%m-%d}",
+                top=[VariantLine(_title(one.goods), one.people, one.units) for one in waiting.top],
+                told=sum(day.count for day in overview.sent(session, shop.id, since) if day.state != "failed"),
+                bought=sum(sale.units for sale in overview.recovered(session, shop.id, since)),
+                weekly=True,
+            )
 
     def goods_shown(self, shop: Shop) -> int | None:
         """Give the variant a preview is about; None: nothing has been asked for yet."""
@@ -108,3 +148,14 @@ def _shown(key: TextKey, notice: Notice) -> MessagePreview:
             payload = compose_push(envelope)
             said = json.loads(payload)
             return MessagePreview(key, goods, said["body"], title=said["title"], byte_count=len(payload))
+
+
+def _shown_alert(key: TextKey, alert: ShopAlert) -> MessagePreview:
+    phrases = phrases_for(alert.locale)
+    words, letter = alert_words_of(alert, phrases), write_alert(alert)
+    preview = MessagePreview(key, goods_of(alert, phrases), letter.text, own=tuple(alert.words))
+    return replace(preview, subject=words["subject"], preheader=words["preheader"], html=letter.html)
+
+
+def _title(goods: Goods) -> str:
+    return " · ".join(part for part in (goods.product_title, goods.variant_title) if part) or f"#{goods.variant_id}"

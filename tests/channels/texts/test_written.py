@@ -14,6 +14,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from restock.channels.alerts.values import AlertKind
+from restock.channels.alerts.variables import ALERT_MEANINGS, alert_values, sample_alert
 from restock.channels.email.message import Sender
 from restock.channels.email.message import compose as compose_email
 from restock.channels.push.message import LARGEST_PAYLOAD
@@ -23,7 +25,7 @@ from restock.channels.sms.segments import cost_of
 from restock.channels.texts.checking import check_texts
 from restock.channels.texts.parts import PARTS
 from restock.channels.texts.values import STAGES, Source, Stage, TextKey
-from restock.channels.texts.variables import MEANINGS, VARIABLES, barest, sample, values_of
+from restock.channels.texts.variables import MEANINGS, VARIABLES, barest, meanings_of, sample, values_of
 from restock.channels.texts.written import MOST_SEGMENTS, ShopTexts, Speaker, choose_locale
 from restock.channels.values import ChannelName, Envelope, Notice, NoticeKind, ProductFacts, Recipient
 
@@ -252,13 +254,16 @@ def test_what_is_looked_over_without_a_fault_can_be_said_of_every_message(parts:
 def test_every_variable_has_a_meaning_and_a_value_and_stands_in_the_docs() -> None:
     page = (Path(__file__).parents[3] / "docs" / "texts.md").read_text("utf-8")
     for stage in Stage:
-        values = values_of(sample(stage, "en"), ChannelName.email)
-        for name in VARIABLES[stage]:
+        is_alert = stage is Stage.merchant_alert
+        alert = sample_alert(AlertKind.digest, "en")
+        values = alert_values(alert) if is_alert else values_of(sample(stage, "en"), ChannelName.email)
+        for name, meaning in meanings_of(stage).items():
+            assert meaning
             group, _, rest = name.partition(".")
             found = values[group]
             assert not rest or (isinstance(found, dict) and rest in found)
             assert f"`{name}`" in page
-    assert {name for names in VARIABLES.values() for name in names} == MEANINGS.keys()
+    assert {name for names in VARIABLES.values() for name in names} == MEANINGS.keys() | ALERT_MEANINGS.keys()
     for channel, parts in PARTS.items():
         for part in parts:
             assert f"`{part.name}`" in page, channel

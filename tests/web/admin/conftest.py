@@ -164,7 +164,7 @@ def open_house(settings: Settings, url: str, *, page_size: int = 5) -> House:
         TextCosts(previews, texts, previews.prices),
         links,
         MailingTests(shops.mailings, TakesAll),
-        ShopAlerts(database, lambda: None, "https://restock.example/"),
+        ShopAlerts(database, lambda: None, "https://restock.example"),
         Priorities(database, tokens=None, admin=None),  # type: ignore[arg-type]  # nobody is asked here
     )
     register_error_handlers(app)

@@ -8,7 +8,7 @@ import re
 import pytest
 from sqlalchemy import text
 
-from restock.channels.texts.parts import PARTS
+from restock.channels.texts.parts import PARTS, stages_of
 from restock.channels.texts.values import Source, Stage, TextKey
 from restock.channels.texts.variables import KINDS
 from restock.channels.tongues import LANGUAGES
@@ -44,7 +44,7 @@ def shown_letter(page: str) -> str:
 def test_every_message_is_listed_and_can_be_written(house: House, kettle: Shop) -> None:
     page = house.get("/messages")
     for channel in ChannelName:
-        for stage in Stage:
+        for stage in stages_of(channel):
             assert f"/messages/{channel}/{stage}/en" in page
             assert texts()[f"stage.{stage}"] in house.get(f"/messages/{channel}/{stage}/en")
 
@@ -135,8 +135,7 @@ def test_the_pages_are_the_shops_alone(house: House, kettle: Shop) -> None:
     assert "Theirs" not in house.get("/messages") + house.get(WHERE)
 
 
-@pytest.mark.parametrize("channel", list(ChannelName))
-@pytest.mark.parametrize("stage", list(Stage))
+@pytest.mark.parametrize(("channel", "stage"), [(one, stage) for one in ChannelName for stage in stages_of(one)])
 def test_every_message_can_be_looked_at_in_every_language(
     house: House, kettle: Shop, stage: Stage, channel: ChannelName
 ) -> None:
@@ -145,14 +144,14 @@ def test_every_message_can_be_looked_at_in_every_language(
         shown = house.services.previews.show(kettle, TextKey(channel, stage, language), Source({}))
         assert shown.faults == ()
         assert shown.text
-        assert shown.goods in {title for _, title, _ in PRODUCTS} or " – " in shown.goods
+        assert shown.goods in {title for _, title, _ in PRODUCTS} or " – " in shown.goods or " · " in shown.goods
         if channel is ChannelName.email:
             assert shown.subject
             assert shown.preheader
             assert f'<html lang="{language}"' in (shown.html or "")
 
 
-@pytest.mark.parametrize("stage", list(Stage))
+@pytest.mark.parametrize("stage", KINDS)
 def test_a_test_is_of_the_text_on_the_page_in_its_language(house: House, kettle: Shop, stage: Stage) -> None:
     fill(house.database, kettle, 1)
     with house.database.transaction() as session:
@@ -163,3 +162,28 @@ def test_a_test_is_of_the_text_on_the_page_in_its_language(house: House, kettle:
     kind, locale, variant = str(key).split(":")[3:]
     assert (kind, locale) == (KINDS[stage], "fr-CA")
     assert int(variant) > 0
+
+
+ALERT = "/messages/email/merchant_alert/en"
+
+
+def test_what_the_shop_is_told_is_shown_with_its_own_figures_and_has_no_other_channel(
+    house: House, kettle: Shop
+) -> None:
+    fill(house.database, kettle, 3)
+    page = post(house, ALERT, do="preview", part__heading="{{ counts.people }} of {{ variants.size }}")
+    shown = house.services.previews.show(kettle, TextKey(ChannelName.email, Stage.merchant_alert, "en"), Source({}))
+    assert re.search(r"People waiting: [1-9]", shown.text)
+    assert re.search(r"<h1[^>]*>[1-9]\d* of [1-9]", shown_letter(page))
+    headers = {"Authorization": f"Bearer {id_token()}"}
+    assert house.client.get("/messages/sms/merchant_alert/en", headers=headers).status_code == 404
+
+
+def test_a_test_of_what_the_shop_is_told_goes_to_its_own_addresses_once_a_minute(house: House, kettle: Shop) -> None:
+    assert texts()["texts.done.unaddressed"] in post(house, ALERT, do="test")
+    house.services.shops.change_settings(kettle.domain, {"alerts.to": "owner@example.com, buyer@example.com"})
+    assert texts()["texts.done.tested"] in post(house, ALERT, do="test")
+    assert texts()["texts.done.wait"] in post(house, ALERT, do="test")
+    with house.database.transaction() as session:
+        rows = session.execute(text("SELECT address, facts ->> 'test_locale' FROM shop_alerts ORDER BY id")).all()
+    assert [tuple(row) for row in rows] == [("owner@example.com", "en"), ("buyer@example.com", "en")]

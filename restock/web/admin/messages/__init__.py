@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from restock.channels.alerts.values import AlertKind
+from restock.channels.alerts.variables import EXAMPLES
 from restock.channels.texts.checking import read_key
+from restock.channels.texts.parts import stages_of
 from restock.channels.texts.values import Source, Stage, TextKey
 from restock.channels.texts.variables import KINDS
 from restock.channels.values import ChannelName
 from restock.deliveries.values import Sample
 from restock.errors import Fault, NotFoundError, ValidationError
+from restock.shops.values import Shop
 from restock.web.admin.entry import visitor
 from restock.web.admin.messages.desk import Desk, by_stage, language, languages, read_form
 from restock.web.admin.pages import Pages
@@ -76,6 +80,8 @@ def _acts(services: Services, pages: Pages) -> Mapping[str, Callable[[TextKey, d
 
     def test(key: TextKey, _typed: dict[str, str]) -> AnyResponse:
         shop = visitor().shop
+        if key.stage is Stage.merchant_alert:
+            return pages.go(_address(key), done=_alert_tested(services, shop, key))
         contact_id = services.previews.contact_of(shop, key.channel, request.form.get("to", ""))
         if contact_id is None:
             return pages.go(_address(key), done="nobody")
@@ -91,7 +97,7 @@ def _list(services: Services, pages: Pages, faults: Mapping[str, Fault]) -> Resp
     return pages.show(
         "messages.html",
         channels=list(ChannelName),
-        stages=list(Stage),
+        stages_of=stages_of,
         table=by_stage(services.texts.list(shop)),
         languages=languages(shop.locale),
         language=language,
@@ -119,6 +125,12 @@ def _edit(  # noqa: PLR0917 (one page's facts)
         desk=Desk.of(key, typed, services.texts.find(shop, key), shown, done),
         language=language,
     )
+
+
+def _alert_tested(services: Services, shop: Shop, key: TextKey) -> str:
+    facts = services.previews.last_week(shop) or EXAMPLES[AlertKind.digest]
+    queued = services.shop_alerts.queue_test(shop, key.locale, facts)
+    return "unaddressed" if queued is None else "tested" if queued else "wait"
 
 
 def _known(channel: str, stage: str, locale: str) -> TextKey:

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from restock.channels.texts.parts import PARTS, Part
+from restock.channels.texts.parts import PARTS, Part, parts_of
 from restock.channels.texts.values import Stage, TextKey
-from restock.channels.texts.variables import MEANINGS, VARIABLES
+from restock.channels.texts.variables import meanings_of
 from restock.channels.tongues import LANGUAGES
 from restock.channels.values import ChannelName
 from restock.channels.wording import known_locale
@@ -55,13 +55,16 @@ class Desk:
         faults: dict[str, list[Fault]] = defaultdict(list)
         for fault in preview.faults:
             faults[fault.field].append(fault)
-        fields = [Field(part, typed.get(part.name, ""), faults.pop(part.name, ())) for part in PARTS[key.channel]]
+        fields = [
+            Field(part, typed.get(part.name, ""), faults.pop(part.name, ()))
+            for part in parts_of(key.channel, key.stage)
+        ]
         others = [fault for some in faults.values() for fault in some]
-        variables = [(name, MEANINGS[name]) for name in VARIABLES[key.stage]]
+        variables = list(meanings_of(key.stage).items())
         return cls(key, fields, others, variables, saved, preview, done if done in _DONE else "")
 
 
-_DONE = frozenset(["saved", "tested", "wait", "nobody"])
+_DONE = frozenset(["saved", "tested", "wait", "nobody", "unaddressed"])
 
 
 def by_stage(texts: Sequence[ShopText]) -> Mapping[tuple[ChannelName, Stage], Sequence[ShopText]]:

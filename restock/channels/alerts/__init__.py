@@ -1,0 +1,1 @@
+"""What a shop itself is told by e-mail: the facts, the words for them in every language, and the letter. Pure."""
