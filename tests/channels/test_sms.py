@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import socket
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
+from restock.channels.sms.channel import SmsChannel, TwilioAccount
 from restock.channels.sms.codes import AT_CREATE, at_create, in_receipt
 from restock.channels.sms.message import compose
 from restock.channels.sms.receipts import parse_receipt, signature_is_valid
@@ -250,6 +253,17 @@ def test_a_failed_message_says_why_whether_the_number_is_to_blame_and_whether_it
     expected = Receipt(7, ReceiptStatus.bounced, reason, blame, again_seconds=again_seconds)
     assert parse_receipt(7, {"MessageStatus": "undelivered", "ErrorCode": code}) == expected
     assert in_receipt(None).blame is Blame.message
+
+
+def test_a_twilio_that_is_silent_does_not_keep_whoever_asks_about_doubts() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        account = TwilioAccount("AC" + "0a" * 16, "secret", sender="+15005550006", api_url=url)
+        channel = SmsChannel(account, threads=2, read_seconds=0.2, batch_seconds=0.3)
+        began = time.monotonic()
+        assert channel.lookup([envelope_for(number, Recipient("+14155550001")) for number in range(40)]) == {}
+        assert time.monotonic() - began < 2  # each by itself: forty times 0.2 s, two at once, are 4 s
+        channel.close()
 
 
 def test_a_country_or_route_that_is_closed_never_condemns_a_number() -> None:

@@ -82,9 +82,12 @@ class SmsChannel:
                 future.cancel()
 
     def lookup(self, envelopes: Iterable[Envelope]) -> dict[int, bool]:
-        """Ask Twilio whether a message with this delivery's own link exists; left out when Twilio does not answer."""
-        listed = list(envelopes)
-        answers = self._pool().map(self._exists, listed)
+        """Ask Twilio whether a message with this delivery's own link exists; left out when Twilio does not answer.
+
+        Whoever asks has other work: what was not asked about when the batch's time is over is left out as well.
+        """
+        deadline, listed = time.monotonic() + self._batch_seconds, list(envelopes)
+        answers = self._pool().map(lambda envelope: self._exists(envelope, deadline), listed)
         return {
             envelope.delivery_id: answer for envelope, answer in zip(listed, answers, strict=True) if answer is not None
         }
@@ -138,11 +141,13 @@ class SmsChannel:
         wait = retry_after_seconds(self._http.retry_after, time.time()) if verdict is Verdict.deferred else None
         return Outcome(delivery_id, verdict, reason, blame, retry_after_seconds=wait)
 
-    def _exists(self, envelope: Envelope) -> bool | None:
+    def _exists(self, envelope: Envelope, deadline: float) -> bool | None:
         """Look through the newest messages to this number.
 
         Not filtered by `DateSent`: a message still queued at Twilio has none, and would be missed.
         """
+        if time.monotonic() > deadline:
+            return None
         try:
             listed = self._messages.list(to=number_of(envelope), limit=_MOST_LISTED, page_size=_MOST_LISTED)
         except (TwilioException, ChannelError):
