@@ -27,7 +27,7 @@ _BLOCKS = text("""
 """)
 _SPEND = text("""
     UPDATE text_days SET segment_count = segment_count + :segments, message_count = message_count + :messages
-    WHERE shop_id = :shop_id AND day = :day AND segment_count + :segments <= coalesce(CAST(:cap AS int), 2147483647)
+    WHERE shop_id = :shop_id AND day = :day
 """)
 _GIVE_BACK = text("""
     UPDATE text_days SET segment_count = greatest(0, segment_count - :segments),
@@ -102,17 +102,12 @@ def hold_day(session: Session, shop_id: int, day: date, blocks: Sequence[str]) -
     return Day(row.segment_count, row.message_count, row.filtered_count, Counter({b.block: b[1] for b in known}))
 
 
-def spend(  # noqa: PLR0917 (a key, and what is counted)
-    session: Session, shop_id: int, day: date, segments: int, blocks: Mapping[str, int], cap: int | None
-) -> bool:
-    """Count messages that leave; False, and nothing is counted, where they would be more than the cap."""
+def spend(session: Session, shop_id: int, day: date, segments: int, blocks: Mapping[str, int]) -> None:
+    """Count messages that leave, on a day held by `hold_day`: what was decided by its counts is still true."""
     key: dict[str, object] = {"shop_id": shop_id, "day": day}
-    values = key | {"segments": segments, "messages": sum(blocks.values()), "cap": cap}
-    if not session.execute(_SPEND, values).rowcount:  # type: ignore[attr-defined]
-        return False
     names = sorted(blocks)
+    session.execute(_SPEND, key | {"segments": segments, "messages": sum(blocks.values())})
     session.execute(_COUNT_BLOCKS, key | {"blocks": names, "counts": [blocks[name] for name in names]})
-    return True
 
 
 def give_back(session: Session, shop_id: int, day: date, segments: int, blocks: Mapping[str, int]) -> None:

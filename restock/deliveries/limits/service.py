@@ -82,7 +82,7 @@ class TextGate:
         leaving, waiting = said.leaving[:granted], said.leaving[granted:]
         if leaving:
             blocks = Counter(text.block for text in leaving)
-            repository.spend(session, shop.id, day, sum(text.segment_count for text in leaving), blocks, cap)
+            repository.spend(session, shop.id, day, sum(text.segment_count for text in leaving), blocks)
         if said.flooding:
             log.warning("text_messages_flood_one_block", shop=shop.domain, count=len(said.flooding))
         return Admission(
