@@ -85,7 +85,10 @@ class Reader:
 
     def show(self, notice: Notice, width: int = 375, scheme: str = "light") -> Page:
         phrases = phrases_for(notice.locale)
-        self.html = html_of(notice, phrases, words_of(notice, phrases))
+        return self.open(html_of(notice, phrases, words_of(notice, phrases)), width, scheme)
+
+    def open(self, html: str, width: int = 375, scheme: str = "light") -> Page:
+        self.html = html
         self.page.set_viewport_size({"width": width, "height": 800})
         self.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         self.page.goto(HOME)

@@ -20,6 +20,7 @@ from restock.channels.tongues import nearest
 from restock.channels.values import Letter
 from restock.channels.wording import Phrases, isolate, known_locale, one_line, phrases_for
 
+_COLONS = {"fr": "\u00a0: ", "ja": "：", "zh-CN": "：", "zh-TW": "："}
 _CHANNELS = {"email": "e-mail", "sms": "SMS", "push": "web push"}
 _templates = Environment(
     loader=PackageLoader("restock.channels.alerts"),
@@ -113,7 +114,11 @@ def _rows(alert: ShopAlert, phrases: Phrases) -> list[Row]:
 
 def _demand(line: VariantLine, counted: str, phrases: Phrases) -> str:
     said = ((phrases.say(counted), line.people), (phrases.say("alert.units"), line.units))
-    return " · ".join(f"{name}: {_number(count, phrases)}" for name, count in said)
+    return " · ".join(_named(name, _number(count, phrases), phrases) for name, count in said)
+
+
+def _named(name: str, value: str, phrases: Phrases) -> str:
+    return f"{name}{_COLONS.get(phrases.language, ': ')}{value}"
 
 
 def _number(count: int, phrases: Phrases) -> str:
@@ -156,7 +161,7 @@ def _text(alert: ShopAlert, phrases: Phrases, words: Mapping[str, str]) -> str:
         words["banner"],
         words["heading"],
         words["lead"],
-        "\n".join(f"{name}: {value}" for name, value in _figures(alert, phrases)),
+        "\n".join(_named(name, value, phrases) for name, value in _figures(alert, phrases)),
         "\n".join(rows),
         f"{words['button']}:\n{alert.links.action}",
         words["note"],
