@@ -189,6 +189,7 @@ def test_every_sentence_asked_for_exists_and_every_one_that_exists_is_asked_for(
     known = texts()
     counted = set(re.findall(r'count\("([a-z_.]+)"', whole))
     asked = set(re.findall(r'(?:say|say_code|code)\("([a-z_]+\.[a-z_.]*[a-z_])"', whole))
+    asked |= set(re.findall(r'say\("[^"]+" if [^()]+ else "([a-z_]+\.[a-z_.]*[a-z_])"\)', whole))
     asked |= set(re.findall(r'"((?:fault|health|source|reason|kind|delivery|list|bounce)\.[a-z_.]*[a-z_])"', whole))
     assert {key for key in asked - counted if key not in known} == set()
     assert {f"{key}.{form}" for key in counted for form in ("one", "other")} <= known.keys()
