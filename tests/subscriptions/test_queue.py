@@ -81,6 +81,24 @@ def test_only_active_places_without_an_offer_are_in_the_queue(
         assert not repository.is_waited_for(session, shop.id, 7)
 
 
+def test_whoever_has_paused_is_in_no_page_and_costs_the_planner_nothing(
+    register: Register, rows: Rows, database: Database, shop: Shop
+) -> None:
+    """They are not in the index the pages are read off: not one of them is looked at, however many there are."""
+    _crowd(register, 4)
+    rows("UPDATE subscriptions SET paused_at = now() WHERE quantity IN (1, 3)")
+    with database.transaction() as session:
+        for order in QueueOrder:
+            page = repository.queue_page(session, shop.id, VARIANT, None, 9, order)
+            assert sorted(place.quantity for place in page) == [2, 4]
+    predicate = "SELECT pg_get_expr(indpred, indrelid) FROM pg_index WHERE indexrelid = %s::regclass"
+    assert "(paused_at IS NULL)" in str(rows(predicate, "ix_subscriptions_queue")[0][0])
+    rows("UPDATE subscriptions SET paused_at = now()")
+    with database.transaction() as session:
+        assert not repository.queue_page(session, shop.id, VARIANT, None, 9)
+        assert not repository.is_waited_for(session, shop.id, VARIANT)
+
+
 def test_only_a_phone_number_comes_with_its_place(
     register: Register, rows: Rows, database: Database, shop: Shop
 ) -> None:

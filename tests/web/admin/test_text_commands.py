@@ -71,3 +71,17 @@ def test_what_a_text_may_say_is_listed(run: object) -> None:
     assert code == 0
     assert "links.action" in said
     assert "price" not in said
+
+
+def test_what_the_shop_is_told_has_variables_of_its_own_and_no_other_channel(run: object) -> None:
+    assert callable(run)
+    assert run("set", "email", "merchant_alert", "en", "subject={{ shop.name }}: {{ counts.people }} wait")[0] == 0
+    assert run("list")[1].splitlines()[1].split()[:4] == ["email", "merchant_alert", "en", "subject"]
+    assert "subject: kettle: " in run("preview", "email", "merchant_alert", "en")[1]
+    said = run("variables", "email", "merchant_alert", "en")[1]
+    assert "variants " in said
+    assert "product.title" not in said
+    code, said = run("set", "push", "merchant_alert", "en", "title=Hello")
+    assert (code, "a shop is told by email alone" in said) == (1, True)
+    code, said = run("set", "email", "merchant_alert", "en", "subject={{ product.title }}")
+    assert (code, "product.title is not known here" in said) == (1, True)
