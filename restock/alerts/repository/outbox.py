@@ -56,9 +56,9 @@ _RECENT = text("""
 """)
 
 _PURGE = text("""
-    DELETE FROM shop_alerts WHERE id IN (
+    DELETE FROM shop_alerts WHERE id = ANY(ARRAY(
         SELECT id FROM shop_alerts WHERE finished_at < now() - make_interval(days => :days) ORDER BY id LIMIT :limit
-    )
+    ))
 """)
 
 _LATEST = text("""

@@ -42,16 +42,17 @@ _DROP_OLD = text("""
     ) AND state NOT IN ('queued', 'sending') AND (state <> 'unknown' OR finished_at IS NOT NULL)
 """)
 
+# An array is made once; a subquery of IN may be run again for every row, and then its limit is none.
 # Lane 0 is a shop's own and stays. A closed event makes no new messages, so nothing can enter such a lane any more.
 _DROP_LANES = text("""
-    DELETE FROM delivery_lanes WHERE id IN (
+    DELETE FROM delivery_lanes WHERE id = ANY(ARRAY(
         SELECT lane.id FROM delivery_lanes lane
         LEFT JOIN restock_events event ON event.id = lane.event_id
         WHERE lane.event_id > 0 AND lane.next_at IS NULL AND lane.id > :after
           AND (event.id IS NULL OR event.closed_at < now() - make_interval(days => :days))
           AND NOT EXISTS (SELECT FROM deliveries WHERE event_id = lane.event_id)
         ORDER BY lane.id LIMIT :limit FOR UPDATE OF lane SKIP LOCKED
-    )
+    ))
     RETURNING id
 """)
 
