@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from restock.bootstrap import Services
 
 _FROM_INPUT = "@-"
+TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: the mail server keeps the mail and comes again
 
 
 def show(options: argparse.Namespace) -> int:
@@ -78,11 +79,19 @@ def providers(_options: argparse.Namespace) -> int:
 def bounce(options: argparse.Namespace) -> int:
     """Read one returned mail from the input, as a mail server's pipe hands it over.
 
-    0 whatever it says, for a mail server must not answer a bounce with another.
+    0 whatever it says, for a mail server must not answer a bounce with another; TRY_AGAIN while it cannot be recorded.
     """
     raw = sys.stdin.buffer.read(LARGEST + 1)
+    try:
+        return _record(raw, _came_to(options.to))
+    except Exception as error:  # noqa: BLE001 (the outer door of a pipe: whatever is amiss here, the mail is not lost)
+        print(f"Not recorded, to be tried again: {type(error).__name__}", file=sys.stderr)  # its text may quote a row
+        return TRY_AGAIN
+
+
+def _record(raw: bytes, came_to: Sequence[str]) -> int:
     with surroundings() as settings:
-        event = read_returned(raw, _came_to(options.to))
+        event = read_returned(raw, came_to)
         if event is None:
             print("About no message of ours.")
             return 0

@@ -12,6 +12,7 @@ from restock import cli
 from restock.channels.email.providers.catalogue import KINDS, ProviderName
 from restock.commands.mail.reasons import _WORDS
 from restock.errors import ValidationError
+from restock.links import Links
 from restock.shops.rules.mailing import read_mailing
 from restock.shops.values import Shop
 from restock.web.admin.wording import texts
@@ -192,3 +193,14 @@ def test_a_returned_mail_that_is_about_nothing_is_no_failure_of_the_pipe(run: ob
     assert run("bounce", given="To: somebody@example.com\n\nhello") == (0, "About no message of ours.\n")
     forged = "To: bounces+7-aaaaaaaaaaaaaaaa@example.com\nFrom: mailer-daemon@x.example\n\n550 5.1.1 no such user\n"
     assert run("bounce", given=forged) == (0, "Nothing new.\n")
+
+
+def test_a_returned_mail_that_cannot_be_recorded_now_is_left_with_the_mail_server(
+    run: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert callable(run)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://restock:password-canary@127.0.0.1:1/restock")
+    mark = Links(["a-key-for-tests-only-000000000001"], "https://x.example").report_mark(7)
+    returned = f"To: bounces+{mark}@example.com\nFrom: mailer-daemon@x.example\n\n550 5.1.1 no such user\n"
+    code, said = run("bounce", given=returned)
+    assert (code, "to be tried again" in said, "canary" in said) == (75, True, False)
