@@ -1,6 +1,6 @@
 """Every query on restocks, split by use case. What two workers may do at once is one conditional statement each.
 
-Locks on rows that others see are taken in the order deliveries, contacts, offers, event, subscriptions, intents, lane;
+Locks on rows that others see are taken in the order contacts, deliveries, offers, event, subscriptions, intents, lane;
 keep to it in every new statement. A row of an event is locked FOR NO KEY UPDATE: new offers and waves refer to it
 without waiting.
 """
