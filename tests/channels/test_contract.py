@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 
-from restock.channels.tongues import LANGUAGES
 from restock.channels.values import Blame, Doubt, Envelope, NoticeKind, Outcome, ProductFacts, ShopFacts, Verdict
 from tests.channels.benches import BENCHES, OWN_TEXTS, PRODUCT, Bench, notice_for, turn_for
 from tests.channels.providers.benches import PROVIDER_BENCHES
@@ -125,6 +124,7 @@ def test_a_recipient_that_should_never_have_come_this_far_is_refused_alone(bench
     assert len(bench.received()) == 2
 
 
+SOME_LANGUAGES = ("en", "ar", "he", "ja", "pl", "zh-TW", "fr-CA", "xx")
 HOSTILE_TEXTS = [
     "x\r\nBcc: eve@evil.example\r\n\r\ninjected",
     "\r\n.\r\nMAIL FROM:<eve@evil.example>",
@@ -147,14 +147,17 @@ def test_a_hostile_text_stays_one_message(bench: Bench, text: str) -> None:
     assert len(bench.received()) == 2
 
 
-def test_every_kind_speaks_every_language_with_and_without_the_goods(bench: Bench) -> None:
+def test_every_kind_of_message_leaves_in_languages_of_all_sorts_with_and_without_the_goods(bench: Bench) -> None:
+    """That each of the languages can say everything is shown where the phrases are."""
     notices = [
         replace(notice_for(1, kind, locale), product=product)
         for kind in NoticeKind
-        for locale in (*LANGUAGES, "fr-CA", "xx")
+        for locale in SOME_LANGUAGES
         for product in (None, PRODUCT)
     ]
-    notices += [replace(turn_for(1, locale), product=product) for locale in LANGUAGES for product in (None, PRODUCT)]
+    notices += [
+        replace(turn_for(1, locale), product=product) for locale in SOME_LANGUAGES for product in (None, PRODUCT)
+    ]
     outcomes = send(bench, [bench.envelope(number, notice) for number, notice in enumerate(notices, start=1)])
     assert {outcome.verdict for outcome in outcomes.values()} == {Verdict.accepted}
 
