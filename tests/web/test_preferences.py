@@ -164,6 +164,7 @@ def test_leaving_all_says_so_and_erasing_asks_once_more(turns: Turns) -> None:  
     assert turns.rows("SELECT count(*) FROM privacy_requests") == [(0,)]
     for _ in range(2):
         assert "You are being erased" in turns.client.post(f"{path}/erase").text
+    assert turns.rows("SELECT count(*) FROM privacy_requests") == [(1,)], "asking again is the same wish"
     while turns.services.privacy.work_due():
         pass
     for table in ("contacts", "customers", "intents", "consents"):

@@ -21,6 +21,11 @@ _ADD = text("""
     RETURNING id
 """)
 
+_WAITING = text("""
+    SELECT identity_sealed FROM privacy_requests
+    WHERE shop_domain = :shop_domain AND kind = 'customer_redact' AND state = 'received' AND identity_sealed IS NOT NULL
+""")
+
 _CLAIM = text("""
     UPDATE privacy_requests SET attempts = attempts + 1, next_at = now() + make_interval(secs => :lease_seconds)
     WHERE id = (
@@ -99,6 +104,11 @@ def add(session: Session, request: NewRequest, identity_sealed: bytes | None) ->
         "identity_sealed": identity_sealed,
     }
     return int(session.execute(_ADD, values).scalar_one())
+
+
+def waiting_erasures(session: Session, shop_domain: str) -> list[bytes]:
+    """Read whom a shop's requests mean that wait to be erased, sealed."""
+    return [bytes(sealed) for sealed in session.execute(_WAITING, {"shop_domain": shop_domain}).scalars()]
 
 
 def claim(session: Session, lease_seconds: float) -> DueRequest | None:

@@ -31,12 +31,12 @@ _BLANK_WAITING = text("""
 
 _OWN = text("""
     SELECT shops.domain, contacts.channel, contacts.address FROM contacts JOIN shops ON shops.id = contacts.shop_id
-    WHERE contacts.id = :contact_id
+    WHERE contacts.id = :contact_id FOR UPDATE OF contacts
 """)
 
 
 def own_identity(session: Session, contact_id: int) -> tuple[str, Identity] | None:
-    """Name the person behind a contact, and the domain of the shop; None when it is gone."""
+    """Name the person behind a contact, which is held, and the domain of the shop; None when it is gone."""
     row = session.execute(_OWN, {"contact_id": contact_id}).one_or_none()
     if row is None:
         return None

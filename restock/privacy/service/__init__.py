@@ -28,7 +28,7 @@ from restock.privacy.service.ports import Turns
 from restock.privacy.service.retention import Retention
 from restock.privacy.service.sealing import Sealing
 from restock.privacy.service.shop import ShopErasure
-from restock.privacy.values import DueRequest, Export, NewRequest, RequestKind, RequestLine, RequestState
+from restock.privacy.values import DueRequest, Export, Identity, NewRequest, RequestKind, RequestLine, RequestState
 
 log = structlog.get_logger(__name__)
 
@@ -62,13 +62,17 @@ class PrivacyService:
     def erase_own(self, contact_id: int) -> bool:
         """Take down a person's own wish to be erased, who followed a link to this contact; False when it is gone.
 
-        Done by `work_due` like any other; asking again changes nothing more.
+        Done by `work_due` like any other; asking again before it is done changes nothing.
         """
         with self.database.transaction() as session:
             found = own_identity(session, contact_id)
             if found is None:
                 return False
-            self.receive(session, NewRequest(found[0], RequestKind.customer_redact, found[1]))
+            domain, identity = found
+            if not any(
+                self._means(domain, sealed, identity) for sealed in repository.waiting_erasures(session, domain)
+            ):
+                self.receive(session, NewRequest(domain, RequestKind.customer_redact, identity))
             return True
 
     def work_due(self, seconds: float = STEP_SECONDS) -> int:
@@ -126,6 +130,12 @@ class PrivacyService:
     def sweep(self, seconds: float = STEP_SECONDS) -> int:
         """Erase what is old, for up to so many seconds, going on where the last call stopped; return the steps done."""
         return self._retention.sweep(seconds)
+
+    def _means(self, shop_domain: str, sealed: bytes, identity: Identity) -> bool:
+        try:
+            return self._sealing.open_identity(shop_domain, sealed) == identity
+        except SealError:
+            return False
 
     def _work_safely(self, request: DueRequest, seconds: float) -> bool:
         try:
