@@ -14,7 +14,7 @@ from restock.channels.texts.values import Stage, TextKey
 from restock.channels.values import ChannelName, Envelope, Outcome, Verdict
 from restock.deliveries.values import Outage
 from restock.shops.service.texts import TextService
-from tests.restocks.store import RecordingChannel, Store
+from tests.restocks.store import VARIANT, RecordingChannel, Store
 
 LEAVE = """
     UPDATE subscriptions SET state = 'cancelled'
@@ -41,9 +41,9 @@ def alerts(store: Store, channel: RecordingChannel) -> ShopAlerts:
     return ShopAlerts(store.database, lambda: channel, "https://restock.example")
 
 
-def come(store: Store, count: int = 1, **more: int) -> None:
+def come(store: Store, count: int = 1, *, quantity: int = 1, variant: int = VARIANT) -> None:
     """Sign up so many now: late enough to be counted, early enough to be settled."""
-    store.join(count, **more)
+    store.join(count, quantity, variant=variant)
     store.sql(
         "UPDATE subscriptions SET queued_at = now() - interval '11 seconds' WHERE queued_at < now() - interval '1 h'"
     )
