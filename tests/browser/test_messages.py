@@ -31,7 +31,8 @@ def test_no_page_of_texts_is_wider_than_its_window(page: Page, served: Served, s
         key = TextKey(ChannelName.sms, Stage.restock, locale)
         served.house.services.texts.save(shop, key, {"text": "{{ product.title }} {{ links.action }}"})
     page.set_viewport_size(size)  # type: ignore[arg-type]
-    for path in ("/messages", "/messages/email/restock/en", "/messages/sms/restock/fr", "/messages/push/reminder/en"):
+    of_people = ("/messages/email/restock/en", "/messages/sms/restock/fr", "/messages/push/reminder/en")
+    for path in ("/messages", *of_people, "/messages/email/merchant_alert/en"):
         page.goto(f"{served.url}{path}?shop=playground")
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     assert errors == []

@@ -62,7 +62,8 @@ _PURGE = text("""
 """)
 
 _LATEST = text("""
-    SELECT kind, state, reason, created_at, sent_at FROM shop_alerts WHERE shop_id = :shop_id
+    SELECT kind, state, reason, created_at, sent_at, coalesce(facts ->> 'test_locale', '') <> '' AS is_test
+    FROM shop_alerts WHERE shop_id = :shop_id
     ORDER BY id DESC LIMIT :limit
 """)
 
@@ -111,5 +112,5 @@ def purge(session: Session, days: int, limit: int) -> None:
 
 
 def latest(session: Session, shop_id: int, limit: int) -> Sequence[Mapping[str, Any]]:
-    """List the last messages to a shop: kind, state, reason, created_at, sent_at."""
+    """List the last messages to a shop: kind, state, reason, created_at, sent_at, is_test."""
     return [dict(row._mapping) for row in session.execute(_LATEST, {"shop_id": shop_id, "limit": limit})]  # noqa: SLF001

@@ -101,7 +101,7 @@ class ShopAlerts:
         return tried
 
     def latest(self, shop_id: int, limit: int = 10) -> Sequence[Mapping[str, Any]]:
-        """List the last messages to a shop: kind, state, reason, created_at, sent_at."""
+        """List the last messages to a shop: kind, state, reason, created_at, sent_at, is_test."""
         with self.database.transaction() as session:
             return outbox.latest(session, shop_id, limit)
 

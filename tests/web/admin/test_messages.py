@@ -187,3 +187,4 @@ def test_a_test_of_what_the_shop_is_told_goes_to_its_own_addresses_once_a_minute
     with house.database.transaction() as session:
         rows = session.execute(text("SELECT address, facts ->> 'test_locale' FROM shop_alerts ORDER BY id")).all()
     assert [tuple(row) for row in rows] == [("owner@example.com", "en"), ("buyer@example.com", "en")]
+    assert house.get("/messages/alerts").count(texts()["alerts.a_test"]) == 2
