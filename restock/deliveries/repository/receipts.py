@@ -40,7 +40,9 @@ _MOVE = text("""
 """)
 
 _HOLD_CONTACT = text("""
-    SELECT id FROM contacts WHERE id = (SELECT contact_id FROM deliveries WHERE id = :id) FOR UPDATE
+    SELECT id FROM contacts WHERE id = (
+        SELECT contact_id FROM deliveries WHERE id = :id AND (CAST(:shop_id AS bigint) IS NULL OR shop_id = :shop_id)
+    ) FOR UPDATE
 """)
 
 _BOUNCES = text("""
@@ -75,9 +77,12 @@ class Moved(NamedTuple):
     is_email: bool
 
 
-def hold_contact(session: Session, delivery_id: int) -> None:
-    """Hold the contact a transaction is going to suppress: before its delivery, as everybody does."""
-    session.execute(_HOLD_CONTACT, {"id": delivery_id})
+def hold_contact(session: Session, delivery_id: int, shop_id: int | None = None) -> None:
+    """Hold the contact a transaction is going to suppress: before its delivery, as everybody does.
+
+    `shop_id` as for `move`: another shop's people are not held either.
+    """
+    session.execute(_HOLD_CONTACT, {"id": delivery_id, "shop_id": shop_id})
 
 
 def count_bounces(session: Session, contact_id: int, days: int) -> int:

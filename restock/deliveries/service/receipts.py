@@ -48,7 +48,7 @@ class Receipts:
         may_suppress = receipt.blame is Blame.address or receipt.status is ReceiptStatus.bounced
         with self.database.transaction() as session:
             if may_suppress:
-                receipts.hold_contact(session, receipt.delivery_id)
+                receipts.hold_contact(session, receipt.delivery_id, shop_id)
             moved = receipts.move(session, receipt, shop_id)
             if moved is None:
                 return False
