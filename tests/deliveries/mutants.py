@@ -145,7 +145,7 @@ MUTANTS = (
     Mutant(
         "a receipt holds its message before the address it ends",
         "restock/deliveries/service/receipts.py",
-        "                receipts.hold_contact(session, receipt.delivery_id)\n",
+        "                receipts.hold_contact(session, receipt.delivery_id, shop_id)\n",
         "                pass\n",
         caught_by=(ENDINGS,),
     ),

@@ -108,9 +108,9 @@ def test_a_fan_out_claims_more_and_more_at_once(store: Store) -> None:
     limits: list[int] = []
 
     class Seen(type(store.deliveries._claiming)):  # type: ignore[misc]
-        def claim(self, channel: ChannelName, limit: int, lease_seconds: float) -> object:
+        def claim(self, channel: ChannelName, limit: int, lease_seconds: float, *, own: bool = False) -> object:
             limits.append(limit)
-            return super().claim(channel, limit, lease_seconds)
+            return super().claim(channel, limit, lease_seconds, own=own)
 
     sending = store.deliveries._sending
     claiming = sending.claiming

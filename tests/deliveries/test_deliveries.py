@@ -433,9 +433,9 @@ def test_a_worker_that_stood_still_after_its_claim_sends_nothing(store: Store, t
     now = 0.0
 
     class Slow(Claiming):
-        def claim(self, *given: object) -> Batch | None:
+        def claim(self, *given: object, own: bool = False) -> Batch | None:
             nonlocal now
-            batch = super().claim(*given)  # type: ignore[arg-type]
+            batch = super().claim(*given, own=own)  # type: ignore[arg-type]
             now += 10
             return batch
 

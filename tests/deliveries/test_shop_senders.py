@@ -118,6 +118,27 @@ def test_while_the_instances_server_is_down_a_shops_own_provider_does_not_count_
     assert street.states(street.other) == {"queued": 3}
 
 
+def test_while_the_instances_server_is_down_a_shops_own_provider_goes_on(street: Street) -> None:
+    deliveries, own = street.store.deliveries, street.store.shop
+    street.instance.answer = lambda e: Outcome(
+        e.delivery_id, Verdict.deferred, "mail_server_unreachable", Blame.provider
+    )
+    street.store.join(3, shop=street.other)
+    street.store.restock(3, shop=street.other)
+    street.drain()
+    street.store.sql("UPDATE provider_states SET next_probe_at = now() + interval '1 hour' RETURNING id")
+    assert deliveries.due() == {}
+    street.store.shops.mailings.choose(own, POSTMARK)
+    street.store.join(30)
+    street.store.restock(30)
+    assert deliveries.due() == {ChannelName.email: 1}
+    drained = deliveries.drain(ChannelName.email, 5)
+    assert (drained.sent_count, drained.provider_down) == (30, True)
+    assert street.states(own) == {"sent": 30}
+    assert street.states(street.other) == {"queued": 3}
+    assert deliveries.due() == {}
+
+
 def test_what_a_provider_without_a_lasting_mark_did_not_answer_is_never_sent_twice(street: Street) -> None:
     street.store.shops.mailings.choose(street.store.shop, POSTMARK | {"provider": "resend"})
     street.resend.troubles.extend([Trouble(after_accept=True, reset=True)] * 2)

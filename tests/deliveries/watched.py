@@ -164,8 +164,8 @@ class StandingClaiming(Claiming):
 
     worker: Worker = field(default_factory=lambda: Worker("nobody"))
 
-    def claim(self, channel: ChannelName, limit: int, lease_seconds: float) -> Batch | None:
-        batch = super().claim(channel, limit, lease_seconds)
+    def claim(self, channel: ChannelName, limit: int, lease_seconds: float, *, own: bool = False) -> Batch | None:
+        batch = super().claim(channel, limit, lease_seconds, own=own)
         if batch is not None and batch.envelopes:
             self.worker.tokens.add(batch.token)
             self.worker.stand_still("a claim")

@@ -85,6 +85,18 @@ _PICK_ANY = text("""
     RETURNING id, shop_id, channel, event_id
 """)
 
+# While the instance's own provider is down: of the shops that have one of their own.
+_OWN_LANES = """
+    SELECT lane.id FROM delivery_lanes lane JOIN shop_mailings own ON own.shop_id = lane.shop_id
+    WHERE lane.channel = :channel AND lane.next_at <= now()
+"""
+_PICK_OWN = text(f"""
+    UPDATE delivery_lanes SET served_at = clock_timestamp()
+    WHERE id = ({_OWN_LANES} ORDER BY lane.served_at LIMIT 1 FOR NO KEY UPDATE OF lane SKIP LOCKED)
+    RETURNING id, shop_id, channel, event_id
+""")  # noqa: S608 (the query above)
+_COUNT_OWN = text(f"SELECT count(*) FROM ({_OWN_LANES} LIMIT :most) due")  # noqa: S608 (the query above)
+
 _REST = text("UPDATE delivery_lanes SET next_at = now() + make_interval(secs => :seconds) WHERE id = :id")
 
 # A lane that is due counts as one even when it turns out empty, so that someone comes and settles it.
@@ -124,19 +136,26 @@ def settle(session: Session, lane_id: int) -> None:
     session.execute(_SETTLE, {"id": lane_id})
 
 
-def pick(session: Session, channel: ChannelName) -> Lane | None:
+def pick(session: Session, channel: ChannelName, *, own: bool = False) -> Lane | None:
     """Take, of the shop served longest ago, the due lane served longest ago; None when none is due.
 
-    Behind all others both stand then. Holds no lock but the lane's, and waits for nobody.
+    Behind all others both stand then. Holds no lock but the lane's, and waits for nobody. `own`: only of shops with a
+    provider of their own.
     """
     values = {"channel": channel.value}
-    row = session.execute(_PICK, values).first() or session.execute(_PICK_ANY, values).first()
+    ways = (_PICK_OWN,) if own else (_PICK, _PICK_ANY)
+    row = next(filter(None, (session.execute(way, values).first() for way in ways)), None)
     return None if row is None else Lane(row.id, row.shop_id, ChannelName(row.channel), row.event_id)
 
 
 def rest(session: Session, lane_id: int, seconds: float) -> None:
     """Leave a whole lane alone for a while, in which everybody keeps their place; the last thing a transaction does."""
     session.execute(_REST, {"id": lane_id, "seconds": seconds})
+
+
+def count_own(session: Session, channel: ChannelName) -> int:
+    """Count the due lanes of shops with a provider of their own, up to a hundred."""
+    return int(session.execute(_COUNT_OWN, {"channel": channel.value, "most": _MOST_LANES_COUNTED}).scalar_one())
 
 
 def due_by_channel(session: Session, most_per_lane: int) -> dict[ChannelName, int]:

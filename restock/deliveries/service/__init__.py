@@ -115,11 +115,15 @@ class Deliveries:
     def due(self) -> dict[ChannelName, int]:
         """Count the deliveries of each channel that may be sent now; large numbers are cut off.
 
-        Of a channel whose provider is down it is one while a probe is due, else none.
+        Of a channel whose provider is down it is one while a probe is due, else none but of shops with their own.
         """
         with self.database.transaction() as session:
             due = lanes.due_by_channel(session, _MOST_COUNTED_PER_LANE)
-        shut = self.breaker.shut() if due else {}
+        shut = dict(self.breaker.shut()) if due else {}
+        if shut.get(ChannelName.email) is False and self.senders is not None:
+            with self.database.transaction() as session:
+                due[ChannelName.email] = lanes.count_own(session, ChannelName.email)
+            del shut[ChannelName.email]
         allowed = {channel: min(rows, int(shut.get(channel, rows))) for channel, rows in due.items()}
         return {channel: rows for channel, rows in allowed.items() if rows}
 

@@ -54,6 +54,7 @@ class Entry:
     limit: int
     failure_count: int | None = None
     shut: Mapping[str, Standing] = field(default_factory=dict)  # services that are down
+    own: bool = False  # the instance's provider is down: only shops with their own may be claimed for
 
     @property
     def is_probe(self) -> bool:
@@ -70,14 +71,17 @@ class Breaker:
     longest_pause_seconds: float = LONGEST_WISH_SECONDS
 
     def enter(self, channel: ChannelName, full: int) -> Entry | None:
-        """Ask for leave to claim; None while the provider is down and no probe is due. A probe is one message."""
+        """Ask for leave to claim; None while the provider is down and no probe is due. A probe is one message.
+
+        While the mail server is down, shops with a provider of their own are served as ever.
+        """
         provider = self._provider(channel)
         with self.database.transaction() as session:
             known, shut = providers.standings(session, provider)
             if known is None or not known.is_open:
                 return Entry(provider, claim_limit(full, known.back_seconds if known else None), shut=shut)
             if not known.probe_is_due or not providers.take_probe(session, provider, self.lease_seconds):
-                return None
+                return Entry(provider, full, shut=shut, own=True) if channel is ChannelName.email else None
         return Entry(provider, 1, known.failure_count, shut)
 
     def send(self, entry: Entry, channel: Channel, envelopes: Sequence[Envelope]) -> Iterator[Outcome]:

@@ -50,19 +50,23 @@ class Claiming:
     gates: Mapping[ChannelName, Gate] = field(default_factory=dict)
     senders: Senders | None = None
 
-    def claim(self, channel: ChannelName, limit: int, lease_seconds: float) -> Batch | None:
+    def claim(self, channel: ChannelName, limit: int, lease_seconds: float, *, own: bool = False) -> Batch | None:
         """Claim up to `limit` deliveries of the lane served longest ago; None when no lane is due.
+
+        `own`: only of shops with a provider of their own.
 
         Two transactions: the lane moves to the end of the line, then its deliveries are decided about and marked, so
         that nobody waits at the lane's row meanwhile. When this returns no connection is held.
         """
+        if own and self.senders is None:
+            return None
         gate = self.gates.get(channel)
         if gate is not None and (room := gate.room(channel)) is not None:
             if not room:
                 return None
             limit = min(limit, room)
         with self.database.transaction() as session:
-            lane = lanes.pick(session, channel)
+            lane = lanes.pick(session, channel, own=own)
         if lane is None:
             return None
         token = new_token()

@@ -86,11 +86,11 @@ class Sending:
             entry = self.breaker.enter(channel, size)
             if entry is None:
                 return Drained(sent_count, left=False, provider_down=True)
-            batch = self.claiming.claim(channel, entry.limit, self.lease_seconds)
+            batch = self.claiming.claim(channel, entry.limit, self.lease_seconds, own=entry.own)
             if batch is None or not batch.envelopes:
                 self.breaker.leave(entry)
             if batch is None:
-                return Drained(sent_count, left=False)
+                return Drained(sent_count, left=False, provider_down=entry.own)
             if batch.envelopes:
                 told = self._send(entry, batch, lease)
                 sent_count += told.accepted_count
