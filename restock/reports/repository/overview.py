@@ -84,7 +84,8 @@ _LAST_WEBHOOK = text("""
     SELECT received_at FROM inbox_messages WHERE shop_domain = :domain ORDER BY received_at DESC LIMIT 1
 """)
 _PENDING = text("""
-    SELECT channel, count(*) AS people FROM subscriptions WHERE shop_id = :shop_id AND state = 'pending' GROUP BY channel
+    SELECT channel, count(*) AS people FROM subscriptions WHERE shop_id = :shop_id AND state = 'pending'
+    GROUP BY channel
 """)
 _EVER_ASKED = text("SELECT EXISTS (SELECT FROM subscriptions WHERE shop_id = :shop_id)")
 

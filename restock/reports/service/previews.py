@@ -77,9 +77,10 @@ class MessagePreviews:
 
     def _alert(self, shop: Shop, key: TextKey, source: Source) -> tuple[MessagePreview, Mapping[str, TextError]]:
         facts = ShopFacts(shop.domain, shop.name, f"https://{shop.domain}")
-        alert = sample_alert(AlertKind.digest, key.locale, facts, self.last_week(shop))
+        told = self.last_week(shop)
+        alert = sample_alert(AlertKind.digest, key.locale, facts, told)
         spoken = Speaker(ShopTexts({key: source})).say_alert(alert)
-        return _shown_alert(key, spoken), say_alert_parts(read(source, key.channel), alert)[1]
+        return _shown_alert(key, spoken, is_example=told is None), say_alert_parts(read(source, key.channel), alert)[1]
 
     def last_week(self, shop: Shop) -> AlertFacts | None:
         """Tell a shop's last seven days as a digest does; None: nobody has ever asked for anything."""
@@ -150,10 +151,11 @@ def _shown(key: TextKey, notice: Notice) -> MessagePreview:
             return MessagePreview(key, goods, said["body"], title=said["title"], byte_count=len(payload))
 
 
-def _shown_alert(key: TextKey, alert: ShopAlert) -> MessagePreview:
+def _shown_alert(key: TextKey, alert: ShopAlert, *, is_example: bool) -> MessagePreview:
     phrases = phrases_for(alert.locale)
     words, letter = alert_words_of(alert, phrases), write_alert(alert)
-    preview = MessagePreview(key, goods_of(alert, phrases), letter.text, own=tuple(alert.words))
+    goods = "an example" if is_example else goods_of(alert, phrases)
+    preview = MessagePreview(key, goods, letter.text, own=tuple(alert.words), is_example=is_example)
     return replace(preview, subject=words["subject"], preheader=words["preheader"], html=letter.html)
 
 

@@ -42,7 +42,7 @@ class MessagePreview:
     `subject`, `preheader` and `html` are an e-mail's, `title` a notification's; `text` is what each has. `units` of
     `segment_count` text messages are `gsm` septets or else UTF-16 units; `byte_count` is a notification's payload.
     `cost` is a text message's own. `own` names the parts that are in the shop's words, `faults` what cannot be said as
-    typed.
+    typed. `is_example`: an alert with made-up figures, as nobody has asked for anything yet.
     """
 
     key: TextKey
@@ -59,4 +59,5 @@ class MessagePreview:
     gsm: bool = True
     byte_count: int = 0
     cost: TextCost | None = None
+    is_example: bool = False
     links: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -170,6 +170,7 @@ ALERT = "/messages/email/merchant_alert/en"
 def test_what_the_shop_is_told_is_shown_with_its_own_figures_and_has_no_other_channel(
     house: House, kettle: Shop
 ) -> None:
+    assert texts()["texts.about_example"] in house.get(ALERT)
     fill(house.database, kettle, 3)
     page = post(house, ALERT, do="preview", part__heading="{{ counts.people }} of {{ variants.size }}")
     shown = house.services.previews.show(kettle, TextKey(ChannelName.email, Stage.merchant_alert, "en"), Source({}))
