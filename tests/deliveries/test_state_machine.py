@@ -66,7 +66,8 @@ RESOLVERS = {("unknown", "unknown"), ("unknown", "sent"), ("unknown", "queued")}
 RECEIPTS = {
     ("queued", "sent"), ("queued", "delivered"),
     *((was, now) for was in ("sending", "unknown") for now in TOLD),
-    ("sent", "delivered"), ("sent", "bounced"), ("sent", "complained"), ("delivered", "complained"),
+    ("sent", "delivered"), ("sent", "bounced"), ("sent", "complained"),
+    ("delivered", "complained"), ("delivered", "bounced"),  # an e-mail comes back after it was taken for delivered
 }  # fmt: skip
 ERASURES = {("queued", "skipped"), *((state, state) for state in ("sending", "unknown", "sent", *OVER))}
 TAKEN_BACK = {("queued", "skipped")}
