@@ -78,9 +78,15 @@ def test_from_sold_out_to_a_message_in_the_outbox(page: Page, instance: Instance
     go(page, "Outbox", visit.size)
     message = page.get_by_role("log").get_by_role("article").filter(has_text=visit.address)
     expect(message).to_contain_text("s after restock")
-    button = message.frame_locator("iframe").locator("a[href*='/c/']").first
-    button.click()
+    letter = message.frame_locator("iframe")
+    preferences = letter.locator("a[href*='/preferences/']").first.get_attribute("href")
+    letter.locator("a[href*='/c/']").first.click()
     page.wait_for_url(f"**/playground?variant={visit.variant}")
+    page.goto(str(preferences))
+    picture = page.locator(".goods img").first
+    expect(picture).to_be_visible()
+    picture.scroll_into_view_if_needed()
+    page.wait_for_function("picture => picture.complete && picture.naturalWidth > 0", arg=picture.element_handle())
     assert errors == []
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from restock.channels.email.message import Sender, compose
 from restock.channels.values import Envelope, MessageLinks, Notice, NoticeKind, Recipient, ShopFacts
-from restock.web.preferences.page import _FOLDER
+from restock.web.preferences.page import _FOLDER, Page
 from tests.web.test_people_turns import Turns, turns  # noqa: F401 (a fixture)
 
 
@@ -180,6 +180,38 @@ def test_another_language_is_spoken_from_now_on(turns: Turns) -> None:  # noqa: 
     assert turns.rows("SELECT locale FROM subscriptions") == [("ar",)]
     turns.client.post(page_of(turns), data={"do": "speak", "locale": "xx<script>"})
     assert turns.rows("SELECT locale FROM contacts") == [("ar",)]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown_here", "shown_in_production"),
+    [
+        ("https://cdn.shopify.com/mug.png", True, True),
+        ("http://127.0.0.1:8000/mug.svg", True, False),
+        ("http://localhost:8000/mug.svg", True, False),
+        ("http://127.0.0.1.evil.example/mug.svg", False, False),
+        ("http://pictures.example/mug.svg", False, False),
+        ("javascript:alert(1)", False, False),
+        ("http://[", False, False),
+    ],
+)
+def test_a_picture_is_shown_where_the_page_may_load_it(
+    turns: Turns,  # noqa: F811
+    url: str,
+    shown_here: bool,
+    shown_in_production: bool,
+) -> None:
+    """Plain HTTP is for this machine's own playground alone; what may not be loaded is not asked for either."""
+    turns.joins("ada")
+    turns.rows(f"UPDATE products SET image_url = '{url}' RETURNING 1")
+    page = turns.client.get(page_of(turns))
+    assert ("<img" in page.text) is shown_here
+    assert "img-src https: http://127.0.0.1:* http://localhost:*;" in page.headers["Content-Security-Policy"]
+    own = turns.services.people.own_alerts(first(turns))
+    assert own is not None
+    with turns.client.application.test_request_context():
+        live = Page(own, "x").show()
+    assert ("<img" in live.get_data(as_text=True)) is shown_in_production
+    assert "img-src https:;" in live.headers["Content-Security-Policy"]
 
 
 def test_a_turn_is_shown_with_its_end(turns: Turns) -> None:  # noqa: F811

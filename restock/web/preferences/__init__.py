@@ -54,7 +54,7 @@ def add_preferences(blueprint: Blueprint, services: Services) -> None:
             return page_not_found()
         services.privacy.erase_own(contact_id)
         services.waker.wake()
-        return Page(own, token).erased()
+        return _page(services, own, token).erased()
 
 
 def _read(services: Services, token: str) -> tuple[int | None, OwnAlerts | None]:
@@ -66,8 +66,12 @@ def _show(services: Services, token: str, said: str = "", *, erasing: bool = Fal
     _, own = _read(services, token)
     if own is None:
         return page_not_found()
-    page = Page(own, token, said)
+    page = _page(services, own, token, said)
     return page.ask_to_erase() if erasing else page.show()
+
+
+def _page(services: Services, own: OwnAlerts, token: str, said: str = "") -> Page:
+    return Page(own, token, said, shows_local=not services.settings.is_production)
 
 
 def _acts(services: Services) -> Mapping[str, Act]:

@@ -25,15 +25,20 @@ from restock.web.people_texts import PageTexts, texts_for
 _FOLDER = Path(__file__).with_name("texts")
 _FEW = 20  # places up to here are said as they are
 _RESTS = ("7", "30", "90")
+_THIS_MACHINE = ("127.0.0.1", "localhost")
 
 
 @dataclass(frozen=True)
 class Page:
-    """One address's page. `said`: the name of the sentence about what was just done."""
+    """One address's page. `said`: the name of the sentence about what was just done.
+
+    `shows_local`: pictures of this machine are shown as well, which are on plain HTTP. Development only.
+    """
 
     own: OwnAlerts
     token: str
     said: str = ""
+    shows_local: bool = False
 
     def show(self) -> Response:
         """Write the list of alerts and what can be done with them."""
@@ -77,12 +82,13 @@ class Page:
         """Give the address of a picture that a page may show; empty where there is none."""
         url = goods.image_url if goods is not None and goods.image_url else ""
         try:
-            is_web = urlsplit(url).scheme == "https"
+            parts = urlsplit(url)
         except ValueError:
             return ""
-        if not is_web:
+        is_local = self.shows_local and parts.scheme == "http" and parts.hostname in _THIS_MACHINE
+        if parts.scheme != "https" and not is_local:
             return ""
-        small = urlsplit(url).hostname == "cdn.shopify.com" and "width=" not in url
+        small = parts.hostname == "cdn.shopify.com" and "width=" not in url
         return f"{url}{'&' if '?' in url else '?'}width=160" if small else url
 
     def _moment(self, at: datetime, *, with_hour: bool) -> str:
@@ -97,6 +103,7 @@ class Page:
     def _render(self, step: str) -> Response:
         return _answer(
             200,
+            pictures=" ".join(["https:", *(f"http://{host}:*" for host in _THIS_MACHINE if self.shows_local)]),
             locale=self.texts.language,
             direction=self.texts.direction,
             page=self,
@@ -118,11 +125,11 @@ def page_not_found() -> Response:
     return _answer(404, locale=texts.language, direction=texts.direction, step="gone", own=None, **facts)
 
 
-def _answer(status: int, **facts: object) -> Response:
+def _answer(status: int, pictures: str = "https:", **facts: object) -> Response:
     nonce = secrets.token_urlsafe(16)
     html = render_template("people/preferences.html", nonce=nonce, **facts)
     policy = (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; img-src https:; form-action 'self'; "
+        f"default-src 'none'; style-src 'nonce-{nonce}'; img-src {pictures}; form-action 'self'; "
         "frame-ancestors 'none'; base-uri 'none'"
     )
     headers = {
