@@ -44,7 +44,8 @@ from restock.playground.fake_twilio import FakeTwilio
 
 SHOP = ShopFacts("north.myshopify.com", "North & Pine", "https://north.example")
 PRODUCT = ProductFacts("Harbour Vase", "Deep green", "€89.00", "https://cdn.shopify.com/vase.png", 2)
-READ_SECONDS = 0.5
+READ_SECONDS = 15.0  # a busy machine is not a silent provider
+SILENCE_SECONDS = 1.5  # how long one is waited for where its silence is the point
 
 
 OWN_PARTS = {
@@ -130,8 +131,13 @@ class Bench(ABC):
         self.stop()
 
     @abstractmethod
-    def without_time(self) -> Channel:
-        """The same channel with no time for a batch."""
+    def open(self, *, batch_seconds: float = 25.0, read_seconds: float = READ_SECONDS) -> Channel:
+        """Open one more channel to the same provider."""
+
+    def wait_no_longer_than(self, read_seconds: float) -> None:
+        """Have the channel give up an answer after so many seconds."""
+        self.channel.close()
+        self.channel = self.open(read_seconds=read_seconds)
 
 
 async def _started(server: Any) -> Any:
@@ -184,7 +190,7 @@ class SmtpPeer:
         if fault == "swallow":
             server.transport.abort()
         if fault == "hang":
-            await asyncio.sleep(READ_SECONDS * 3)
+            await asyncio.sleep(SILENCE_SECONDS * 3)
         return "250 OK"
 
     def messages(self) -> list[Any]:
@@ -216,15 +222,12 @@ class EmailBench(Bench):
 
     def __init__(self) -> None:
         self.peer = SmtpPeer()
-        self.channel = self._open(25.0)
+        self.channel = self.open()
 
-    def _open(self, batch_seconds: float) -> EmailChannel:
+    def open(self, *, batch_seconds: float = 25.0, read_seconds: float = READ_SECONDS) -> Channel:
         server, sender = SmtpServer("127.0.0.1", self.peer.port), Sender("alerts@alerts.example")
-        pool = SmtpPool(server, sender.domain, sender.address, patience=Patience(read_seconds=READ_SECONDS))
+        pool = SmtpPool(server, sender.domain, sender.address, patience=Patience(read_seconds=read_seconds))
         return EmailChannel(pool, sender, batch_seconds=batch_seconds)
-
-    def without_time(self) -> Channel:
-        return self._open(-1.0)
 
     def recipient(self, number: int) -> Recipient:
         return Recipient(f"ada{number}@mail.example")
@@ -261,14 +264,11 @@ class SmsBench(Bench):
     def __init__(self) -> None:
         self.peer = FakeTwilio(self.account_sid, "secret")
         self.peer.start()
-        self.channel = self._open(self.peer.url, 25.0)
+        self.channel = self.open()
 
-    def _open(self, url: str, batch_seconds: float) -> SmsChannel:
-        account = TwilioAccount(self.account_sid, "secret", sender="+15005550006", api_url=url)
-        return SmsChannel(account, threads=8, read_seconds=READ_SECONDS, batch_seconds=batch_seconds)
-
-    def without_time(self) -> Channel:
-        return self._open(self.peer.url, -1.0)
+    def open(self, *, batch_seconds: float = 25.0, read_seconds: float = READ_SECONDS) -> Channel:
+        account = TwilioAccount(self.account_sid, "secret", sender="+15005550006", api_url=self.peer.url)
+        return SmsChannel(account, threads=8, read_seconds=read_seconds, batch_seconds=batch_seconds)
 
     def recipient(self, number: int) -> Recipient:
         return Recipient(f"+1415555{number:04d}")
@@ -310,14 +310,11 @@ class PushBench(Bench):
         self._troubles: dict[str, Trouble] = {}
         self._subscriptions: dict[str, dict[str, Any]] = {}
         self.peer.trouble_for = lambda request: self._troubles.get(request.path)  # type: ignore[method-assign]
-        self.channel = self._open(25.0)
+        self.channel = self.open()
 
-    def _open(self, batch_seconds: float) -> PushChannel:
+    def open(self, *, batch_seconds: float = 25.0, read_seconds: float = READ_SECONDS) -> Channel:
         signer = VapidSigner(self.key, "mailto:alerts@alerts.example")
-        return PushChannel(signer, extra_hosts=[self.peer.host], read_seconds=READ_SECONDS, batch_seconds=batch_seconds)
-
-    def without_time(self) -> Channel:
-        return self._open(-1.0)
+        return PushChannel(signer, extra_hosts=[self.peer.host], read_seconds=read_seconds, batch_seconds=batch_seconds)
 
     def recipient(self, number: int) -> Recipient:
         subscription: dict[str, Any] = self.peer.subscribe(public_key_of(self.key))

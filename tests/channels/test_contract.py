@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from restock.channels.values import Blame, Doubt, Envelope, NoticeKind, Outcome, ProductFacts, ShopFacts, Verdict
-from tests.channels.benches import BENCHES, OWN_TEXTS, PRODUCT, Bench, notice_for, turn_for
+from tests.channels.benches import BENCHES, OWN_TEXTS, PRODUCT, SILENCE_SECONDS, Bench, notice_for, turn_for
 from tests.channels.providers.benches import PROVIDER_BENCHES
 
 ALL = {**BENCHES, **PROVIDER_BENCHES}
@@ -81,6 +81,7 @@ def test_a_message_taken_without_an_answer_is_in_doubt_and_the_others_go_on(benc
 
 def test_a_silent_provider_is_given_up_in_time_and_the_message_is_in_doubt(bench: Bench) -> None:
     silent, last = bench.envelope(1), bench.envelope(2)
+    bench.wait_no_longer_than(SILENCE_SECONDS)
     bench.hang(silent)
     outcomes = send(bench, [silent, last])
     assert outcomes[1].verdict is Verdict.unanswered
@@ -163,7 +164,7 @@ def test_every_kind_of_message_leaves_in_languages_of_all_sorts_with_and_without
 
 
 def test_a_batch_that_has_run_out_of_time_sends_nothing_more(bench: Bench) -> None:
-    channel = bench.without_time()
+    channel = bench.open(batch_seconds=-1.0)
     outcomes = list(channel.send([bench.envelope(1), bench.envelope(2)]))
     channel.close()
     assert {(o.verdict, o.reason) for o in outcomes} == {(Verdict.deferred, "batch_time_over")}

@@ -37,14 +37,21 @@ def mark(delivery_id: int) -> str:
     return f"{delivery_id}-abcdefghijklmnop"
 
 
-def open_routing(peer: FakeEsp, name: ProviderName, *, batch_seconds: float = 25.0, most: int = 0) -> RoutingChannel:
+def open_routing(
+    peer: FakeEsp,
+    name: ProviderName,
+    *,
+    batch_seconds: float = 25.0,
+    read_seconds: float = READ_SECONDS,
+    most: int = 0,
+) -> RoutingChannel:
     """The channel with one fake provider behind it. `most`: so many messages a call, 0: what the provider takes."""
 
     def speak(kind: ProviderName, choice: SenderChoice) -> Provider:
         made = provider_of(kind, choice)
         return replace(made, most=most) if most else made  # type: ignore[type-var]
 
-    patience = Patience(read_seconds=3 * READ_SECONDS, batch_seconds=batch_seconds)
+    patience = Patience(read_seconds=read_seconds, batch_seconds=batch_seconds)
     return RoutingChannel(None, nobody, mark, patience, {name: peer.url}, speak)
 
 
@@ -56,13 +63,13 @@ class ProviderBench(Bench):
     def __init__(self) -> None:
         self.peer = FAKES[self.name]()
         self.peer.start()
-        self.channel = open_routing(self.peer, self.name, most=1)
+        self.channel = self.open()
 
     def envelope(self, number: int, notice: Notice | None = None) -> Envelope:
         return replace(super().envelope(number, notice), sender=choice_of(self.name))
 
-    def without_time(self) -> Channel:
-        return open_routing(self.peer, self.name, batch_seconds=-1.0, most=1)
+    def open(self, *, batch_seconds: float = 25.0, read_seconds: float = READ_SECONDS) -> Channel:
+        return open_routing(self.peer, self.name, batch_seconds=batch_seconds, read_seconds=read_seconds, most=1)
 
     def recipient(self, number: int) -> Recipient:
         return Recipient(f"ada{number}@mail.example")

@@ -10,6 +10,7 @@ import email.policy
 import json
 import re
 import threading
+from abc import ABC, abstractmethod
 from base64 import b64decode
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,7 +36,7 @@ class Taken:
     raw: dict[str, Any] = field(default_factory=dict)
 
 
-class FakeEsp(FakePeer):
+class FakeEsp(FakePeer, ABC):
     """What the four have in common. `trouble_by_address` is met by any call with such a recipient."""
 
     largest_body = 60 * 1024 * 1024
@@ -47,8 +48,9 @@ class FakeEsp(FakePeer):
         self.trouble_by_address: dict[str, Trouble] = {}
         self.lock = threading.Lock()
 
+    @abstractmethod
     def recipients(self, request: Request) -> list[str]:
-        raise NotImplementedError("each fake reads its own form")
+        """Read to whom a call goes; each provider has a form of its own."""
 
     def trouble_for(self, request: Request) -> Trouble | None:
         for address in self.recipients(request):
