@@ -10,6 +10,7 @@ import gc
 import http.client
 import importlib
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -27,6 +28,7 @@ TO_OPEN = (("Playground store", "/playground"), ("Its merchant's pages", "/?shop
 _READY_SECONDS = 60.0
 _NEWCOMERS_SETTLE_SECONDS = "1"  # in the playground nobody moves stock about in bursts, and somebody watches
 _PAUSE_SECONDS = 0.05
+_OPENING_TRIES = 30  # a second apart
 _LOADED_ONCE = (
     "restock.web.app",
     "restock.worker.main",
@@ -125,6 +127,9 @@ class Supervisor:
         for part in parts:
             self.crew.start(part, environment)
         self._wait_for_web()
+        if self.peers:
+            at = self.settings.host, self.port
+            threading.Thread(target=_open_playground, args=at, name="opening", daemon=True).start()
         self.instance.publish(environment)
         self._welcome(time.monotonic() - started)
         while True:
@@ -206,10 +211,21 @@ def load_program(environment: Mapping[str, str]) -> None:
     gc.freeze()  # the forks share these objects; a collection would copy them
 
 
-def _answers(host: str, port: int) -> bool:
+def _open_playground(host: str, port: int) -> None:
+    """Be the playground's first visitor, who makes its shop: so that it takes intents before anybody has looked at it.
+
+    Nothing waits for this; where it is in vain, the next visitor makes it.
+    """
+    for _ in range(_OPENING_TRIES):
+        if _answers(host, port, "/playground/state"):
+            return
+        time.sleep(1.0)
+
+
+def _answers(host: str, port: int, path: str = "/healthz") -> bool:
     connection = http.client.HTTPConnection(_ANY_ADDRESS.get(host, host), port, timeout=2)
     try:
-        connection.request("GET", "/healthz")
+        connection.request("GET", path)
         return connection.getresponse().status < http.HTTPStatus.INTERNAL_SERVER_ERROR
     except (OSError, http.client.HTTPException):
         return False

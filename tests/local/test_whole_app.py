@@ -56,8 +56,24 @@ def get(begun: Start, path: str) -> tuple[int, bytes]:
     return found
 
 
+def leaves_an_intent(begun: Start) -> bool:
+    """Do what the README's `curl` does: leave an intent at the playground's shop."""
+    intent = {"shopify_variant_id": 45120000102, "shopify_product_id": 8412300010, "channel": "email"}
+    body = json.dumps({"intent": intent, "customer": {"email": "ada@example.com", "accepts_marketing": False}})
+    headers = {"Content-Type": "application/json", "X-Shopify-Shop-Domain": "playground.myshopify.com"}
+    connection = http.client.HTTPConnection("127.0.0.1", int(begun.card()["PORT"]), timeout=10)
+    connection.request("POST", "/api/v1/intents.json", body, headers)
+    status = connection.getresponse().status
+    connection.close()
+    return status == 201
+
+
 def test_it_starts_answers_takes_commands_and_stops_on_ctrl_c(app: Start) -> None:
-    """What the welcome names can be opened, and a command run by hand works on the same database."""
+    """What the welcome names can be opened, and a command run by hand works on the same database.
+
+    The playground takes intents before anybody has looked at its page.
+    """
+    wait_until(lambda: leaves_an_intent(app), what="the playground's shop")
     status, body = get(app, "/readyz")
     assert (status, json.loads(body)["status"]) == (200, "ready")
     named = re.findall(rf"http://127\.0\.0\.1:{app.card()['PORT']}(/\S*)", app.printed)
