@@ -6,17 +6,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 
 import psycopg
-import urllib3
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -27,19 +24,15 @@ from restock.channels.push.subscription import encode_key
 from restock.channels.push.vapid import VapidSigner, generate_private_key
 from restock.channels.values import (
     Envelope,
-    MessageLinks,
-    Notice,
-    NoticeKind,
-    ProductFacts,
     PushKeys,
     Recipient,
-    ShopFacts,
-    Verdict,
 )
 from restock.deliveries.service.sending import LARGEST_CLAIM
 from restock.local.sockets import free_port
 from tests.benchmarks.fanout.contestant import Limit, Peer, Told
-from tests.benchmarks.machine import APP_CORE, OTHER_CORE
+from tests.benchmarks.fanout.http_peer import open_http_peer
+from tests.benchmarks.fanout.messages import cpu_us, envelopes_for, rate, send_all
+from tests.benchmarks.machine import APP_CORE
 from tests.benchmarks.report import Goal
 from tests.benchmarks.stage import Stage
 
@@ -60,32 +53,13 @@ _VAPID = generate_private_key()
 @contextmanager
 def open_service(reply_ms: float, port: int) -> Iterator[Peer]:
     """Run the stand-in on the second core until the block ends."""
-    command = [sys.executable, "-m", "tests.benchmarks.fanout.push_peer", str(port), str(reply_ms)]
-    process = subprocess.Popen(command)
-    os.sched_setaffinity(process.pid, {OTHER_CORE})
-    count_url = f"http://127.0.0.1:{port}/count"
     settings = {
         "VAPID_PRIVATE_KEY": _VAPID,
         "VAPID_SUBJECT": CONTACT,
         "PUSH_EXTRA_HOSTS": f"127.0.0.1:{port}",
     }
-    try:
-        _wait_for(count_url)
-        yield Peer(settings, process.pid, lambda: int(urllib3.request("GET", count_url).data))
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _wait_for(url: str) -> None:
-    until = time.monotonic() + 20
-    while True:
-        with suppress(urllib3.exceptions.HTTPError):
-            urllib3.request("GET", url, retries=False)
-            return
-        if time.monotonic() > until:
-            raise TimeoutError("the stand-in does not answer")
-        time.sleep(0.05)
+    with open_http_peer("tests.benchmarks.fanout.push_peer", port, reply_ms, settings) as peer:
+        yield peer
 
 
 def send_naively(delivery_id: int) -> None:
@@ -157,11 +131,11 @@ def _cpu_goals(rounds: int = 40, count: int = 200) -> list[Goal]:
     port = free_port()
     with open_service(0, port), open_channel(port) as channel:
         people = envelopes(port, count)
-        _send(channel, people)
+        send_all(channel, people)
         for _ in range(rounds):
             bare.append(crypto_us(count))
-            naive.append(_cpu_us(lambda: _naively(port, count // 20), count // 20))
-            ours.append(_cpu_us(lambda: _send(channel, people), count))
+            naive.append(cpu_us(lambda: _naively(port, count // 20), count // 20))
+            ours.append(cpu_us(lambda: send_all(channel, people), count))
     shown = ", ".join(
         f"{name} {median(found):,.0f} (best {min(found):,.0f})"
         for name, found in (("cryptography alone", bare), ("webpush()", naive), ("ours", ours))
@@ -179,14 +153,14 @@ def _flight_goals(rounds: int = 5) -> list[Goal]:
     port, claim = free_port(), LARGEST_CLAIM
     with open_service(_REPLY_MS, port), open_channel(port) as channel:
         people = envelopes(port, _LONG)
-        _send(channel, people[:CONNECTIONS])
+        send_all(channel, people[:CONNECTIONS])
         for _ in range(rounds):
             costs.append(crypto_us(1000))
             began = time.process_time()
-            whole.append(_rate(lambda: _send(channel, people), _LONG))
+            whole.append(rate(lambda: send_all(channel, people), _LONG))
             ours.append((time.process_time() - began) / _LONG * 1e6)
             batches = [people[at : at + claim] for at in range(0, _LONG, claim)]
-            claims.append(_rate(lambda: _send(channel, *batches), _LONG))  # noqa: B023 (run at once)
+            claims.append(rate(lambda: send_all(channel, *batches), _LONG))  # noqa: B023 (run at once)
     limit = 1e6 / median(costs)
     print(
         f"{CONNECTIONS} connections, replies after {_REPLY_MS:g} ms, messages a second: {median(whole):,.0f} in one "
@@ -208,18 +182,8 @@ def open_channel(port: int) -> Iterator[PushChannel]:
 
 
 def envelopes(port: int, count: int) -> list[Envelope]:
-    """Write as many, each with links of its own."""
-    shop, goods = (
-        ShopFacts("a.example", "North & Pine", "https://a.example"),
-        ProductFacts("Harbour Vase", "Deep green"),
-    )
-
-    def one(number: int) -> Envelope:
-        links = MessageLinks(f"https://restock.example.com/c/{number}", f"https://restock.example.com/u/{number}")
-        notice = Notice(NoticeKind.offer, shop, links, product=goods)
-        return Envelope(number, f"r{number}", Recipient(f"http://127.0.0.1:{port}/push/{number}", _KEYS), notice)
-
-    return [one(number) for number in range(1, count + 1)]
+    """Write as many, to as many browsers."""
+    return envelopes_for(Recipient(f"http://127.0.0.1:{port}/push/{n}", _KEYS) for n in range(1, count + 1))
 
 
 def crypto_us(count: int) -> float:
@@ -232,30 +196,12 @@ def crypto_us(count: int) -> float:
             shared = own.exchange(ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), _POINT))
             AESGCM(shared[:16]).encrypt(shared[:12], _PAYLOAD, None)
 
-    return _cpu_us(work, count)
+    return cpu_us(work, count)
 
 
 def _naively(port: int, count: int) -> None:
     for number in range(count):
         _webpush(f"http://127.0.0.1:{port}/push/{number}", {"p256dh": _KEYS.p256dh, "auth": _KEYS.auth})
-
-
-def _send(channel: PushChannel, *batches: Sequence[Envelope]) -> None:
-    told = {outcome.verdict for people in batches for outcome in channel.send(people)}
-    if told != {Verdict.accepted}:
-        raise RuntimeError(f"the stand-in takes everything, and yet: {told}")
-
-
-def _cpu_us(work: Callable[[], object], count: int) -> float:
-    began = time.process_time()
-    work()
-    return (time.process_time() - began) / count * 1e6
-
-
-def _rate(work: Callable[[], object], count: int) -> float:
-    began = time.perf_counter()
-    work()
-    return count / (time.perf_counter() - began)
 
 
 if __name__ == "__main__":

@@ -6,32 +6,23 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 
 import psycopg
-import urllib3
 from twilio.rest import Client
 
 from restock.channels.sms.channel import SmsChannel, TwilioAccount
 from restock.channels.values import (
     Envelope,
-    MessageLinks,
-    Notice,
-    NoticeKind,
-    ProductFacts,
     Recipient,
-    ShopFacts,
-    Verdict,
 )
 from restock.local.sockets import free_port
 from tests.benchmarks.fanout.contestant import Limit, Peer, Told
-from tests.benchmarks.machine import OTHER_CORE
+from tests.benchmarks.fanout.http_peer import open_http_peer
+from tests.benchmarks.fanout.messages import cpu_us, envelopes_for, rate, send_all
 from tests.benchmarks.report import Goal
 from tests.benchmarks.stage import Stage
 
@@ -49,34 +40,15 @@ _TEXT = (
 def open_twilio(reply_ms: float) -> Iterator[Peer]:
     """Run the stand-in on the second core until the block ends."""
     port = free_port()
-    command = [sys.executable, "-m", "tests.benchmarks.fanout.sms_peer", str(port), str(reply_ms)]
-    process = subprocess.Popen(command)
-    os.sched_setaffinity(process.pid, {OTHER_CORE})
-    url = f"http://127.0.0.1:{port}"
     settings = {
         "TWILIO_ACCOUNT_SID": ACCOUNT,
         "TWILIO_AUTH_TOKEN": TOKEN,
         "TWILIO_FROM": SENDER,
-        "TWILIO_API_URL": url,
+        "TWILIO_API_URL": f"http://127.0.0.1:{port}",
         "SMS_SEGMENTS_PER_SECOND": "0",
     }
-    try:
-        _wait_for(url)
-        yield Peer(settings, process.pid, lambda: int(urllib3.request("GET", f"{url}/count").data))
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _wait_for(url: str) -> None:
-    until = time.monotonic() + 20
-    while True:
-        with suppress(urllib3.exceptions.HTTPError):
-            urllib3.request("GET", f"{url}/count", retries=False)
-            return
-        if time.monotonic() > until:
-            raise TimeoutError("the stand-in does not answer")
-        time.sleep(0.05)
+    with open_http_peer("tests.benchmarks.fanout.sms_peer", port, reply_ms, settings) as peer:
+        yield peer
 
 
 def send_naively(delivery_id: int) -> None:
@@ -141,22 +113,18 @@ def _cpu_goals(count: int = 200) -> list[Goal]:
         channel = open_channel(url)
         ours, theirs = [], []
         for _ in range(_ROUNDS):  # in turns, so that both meet the same machine
-            theirs.append(_cpu_us(lambda: _clients(url, count), count))
-            ours.append(_cpu_us(lambda: _send(channel, count), count))
+            theirs.append(cpu_us(lambda: _clients(url, count), count))
+            ours.append(cpu_us(lambda: send_all(channel, envelopes(count)), count))
         channel.close()
     print(f"CPU a message: new client {median(theirs):,.0f} µs, ours {median(ours):,.0f} µs, rendered and judged")
     return [Goal("CPU of a message / that of a new client", median(ours) / median(theirs), 0.65, at_most=True)]
 
 
 def _flight_goals(count: int = 640, reply_ms: float = 50) -> list[Goal]:
-    rates = []
     with open_twilio(reply_ms) as peer:
         channel = open_channel(peer.settings["TWILIO_API_URL"])
-        _send(channel, IN_FLIGHT)
-        for _ in range(3):
-            began = time.perf_counter()
-            _send(channel, count)
-            rates.append(count / (time.perf_counter() - began))
+        send_all(channel, envelopes(IN_FLIGHT))
+        rates = [rate(lambda: send_all(channel, envelopes(count)), count) for _ in range(3)]
         channel.close()
     most = IN_FLIGHT / reply_ms * 1000
     print(f"{IN_FLIGHT} in flight, replies after {reply_ms:g} ms: {median(rates):,.0f} a second of {most:,.0f}")
@@ -183,34 +151,12 @@ def open_channel(url: str) -> SmsChannel:
 
 def envelopes(count: int) -> list[Envelope]:
     """Write as many."""
-    shop, goods = (
-        ShopFacts("a.example", "North & Pine", "https://a.example"),
-        ProductFacts("Harbour Vase", "Deep green"),
-    )
-
-    def one(number: int) -> Envelope:
-        links = MessageLinks(f"https://restock.example.com/c/{number}", f"https://restock.example.com/u/{number}")
-        notice = Notice(NoticeKind.offer, shop, links, product=goods)
-        return Envelope(number, f"r{number}", Recipient("+4915112345678"), notice)
-
-    return [one(number) for number in range(count)]
+    return envelopes_for([Recipient("+4915112345678")] * count)
 
 
 def _clients(url: str, count: int) -> None:
     for number in range(count):
         new_client(url).messages.create(to="+4915112345678", from_=SENDER, body=_TEXT.format(number))
-
-
-def _send(channel: SmsChannel, count: int) -> None:
-    told = {outcome.verdict for outcome in channel.send(envelopes(count))}
-    if told != {Verdict.accepted}:
-        raise RuntimeError(f"the stand-in takes everything, and yet: {told}")
-
-
-def _cpu_us(work: Callable[[], None], count: int) -> float:
-    began = time.process_time()
-    work()
-    return (time.process_time() - began) / count * 1e6
 
 
 if __name__ == "__main__":
