@@ -11,25 +11,18 @@ from typing import NamedTuple
 
 from babel import Locale
 from babel.numbers import format_decimal
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, PackageLoader
 
 from restock.channels.alerts.values import AlertKind, ShopAlert, VariantLine
 from restock.channels.alerts.variables import LONGEST_TITLE, MOST_VARIANTS
-from restock.channels.email.message import with_banner, wrapped
+from restock.channels.email.message import paper, templates, with_banner, wrapped
 from restock.channels.tongues import nearest
 from restock.channels.values import Letter
 from restock.channels.wording import Phrases, isolate, known_locale, one_line, phrases_for
 
 _COLONS = {"fr": "\u00a0: ", "ja": "：", "zh-CN": "：", "zh-TW": "："}
 _CHANNELS = {"email": "e-mail", "sms": "SMS", "push": "web push"}
-_templates = Environment(
-    loader=PackageLoader("restock.channels.alerts"),
-    autoescape=True,
-    auto_reload=False,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=StrictUndefined,
-)
+_templates = templates.overlay(loader=ChoiceLoader([PackageLoader("restock.channels.alerts"), paper]))
 _html = _templates.get_template("letter.html")
 
 

@@ -32,15 +32,16 @@ _ENCODED_WORD = "=?"  # some readers decode it even here, and find another addre
 _NOT_IN_IDENTITY = re.compile(r"[^A-Za-z0-9-]")
 _BODY = re.compile(r"<body[^>]*>", re.IGNORECASE)
 _BANNER_STYLE = "padding:12px 20px;background:#fff3d1;color:#6b4e00;font:14px/20px Arial,sans-serif;text-align:center"
-_templates = Environment(
-    loader=PackageLoader("restock.channels.email"),
+paper = PackageLoader("restock.channels.email")  # paper.html: what every mail of ours is written on
+templates = Environment(
+    loader=paper,
     autoescape=True,
     auto_reload=False,
     trim_blocks=True,
     lstrip_blocks=True,
     undefined=StrictUndefined,
 )
-_html = _templates.get_template("notice.html")
+_html = templates.get_template("notice.html")
 
 
 @dataclass(frozen=True, slots=True)
