@@ -116,6 +116,6 @@ class PretendShopify:
                 self.portions.append(len(ids))
             error = self.always_wrong.get(question) or (self.wrong.pop(0) if self.wrong else None)
         if waiting := self.hang.get(access.domain):
-            waiting.wait(20)
+            waiting.wait(120)
         if error is not None:
             raise error

@@ -39,7 +39,7 @@ def channel_to(server: SmtpServer, connections: int = 1, **options: Any) -> Emai
         replace(server, connections=connections),
         "alerts.example",
         SENDER.address,
-        patience=Patience(read_seconds=2.0),
+        patience=Patience(30.0, 30.0),  # a busy machine is not a silent server
         **options,
     )
     return EmailChannel(pool, SENDER)
@@ -222,7 +222,13 @@ def secure_peer(certificate: Path) -> Iterator[Callable[..., tuple[int, Keep]]]:
         context.load_cert_chain(certificate)
         keep = Keep()
         controller = Controller(
-            keep, hostname="localhost", port=free_port(), server_hostname="peer", tls_context=context, **options
+            keep,
+            hostname="localhost",
+            port=free_port(),
+            server_hostname="peer",
+            tls_context=context,
+            ready_timeout=60,
+            **options,
         )
         controller.start()
         started.append(controller)
@@ -300,13 +306,13 @@ def sink(tmp_path: Path) -> Iterator[Callable[..., tuple[SmtpServer, Path]]]:
     yield start
     for process in started:
         process.terminate()
-        process.wait(5)
+        process.wait(30)
 
 
 def _wait_for(port: int) -> None:
     import socket
 
-    for _ in range(100):
+    for _ in range(2000):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return

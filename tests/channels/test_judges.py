@@ -61,7 +61,7 @@ def start_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     yield start
     for process in started:
         process.terminate()
-        process.wait(10)
+        process.wait(30)
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_the_fake_reports_as_twilio_does_signed_over_the_whole_address() -> None
     account = TwilioAccount(ACCOUNT, "secret", sender="+15005550006", api_url=twilio.url)
     channel = SmsChannel(account, callback=lambda number: f"{ours.url}/webhooks/twilio/status?d={number}")
     list(channel.send([envelope_for(7, Recipient("+14155550007"))]))
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while len(ours.requests) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
     for closing in (channel, twilio, ours):

@@ -27,7 +27,9 @@ from restock.channels.push.http.sites import AddressBook, Origin, origin_from
 
 REQUEST = b"POST /push/1 HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\n\r\nbody"
 CREATED = b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
-QUICK = Limits(connections=4, connect_seconds=0.4, read_seconds=0.4)
+PATIENT = Limits(connections=4, connect_seconds=30.0, read_seconds=30.0)  # a busy machine is not a silent service
+QUICK = Limits(connections=4, connect_seconds=0.4, read_seconds=0.4)  # where the silence is the point
+LONG = 60.0  # beyond every limit here
 
 Talk = Callable[[socket.socket, int], None]
 
@@ -126,7 +128,7 @@ def ask(engine: Engine, origin: Origin, count: int = 1, request: bytes = REQUEST
 
 
 @contextmanager
-def engine(limits: Limits = QUICK, **more: object) -> Iterator[Engine]:
+def engine(limits: Limits = PATIENT, **more: object) -> Iterator[Engine]:
     opened = Engine(limits, **more)  # type: ignore[arg-type]
     try:
         yield opened
@@ -158,7 +160,7 @@ CHUNKED = b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n"
     ],
 )  # fmt: skip
 def test_an_answer_is_read_whole_and_its_connection_used_again(answer: bytes, status: int, body: bytes) -> None:
-    with served(answer) as server, engine(Limits(1, 0.4, 0.4)) as asked:
+    with served(answer) as server, engine(Limits(1, 30.0, 30.0)) as asked:
         told = ask(asked, server.origin, 3)
     assert {(one.status, one.body) for one in told.values() if isinstance(one, Answer)} == {(status, body)}
     assert (server.connection_count, server.request_count) == (1, 3)
@@ -182,7 +184,7 @@ def test_an_answer_is_read_whole_and_its_connection_used_again(answer: bytes, st
     ],
 )  # fmt: skip
 def test_the_status_counts_whatever_is_amiss_behind_it_but_the_connection_is_not_used_again(answer: bytes) -> None:
-    with served(answer) as server, engine(Limits(1, 0.4, 0.4)) as asked:
+    with served(answer) as server, engine(Limits(1, 30.0, 30.0)) as asked:
         told = ask(asked, server.origin, 2)
     assert [one.status for one in told.values() if isinstance(one, Answer)] == [201, 201]
     assert all(len(one.body) <= LARGEST_BODY for one in told.values() if isinstance(one, Answer))
@@ -223,9 +225,9 @@ def test_a_connection_closed_while_idle_is_not_used_again_and_nothing_is_doubtfu
             connection.close()
             gone.set()
 
-    with talking(talk) as server, engine(Limits(1, 0.4, 0.4)) as asked:
+    with talking(talk) as server, engine(Limits(1, 30.0, 30.0)) as asked:
         ask(asked, server.origin)
-        gone.wait(2)
+        assert gone.wait(LONG)
         asked.tidy()
         assert isinstance(ask(asked, server.origin)[1], Answer)
     assert (server.connection_count, server.request_count) == (2, 2)
@@ -240,7 +242,7 @@ def test_a_kept_connection_that_is_closed_under_a_request_is_replaced_once() -> 
                 return
             connection.sendall(CREATED)
 
-    with talking(talk) as server, engine(Limits(1, 0.4, 0.4)) as asked:
+    with talking(talk) as server, engine(Limits(1, 30.0, 30.0)) as asked:
         assert isinstance(ask(asked, server.origin)[1], Answer)
         assert isinstance(ask(asked, server.origin)[1], Answer)
     assert server.connection_count == 2
@@ -267,13 +269,13 @@ def test_a_status_before_the_connection_breaks_counts() -> None:
 def silent(server: Server, connection: socket.socket, number: int) -> None:
     del number
     server.read_request(connection)
-    time.sleep(3)
+    time.sleep(LONG)
 
 
 def dripping(server: Server, connection: socket.socket, number: int) -> None:
     del number
     server.read_request(connection)
-    for byte in b"HTTP/1.1 201 Created\r\nX-Long: " + b"x" * 500:
+    for byte in b"HTTP/1.1 201 Created\r\nX-Long: " + b"x" * 3000:
         connection.sendall(bytes([byte]))
         time.sleep(0.02)
 
@@ -282,7 +284,7 @@ def dripping_body(server: Server, connection: socket.socket, number: int) -> Non
     del number
     server.read_request(connection)
     connection.sendall(b"HTTP/1.1 429 Slow\r\nRetry-After: 9\r\nContent-Length: 500\r\n\r\n")
-    for _ in range(100):
+    for _ in range(499):
         connection.sendall(b"x")
         time.sleep(0.02)
 
@@ -290,13 +292,13 @@ def dripping_body(server: Server, connection: socket.socket, number: int) -> Non
 @pytest.mark.parametrize("talk", [silent, dripping])
 def test_an_answer_that_does_not_come_is_given_up_in_time(talk: Callable[..., None]) -> None:
     began = time.monotonic()
-    with talking(talk) as server, engine() as asked:
+    with talking(talk) as server, engine(QUICK) as asked:
         assert ask(asked, server.origin) == {1: Failure.timeout}
-    assert 0.3 < time.monotonic() - began < 1.5
+    assert 0.3 < time.monotonic() - began < LONG / 2
 
 
 def test_of_an_answer_whose_body_drips_the_head_is_enough() -> None:
-    with talking(dripping_body) as server, engine() as asked:
+    with talking(dripping_body) as server, engine(Limits(1, 30.0, 1.5)) as asked:
         answer = ask(asked, server.origin)[1]
     assert isinstance(answer, Answer)
     assert (answer.status, answer.retry_after, answer.keeps) == (429, "9", False)
@@ -305,10 +307,10 @@ def test_of_an_answer_whose_body_drips_the_head_is_enough() -> None:
 def test_a_server_that_reads_nothing_cannot_have_taken_the_request() -> None:
     def deaf(server: Server, connection: socket.socket, number: int) -> None:
         del server, connection, number
-        time.sleep(3)
+        time.sleep(LONG)
 
     large = REQUEST + b"x" * 30_000_000
-    with talking(deaf) as server, engine() as asked:
+    with talking(deaf) as server, engine(QUICK) as asked:
         assert ask(asked, server.origin, request=large) == {1: Failure.unreachable}
 
 
@@ -345,21 +347,20 @@ def test_a_name_server_that_never_answers_holds_up_nobody_else() -> None:
 
     def resolve(host: str, port: int, **_: object) -> Sequence[tuple[object, ...]]:
         if host == "slow.push.apple.com":
-            answering.wait(5)
+            answering.wait(LONG)
         return socket.getaddrinfo("127.0.0.1", port)
 
-    with served(CREATED) as server, engine(resolve=resolve) as asked:
+    with served(CREATED) as server, engine(Limits(4, 3.0, 30.0), resolve=resolve) as asked:
         slow = origin_from("https://slow.push.apple.com")
         asked.start(slow, 99, REQUEST)
-        began, told = time.monotonic(), {}
+        told: dict[int, Result] = {}
         asked.start(server.origin, 1, REQUEST)
         while asked.busy_count:
-            for key, result in asked.poll(1.0):
-                told[key] = (result, time.monotonic() - began)
+            told.update(asked.poll(1.0))
         answering.set()
-    assert isinstance(told[1][0], Answer)
-    assert told[1][1] < 0.3
-    assert told[99][0] is Failure.unreachable
+    assert list(told) == [1, 99], "the other did not wait for it"
+    assert isinstance(told[1], Answer)
+    assert told[99] is Failure.unreachable
 
 
 @pytest.mark.parametrize(
@@ -372,7 +373,7 @@ def test_a_push_service_is_never_sought_in_a_private_network(address: str) -> No
     book = AddressBook(woken.set, lambda host, port, **_: [(family, 1, 6, "", (address, port))])
     origin = origin_from("https://fcm.googleapis.com")
     found = book.look(origin, 0.0)
-    assert woken.wait(2)
+    assert woken.wait(LONG)
     assert (book.look(origin, 0.0) if found is None else found) == []
     assert book.is_nowhere(origin)
     book.close()
@@ -389,7 +390,7 @@ def test_the_next_address_is_tried_and_the_one_that_answers_is_kept() -> None:
 
 
 def test_no_more_connections_are_open_than_allowed_and_they_are_kept() -> None:
-    with served(CREATED) as server, engine(Limits(3, 0.4, 0.4)) as asked:
+    with served(CREATED) as server, engine(Limits(3, 30.0, 30.0)) as asked:
         for _ in range(3):
             assert len(ask(asked, server.origin, 30)) == 30
     assert 1 <= server.connection_count <= 3
@@ -406,7 +407,7 @@ def test_connections_nobody_needs_are_closed() -> None:
 
 
 def test_what_is_aborted_is_told_to_nobody_and_leaves_no_connection_behind() -> None:
-    with talking(silent) as server, engine() as asked:
+    with talking(silent) as server, engine(QUICK) as asked:
         for number in range(4):
             asked.start(server.origin, number, REQUEST)
         asked.poll(0.05)
@@ -446,7 +447,7 @@ def test_over_tls_connections_are_kept_too(certificate: Path) -> None:
     trusting = ssl.create_default_context(cafile=str(certificate))
     with (
         served(CREATED, tls=server_tls(certificate)) as server,
-        engine(Limits(3, 2.0, 2.0), tls=trusting, resolve=lambda _, port, **__: socket.getaddrinfo("127.0.0.1", port))
+        engine(Limits(3, 30.0, 30.0), tls=trusting, resolve=lambda _, port, **__: socket.getaddrinfo("127.0.0.1", port))
         as asked,
     ):  # fmt: skip
         told = [ask(asked, server.origin, 30) for _ in range(2)]
@@ -472,7 +473,7 @@ def test_a_certificate_nobody_vouches_for_or_of_another_name_is_refused(certific
 
 
 def test_a_server_that_speaks_no_tls_is_unreachable(certificate: Path) -> None:
-    with served(CREATED) as server, engine() as asked:
+    with served(CREATED) as server, engine(QUICK) as asked:
         assert ask(asked, server.origin._replace(scheme="https", host="127.0.0.1")) == {1: Failure.unreachable}
 
 

@@ -53,7 +53,7 @@ def street(clean_database: str) -> Iterator[Street]:
     hosts = {ProviderName.postmark: postmark.url, ProviderName.resend: resend.url}
     for peer in (postmark, resend):
         peer.start()
-    channel = RoutingChannel(instance, nobody, LINKS.report_mark, Patience(read_seconds=2), hosts)
+    channel = RoutingChannel(instance, nobody, LINKS.report_mark, Patience(30.0, 30.0), hosts)
     store = Store(clean_database, [channel])  # type: ignore[list-item]
     store.deliveries = replace(store.deliveries, senders=store.shops.mailings)
     store.set(policy="everyone")

@@ -107,7 +107,7 @@ class Instance:
         """End the process of a role as a power cut would."""
         self.roles[role].kill()
 
-    def wait_for_web(self, seconds: float = 30.0) -> None:
+    def wait_for_web(self, seconds: float = 90.0) -> None:
         """Wait until the web answers; raises TimeoutError."""
 
         def answers() -> bool:

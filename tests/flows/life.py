@@ -106,7 +106,7 @@ class Life:
     def taken(self, sent: Sequence[Delivery]) -> Sequence[Delivery]:
         """Wait until each webhook is answered with a 200."""
         for delivery in sent:
-            answer = delivery.wait(10)
+            answer = delivery.wait(60)
             assert answer is not None
             assert answer.status == 200, answer
         return sent
@@ -119,7 +119,8 @@ class Life:
             self.services.upkeep.run()
             self.services.restocks.reconcile()
             chain.reconcile(0.5)
-            self.services.restocks.threads.wait(10)
+            while self.services.restocks.threads.busy():
+                self.services.restocks.threads.wait(1)
             self.services.purchases.close_due()
             chain.check_stock()
         for channel in ChannelName:
@@ -128,7 +129,7 @@ class Life:
 
     def topics(self) -> set[str]:
         """Name the topics the shop's own subscriptions are for; those being made by a thread are waited for."""
-        until = time.monotonic() + 5
+        until = time.monotonic() + 60
         while not (found := self.shopify.world.shops[DOMAIN].subscriptions) and time.monotonic() < until:
             time.sleep(0.02)
         return {one.topic for one in list(found.values())}
@@ -153,7 +154,7 @@ class Life:
         headers = headers | ({"Content-Type": "application/json"} if data else {})
         request = urllib.request.Request(address, data, headers)
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:

@@ -26,7 +26,7 @@ from restock.local.sockets import free_port, port_is_taken
 
 TESTS = Path(__file__).resolve().parents[1]
 NODE_MODULES = TESTS / "node_modules"
-START_SECONDS = 20.0
+START_SECONDS = 90.0
 
 
 class SmtpSink:

@@ -35,7 +35,7 @@ def postmark() -> Iterator[FakePostmark]:
 def store(clean_database: str, postmark: FakePostmark) -> Iterator[Store]:
     """A shop that sends by Postmark."""
     hosts = {ProviderName.postmark: postmark.url}
-    channel = RoutingChannel(None, nobody, LINKS.report_mark, Patience(read_seconds=5), hosts)
+    channel = RoutingChannel(None, nobody, LINKS.report_mark, Patience(30.0, 30.0), hosts)
     opened = Store(clean_database, [channel])  # type: ignore[list-item]
     opened.deliveries = replace(opened.deliveries, senders=opened.shops.mailings)
     opened.set(policy="everyone")

@@ -39,7 +39,7 @@ def _parents() -> dict[int, int]:
     return parents
 
 
-def wait_until(true: Callable[[], object], seconds: float = 15.0, what: str = "it") -> None:
+def wait_until(true: Callable[[], object], seconds: float = 60.0, what: str = "it") -> None:
     """Wait for something to become true; fail when it does not."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -37,12 +37,12 @@ class Start:
 
     def until(self, text: str, times: int = 1) -> Start:
         """Wait until a text was printed."""
-        wait_until(lambda: self.printed.count(text) >= times or self.process.poll() is not None, 30, repr(text))
+        wait_until(lambda: self.printed.count(text) >= times or self.process.poll() is not None, 120, repr(text))
         assert self.printed.count(text) >= times, self.printed
         return self
 
     def ended(self) -> int:
-        code = self.process.wait(30)
+        code = self.process.wait(120)
         self._reader.join(10)
         assert self.process.stdout
         self.process.stdout.close()

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -24,14 +25,28 @@ pytestmark = pytest.mark.whole_app
 WELCOME = "Ctrl-C stops everything."
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A start that has come to its welcome, and how long it took to."""
+
+    start: Start
+    seconds: float
+
+
 @pytest.fixture
-def app(data_folder: Path) -> Iterator[Start]:
-    begun = Start("restock.cli", data_folder)
+def begun(data_folder: Path) -> Iterator[Begun]:
+    at = time.monotonic()
+    start = Start("restock.cli", data_folder)
     try:
-        yield begun.until(WELCOME)
+        yield Begun(start.until(WELCOME), time.monotonic() - at)
     finally:
-        begun.process.kill()
-        begun.ended()
+        start.process.kill()
+        start.ended()
+
+
+@pytest.fixture
+def app(begun: Begun) -> Start:
+    return begun.start
 
 
 def command(data: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -42,13 +57,13 @@ def command(data: Path, *words: str, **environment: str) -> subprocess.Completed
         env=clean | {"RESTOCK_DATA_DIR": str(data), **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 
 
 def get(begun: Start, path: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", int(begun.card()["PORT"]), timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", int(begun.card()["PORT"]), timeout=60)
     connection.request("GET", path)
     answer = connection.getresponse()
     found = answer.status, answer.read()
@@ -61,7 +76,7 @@ def leaves_an_intent(begun: Start) -> bool:
     intent = {"shopify_variant_id": 45120000102, "shopify_product_id": 8412300010, "channel": "email"}
     body = json.dumps({"intent": intent, "customer": {"email": "ada@example.com", "accepts_marketing": False}})
     headers = {"Content-Type": "application/json", "X-Shopify-Shop-Domain": "playground.myshopify.com"}
-    connection = http.client.HTTPConnection("127.0.0.1", int(begun.card()["PORT"]), timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", int(begun.card()["PORT"]), timeout=60)
     connection.request("POST", "/api/v1/intents.json", body, headers)
     status = connection.getresponse().status
     connection.close()
@@ -94,7 +109,9 @@ def test_it_starts_answers_takes_commands_and_stops_on_ctrl_c(app: Start) -> Non
     assert "Traceback" not in app.printed
 
 
-def test_kill_9_leaves_no_process_and_the_next_start_finds_every_row_within_seconds(app: Start) -> None:
+def test_kill_9_leaves_no_process_and_the_next_start_finds_every_row_within_seconds(begun: Begun) -> None:
+    """To recover takes little longer than to start, whatever else the machine does meanwhile."""
+    app = begun.start
     assert command(app.data, "shop", "add", "kept.myshopify.com").returncode == 0
     family = descendants(app.process.pid)
     app.process.kill()
@@ -103,7 +120,7 @@ def test_kill_9_leaves_no_process_and_the_next_start_finds_every_row_within_seco
     started = time.monotonic()
     again = Start("restock.cli", app.data).until(WELCOME)
     try:
-        assert time.monotonic() - started < 20, "a busy machine gets five times the budget of 4 s"
+        assert time.monotonic() - started < 3 * begun.seconds + 10
         assert "kept.myshopify.com" in command(app.data, "shop", "list").stdout
     finally:
         again.process.terminate()

@@ -49,10 +49,10 @@ def start(smtp_port: int, http_port: int, outbox: Path, *more: str) -> subproces
 
 
 def wait_for(port: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         try:
-            socket.create_connection(("127.0.0.1", port), 0.2).close()
+            socket.create_connection(("127.0.0.1", port), 5).close()
         except OSError:
             time.sleep(0.02)
         else:

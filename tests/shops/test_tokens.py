@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -88,7 +89,7 @@ def test_an_endpoint_that_does_not_answer_properly_is_asked_once_and_can_be_aske
     began = time.monotonic()
     with pytest.raises(AdminUnavailableError):
         impatient.welcome("an-id-token", id_token("demo.myshopify.com"))
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 15, "it would hang for a minute, and trickle for 20 seconds"
     assert len(fake.asked) == 1
     fake.mode = "good"
     assert tokens.welcome("an-id-token", id_token("demo.myshopify.com")).access is ShopAccess.granted
@@ -298,15 +299,16 @@ def test_a_shop_nobody_asks_about_is_kept_alive_weekly_and_one_in_use_is_renewed
 
 
 def test_one_shop_whose_endpoint_hangs_does_not_hold_up_the_others(
-    tokens: TokenService, impatient: TokenService, fake: FakeTokens, age: Age
+    tokens: TokenService, fake: FakeTokens, age: Age
 ) -> None:
+    """No shop's endpoint answers before all four were asked."""
     for name in "abcd":
         tokens.welcome("an-id-token", id_token(f"shop-{name}.myshopify.com"))
     age(8 * 24 * HOUR)
-    fake.mode = "hang"
-    began = time.monotonic()
-    assert impatient.refresh_due() == 4
-    assert time.monotonic() - began < 1.9, "all four at once"
+    fake.at_once, fake.mode = threading.Barrier(4), "down"
+    patient = TokenService(replace(tokens.renewal, source=replace(tokens.renewal.source, seconds=60)), tokens.admin)
+    assert patient.refresh_due() == 4
+    assert not fake.at_once.broken, "all four at once"
 
 
 def test_after_the_app_is_removed_shopify_is_asked_nothing(
@@ -323,14 +325,15 @@ def test_a_pair_fetched_while_the_app_was_removed_is_not_kept(
     *, tokens: TokenService, installed: Shop, database: Database, fake: FakeTokens, age: Age, run_sql: Sql
 ) -> None:
     age(HOUR)
-    fake.delay = 0.3
+    fake.go_on = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         asking = pool.submit(tokens.ask, installed.id, lambda access: access.token)
         while len(fake.asked) < 2:
             time.sleep(0.01)
         with database.transaction() as session:
             repository.uninstall(session, installed.domain, None)
-        assert isinstance(asking.exception(timeout=5), NoAccessError)
+        fake.go_on.set()
+        assert isinstance(asking.exception(timeout=60), NoAccessError)
     assert run_sql("SELECT count(*) FROM shop_tokens") == 0
     assert run_sql("SELECT access FROM shops") == "none"
 
@@ -384,7 +387,7 @@ class Dying(TokenEndpoint):
 app = Flask("restock")
 init_database(app, url)
 database = Database(app, url)
-source = (Dying if killed else TokenEndpoint)("restock-test-key", "hush", token_url, seconds=5)
+source = (Dying if killed else TokenEndpoint)("restock-test-key", "hush", token_url, seconds=30)
 renewal = Renewal(database, Vault(["a-key-for-tests-only-000001"]), source, lambda domain: None)
 print(TokenService(renewal, None).ask(int(shop_id), lambda access: access.token))
 database.dispose()
@@ -405,4 +408,4 @@ def test_nobody_waits_longer_than_told_for_anothers_fetch(
     began = time.monotonic()
     with pytest.raises(AdminUnavailableError):
         _ask(hasty, admin, installed)
-    assert 0.3 < time.monotonic() - began < 2
+    assert 0.3 < time.monotonic() - began < 30, "and not the minute of the other's lease"

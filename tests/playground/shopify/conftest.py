@@ -39,7 +39,7 @@ class Door(FakePeer):
 
     def wait_for(self, count: int, topic: str | None = None) -> list[Request]:
         """Wait until so many came."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while len(self.heard(topic)) < count and time.monotonic() < deadline:
             time.sleep(0.01)
         found = self.heard(topic)
@@ -71,7 +71,7 @@ class Shopify:
 
     def post(self, path: str, body: object, **headers: str) -> urllib3.BaseHTTPResponse:
         url = f"{self.server.url}/{SHOP_DOMAIN}{path}"
-        return urllib3.request("POST", url, json=body, headers=headers, timeout=5, retries=False)
+        return urllib3.request("POST", url, json=body, headers=headers, timeout=60, retries=False)
 
     def token(self, **asked: object) -> tuple[int, dict[str, Any]]:
         """Ask the token endpoint."""
@@ -105,7 +105,7 @@ class Shopify:
     def graphql(self, token: str, body: str = '{"query": "{ shop { name } }"}') -> urllib3.BaseHTTPResponse:
         url = f"{self.server.url}/{SHOP_DOMAIN}/admin/api/2026-10/graphql.json"
         headers = {"X-Shopify-Access-Token": token, "Content-Type": "application/json"}
-        return urllib3.request("POST", url, body=body, headers=headers, timeout=5, retries=False)
+        return urllib3.request("POST", url, body=body, headers=headers, timeout=60, retries=False)
 
 
 @pytest.fixture

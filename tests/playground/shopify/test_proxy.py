@@ -32,7 +32,7 @@ def test_a_request_is_forwarded_signed_and_without_cookies(shopify: Shopify) -> 
     shopify.door.reply = Answer(200, b"self.x", {"Content-Type": "text/javascript", "Set-Cookie": "a=b", "ETag": "1"})
     url = f"{shopify.server.url}/{SHOP_DOMAIN}/apps/restock/sw.js?v=2&shop=forged.myshopify.com&signature=no"
     answer = urllib3.request(
-        "GET", url, headers={"Cookie": "c=d", "Accept-Language": "fr", "X-Playground-Customer-Id": "9"}, timeout=5
+        "GET", url, headers={"Cookie": "c=d", "Accept-Language": "fr", "X-Playground-Customer-Id": "9"}, timeout=60
     )
     assert (answer.status, answer.data, answer.headers["Content-Type"]) == (200, b"self.x", "text/javascript")
     assert "Set-Cookie" not in answer.headers
@@ -50,7 +50,7 @@ def test_a_request_is_forwarded_signed_and_without_cookies(shopify: Shopify) -> 
 
 def test_a_post_keeps_its_body_and_an_app_that_is_away_is_a_502(shopify: Shopify) -> None:
     url = f"{shopify.server.url}/{SHOP_DOMAIN}/apps/restock/intents"
-    urllib3.request("POST", url, json={"intent": {}}, timeout=5)
+    urllib3.request("POST", url, json={"intent": {}}, timeout=60)
     assert shopify.door.heard()[0].body == b'{"intent":{}}'
     shopify.door.close()
-    assert urllib3.request("POST", url, json={}, timeout=5, retries=False).status == 502
+    assert urllib3.request("POST", url, json={}, timeout=60, retries=False).status == 502
