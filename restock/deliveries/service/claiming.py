@@ -5,11 +5,12 @@ No provider is asked here, and nothing of the network.
 
 from __future__ import annotations
 
+import uuid
 from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from sqlalchemy.orm import Session
 
@@ -37,6 +38,16 @@ _WHOLE_LANE = (rules.STALE, PACED)  # everybody behind waits too: nobody is over
 _SLEEPERS = (rules.ASLEEP, DAY_CAP, FILTERED)  # whose units are kept no longer than a sleeper's
 
 
+class Taken(NamedTuple):
+    """Deliveries that are marked as being sent, and what their messages say; no envelope is written yet."""
+
+    token: uuid.UUID
+    lane: Lane
+    rows: Sequence[ClaimedRow]
+    told: MessageFacts
+    at: datetime
+
+
 @dataclass(frozen=True)
 class Claiming:
     """Take due deliveries out of the queue, one lane at a time."""
@@ -58,6 +69,17 @@ class Claiming:
         Two transactions: the lane moves to the end of the line, then its deliveries are decided about and marked, so
         that nobody waits at the lane's row meanwhile. When this returns no connection is held.
         """
+        taken = self.take(channel, limit, lease_seconds, own=own)
+        if taken is None:
+            return None
+        envelopes = seal_envelopes(taken.rows, taken.told, self.links)
+        if taken.told.speaker is not None:
+            self.texts.tell(self.database, taken.told.shop.id, taken.told.speaker)
+        rows = {row.id: row for row in taken.rows}
+        return Batch(taken.token, taken.lane, taken.told.shop, rows, envelopes, taken.at)
+
+    def take(self, channel: ChannelName, limit: int, lease_seconds: float, *, own: bool = False) -> Taken | None:
+        """Do all of `claim` but write the envelopes."""
         if own and self.senders is None:
             return None
         gate = self.gates.get(channel)
@@ -83,10 +105,7 @@ class Claiming:
                 lanes.settle(session, lane.id)
             failpoint("claim.before_commit")
         failpoint("claim.after_commit")
-        envelopes = seal_envelopes(sending, told, self.links)
-        if told.speaker is not None:
-            self.texts.tell(self.database, shop.id, told.speaker)
-        return Batch(token, lane, shop, {row.id: row for row in sending}, envelopes, now)
+        return Taken(token, lane, sending, told, now)
 
     def give_back(self, batch: Batch, ids: Container[int], slower_seconds: float = 0.0) -> None:
         """Say which messages of a batch the provider did not take: nobody pays for them.
