@@ -134,6 +134,59 @@ def test_resends_reports(said: dict[str, Any], meant: tuple[str, str, str] | Non
     assert told(ProviderName.resend, {**said, "data": said["data"] | {"tags": tags, "email_id": "m-1"}}) == meant
 
 
+def ses(kind: str, **more: Any) -> dict[str, Any]:
+    return {"notificationType": kind, **more}
+
+
+def ses_bounce(kind: str, subtype: str, status: str = "") -> dict[str, Any]:
+    people = [{"emailAddress": "ada@mail.example", **({"status": status} if status else {})}]
+    return ses("Bounce", bounce={"bounceType": kind, "bounceSubType": subtype, "bouncedRecipients": people})
+
+
+SES = [
+    (ses("Delivery"), DELIVERED),
+    ({"eventType": "Send"}, UNDERWAY),
+    ({"eventType": "DeliveryDelay"}, UNDERWAY),
+    ({"eventType": "Reject"}, SOFT),
+    ({"eventType": "Open"}, NOTHING),
+    ({"eventType": "Rendering Failure"}, NOTHING),
+    (ses("AmazonSnsSubscriptionSucceeded"), NOTHING),
+    (ses("Complaint", complaint={"complaintFeedbackType": "abuse"}), COMPLAINED),
+    (ses("Complaint", complaint={"complaintSubType": "OnAccountSuppressionList"}), COMPLAINED),
+    (ses("Complaint"), COMPLAINED),
+    (ses("Complaint", complaint={"complaintFeedbackType": "not-spam"}), NOTHING),
+    (ses_bounce("Permanent", "General", "5.1.1"), DEAD),
+    (ses_bounce("Permanent", "NoEmail"), DEAD),
+    (ses_bounce("Permanent", "Suppressed"), LISTED),
+    (ses_bounce("Permanent", "OnAccountSuppressionList"), LISTED),
+    (ses_bounce("Permanent", "Newfangled"), SOFT),
+    (ses_bounce("Transient", "MailboxFull"), FULL),
+    (ses_bounce("Transient", "ContentRejected"), POLICY),
+    (ses_bounce("Transient", "General", "4.4.7"), SOFT),
+    (ses_bounce("Transient", "General"), UNDERWAY),  # most often somebody's holiday answer
+    (ses_bounce("Transient", "NoEmail"), SOFT),
+    (ses_bounce("Undetermined", "Undetermined"), SOFT),
+    (ses("Bounce"), SOFT),
+]
+
+
+@pytest.mark.parametrize("mail", [
+    {"headers": [{"name": "To", "value": "x"}, {"name": "message-id", "value": f"<{MARK}@shop.example>"}]},
+    {"commonHeaders": {"messageId": f"<{MARK}@shop.example>"}},
+])  # fmt: skip
+@pytest.mark.parametrize(("said", "meant"), SES)
+def test_amazons_reports_name_the_message_by_its_own_message_id(
+    said: dict[str, Any], meant: tuple[str, str, str] | None, mail: dict[str, Any]
+) -> None:
+    found = read_events(ProviderName.ses, said | {"mail": mail | {"messageId": "0102-m"}})
+    assert [(one.status, one.reason, one.blame) for one in found] == ([meant] if meant else [])
+    assert [(one.identity, one.mark, one.message_id) for one in found] == ([(MARK, "", "0102-m")] if meant else [])
+
+
+def test_a_report_of_amazons_without_the_headers_of_the_message_names_none() -> None:
+    assert read_events(ProviderName.ses, ses_bounce("Permanent", "General") | {"mail": {"messageId": "0102-m"}}) == []
+
+
 def test_a_report_of_many_messages_is_read_whole_and_no_longer_than_any_honest_one() -> None:
     many = [{"event": "delivered", "restock": f"{n}-abcdefghijklmnop"} for n in range(5000)]
     assert len(read_events(ProviderName.sendgrid, many)) == 2000
@@ -146,6 +199,7 @@ _JSON = st.recursive(
 )
 _TEXT = """
     event type data MessageID email_id sg_message_id message-id RecordType Type Metadata restock event-data bounce
+    notificationType eventType mail bounceType bounceSubType bouncedRecipients commonHeaders messageId name value
     tags delivery-status user-variables severity message headers reason status
 """
 _LIKELY = st.recursive(
@@ -160,7 +214,7 @@ _LIKELY = st.recursive(
 @given(st.sampled_from(ProviderName), _JSON | _LIKELY)
 def test_no_report_whatever_makes_it_fail(provider: ProviderName, said: Any) -> None:
     for event in read_events(provider, said):
-        assert event.mark
-        for text in (event.mark, event.reason, event.message_id or "x"):
+        assert event.mark or event.identity
+        for text in (event.mark or event.identity, event.reason, event.message_id or "x"):
             assert text.isprintable()
             assert text.encode()

@@ -270,3 +270,22 @@ def test_many_copies_of_one_receipt_are_one_news(store: Store) -> None:
     news: list[bool] = []
     assert together(*[lambda: news.append(say(store, DELIVERED))] * 8) == []
     assert sorted(news) == [False] * 7 + [True]
+
+
+def test_a_delivery_is_found_by_the_identity_it_was_handed_over_with_and_by_no_other(store: Store) -> None:
+    """Two instances may send by one account, and number their deliveries alike."""
+    waiting(store, 2)
+    batch = claim(store)
+    commit(store, batch)
+    identities = {envelope.delivery_id: envelope.identity for envelope in batch.envelopes}
+    other = store.shops.add("other")
+    for number, name in identities.items():
+        assert store.deliveries.named(name, store.shop.id) == number
+        assert store.deliveries.named(name, other.id) is None
+    first, second = identities.values()
+    mixed = f"{first.partition('-')[0]}-{second.partition('-')[2]}"
+    for name in (mixed, first.upper(), first[1:], f"r{first}", first[:-1], "r1", "r", "", "r²-x", "r" + "9" * 30):
+        assert store.deliveries.named(name, store.shop.id) is None, name
+    store.sql("UPDATE deliveries SET dedupe_key = '' WHERE id = (SELECT min(id) FROM deliveries) RETURNING 1")
+    found = [store.deliveries.named(name, store.shop.id) for name in identities.values()]
+    assert found.count(None) == 1, "what is erased is found no more"

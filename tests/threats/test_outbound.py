@@ -28,6 +28,7 @@ NETWORK = frozenset(_NETWORK.split())
 MAY_CONNECT = {
     "channels/email/providers/calls.py": "one of KINDS",
     "channels/email/providers/mailgun.py": "writes forms only",
+    "channels/email/reports/amazon.py": "Amazon SNS, in the region of the topic a shop has named",
     "channels/email/sending_domain.py": "asks the resolver about EMAIL_FROM's domain",
     "channels/email/smtp_pool.py": "SMTP_URL, or one of KINDS",
     "channels/email/smtp_server.py": "SMTP_URL, or one of KINDS",

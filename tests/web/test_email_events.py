@@ -22,11 +22,13 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from restock.channels.email.providers.catalogue import ProviderName
+from restock.channels.email.reports.amazon import AmazonSns
 from restock.channels.values import Blame, Receipt, ReceiptStatus
 from restock.config import Settings
 from restock.links import REPORTS_USER, Links
 from restock.web.email_events import MAX_BODY_BYTES, email_events_blueprint
 from restock.web.errors import register_error_handlers
+from tests.web.sns_topic import TOPIC, FakeAmazon, delivered
 
 KEY = "a-signing-secret-for-tests-only-0001"
 LINKS = Links([KEY], "https://alerts.example")
@@ -46,6 +48,7 @@ def _public(key: ec.EllipticCurvePrivateKey) -> str:
 SECRETS = {
     ProviderName.sendgrid: _public(_PRIVATE),
     ProviderName.mailgun: "mailgun-signing-key",
+    ProviderName.ses: TOPIC,
     ProviderName.resend: "whsec_" + base64.b64encode(b"resend-secret-of-24-byte").decode(),
 }
 
@@ -55,6 +58,7 @@ class FakeMailings:
     """Two shops with the same provider, and keys of their own."""
 
     provider: ProviderName
+    has_topic: bool = True
 
     def sends_by(self, shop_id: int, provider: ProviderName) -> bool:
         return shop_id in (SHOP, OTHER) and provider is self.provider
@@ -62,6 +66,8 @@ class FakeMailings:
     def hook_secret(self, shop_id: int, provider: ProviderName) -> str | None:
         if shop_id == OTHER and provider is ProviderName.sendgrid:
             return _public(_OTHER_PRIVATE)
+        if provider is ProviderName.ses and not self.has_topic:
+            return None
         return SECRETS[provider] if shop_id == SHOP else SECRETS[provider][:-4] + "AAA="
 
 
@@ -72,6 +78,10 @@ class FakeDeliveries:
     def record_receipt(self, receipt: Receipt, shop_id: int | None = None) -> bool:
         self.told.append((receipt, shop_id))
         return True
+
+    def named(self, name: str, shop_id: int) -> int | None:
+        """Find the message of the first shop, whose identity reads like its mark here."""
+        return 7 if (name, shop_id) == (MARK, SHOP) else None
 
 
 @dataclass
@@ -101,12 +111,24 @@ def event(provider: ProviderName, mark: str = MARK) -> Any:
                 "delivery-status": {"code": 550, "enhanced-code": "5.1.1", "message": "5.1.1 no such user"},
                 "message": {"headers": {"message-id": "m-1"}}, "user-variables": {"restock": mark},
             }  # fmt: skip
+        case ProviderName.ses:
+            return {
+                "notificationType": "Bounce",
+                "bounce": {"bounceType": "Permanent", "bounceSubType": "General",
+                           "bouncedRecipients": [{"emailAddress": "ada@mail.example", "status": "5.1.1"}]},
+                "mail": {"messageId": "m-1", "destination": ["ada@mail.example"], "headers": [
+                    {"name": "From", "value": "a@shop.example"}, {"name": "Message-ID", "value": _message_id(mark)}]},
+            }  # fmt: skip
         case _:
             return {
                 "type": "email.bounced",
                 "data": {"email_id": "m-1", "bounce": {"type": "Permanent", "subType": "General"},
                          "tags": {"restock": mark}},
             }  # fmt: skip
+
+
+def _message_id(mark: Any) -> Any:
+    return f"<{mark}@shop.example>" if isinstance(mark, str) else mark
 
 
 def signed(provider: ProviderName, said: Any, at: int = NOW, token: str = "token-1") -> Sent:
@@ -129,6 +151,8 @@ def signed(provider: ProviderName, said: Any, at: int = NOW, token: str = "token
             digest_hex = hmac.new(b"mailgun-signing-key", f"{at}{token}".encode(), hashlib.sha256).hexdigest()
             stamp = {"timestamp": str(at), "token": token, "signature": digest_hex}
             return Sent(json.dumps({"signature": stamp, "event-data": said}).encode())
+        case ProviderName.ses:
+            return Sent(json.dumps(delivered(said, at)).encode())
         case _:
             text = f"msg_1.{at}.".encode() + body
             digest = hmac.new(b"resend-secret-of-24-byte", text, hashlib.sha256).digest()
@@ -141,33 +165,33 @@ class Door:
     provider: ProviderName
     client: FlaskClient
     deliveries: FakeDeliveries
+    mailings: FakeMailings
+    amazon: FakeAmazon
 
     def post(self, sent: Sent, shop_id: int = SHOP, provider: str = "") -> TestResponse:
         address = f"/webhooks/email/{provider or self.provider}/{LINKS.reports_key(shop_id)}"
         return self.client.post(address, data=sent.body, headers=sent.headers, content_type="application/json")
 
 
-PROVIDERS = [name for name in ProviderName if name is not ProviderName.ses]
-
-
-@pytest.fixture(params=PROVIDERS)
+@pytest.fixture(params=list(ProviderName))
 def door(request: pytest.FixtureRequest, make_settings: Callable[..., Settings]) -> Door:
     """Every provider's door in turn."""
     return opened(request.param, make_settings)
 
 
 def opened(provider: ProviderName, make_settings: Callable[..., Settings], **more: object) -> Door:
-    deliveries = FakeDeliveries()
+    deliveries, mailings, amazon = FakeDeliveries(), FakeMailings(provider), FakeAmazon(NOW)
     services: Any = SimpleNamespace(
         settings=make_settings(app_url="https://alerts.example", **more),
         links=LINKS,
-        shops=SimpleNamespace(mailings=FakeMailings(provider)),
+        shops=SimpleNamespace(mailings=mailings),
         deliveries=deliveries,
     )
     app = Flask("test")
     register_error_handlers(app)
-    app.register_blueprint(email_events_blueprint(services, lambda: float(NOW)))
-    return Door(provider, app.test_client(), deliveries)
+    sns = AmazonSns(amazon.get, lambda: float(NOW))
+    app.register_blueprint(email_events_blueprint(services, lambda: float(NOW), sns))
+    return Door(provider, app.test_client(), deliveries, mailings, amazon)
 
 
 def test_a_genuine_report_of_a_dead_mailbox_is_recorded_for_its_shop_alone(door: Door) -> None:
@@ -279,7 +303,7 @@ def test_nobody_learns_which_shops_there_are(door: Door) -> None:
     """A forged key, a shop that is not here and another provider's address are all the same nothing."""
     sent = signed(door.provider, event(door.provider))
     other = "resend" if door.provider is not ProviderName.resend else "postmark"
-    answers = [door.post(sent, shop_id=99), door.post(sent, provider=other), door.post(sent, provider="ses")]
+    answers = [door.post(sent, shop_id=99), door.post(sent, provider=other), door.post(sent, provider="pigeon")]
     answers.append(door.client.post(f"/webhooks/email/{door.provider}/forged", data=sent.body, headers=sent.headers))
     assert [answer.status_code for answer in answers] == [404] * 4
     assert len({answer.get_json()["error"]["message"] for answer in answers}) == 1

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from restock.channels.email.providers.catalogue import KINDS, ProviderName
+from restock.channels.email.providers.catalogue import KINDS
 from restock.channels.email.reports.returned import LARGEST, read_returned
 from restock.channels.values import Receipt
 from restock.commands.mail.reasons import in_words
@@ -119,8 +119,8 @@ def _typed(value: str) -> str:
 
 
 def _reports_address(services: Services, shop: Shop, shown: ShownMailing | None) -> str:
-    """Write the address a provider reports to; "" where it reports nothing."""
-    if shown is None or not shown.kind.has_hooks:
+    """Write the address a provider reports to; "" where it is the instance's mail server."""
+    if shown is None:
         return ""
     return services.links.reports_address(shown.kind.name, shop.id, with_login=shown.kind.hook_secret is None)
 
@@ -135,7 +135,5 @@ def _print(shown: ShownMailing, address: str) -> None:
         print(f"Have it report deliveries, bounces and complaints to:\n  {address}")
         if not shown.reads_reports:
             print(f"and enter hook_secret, {shown.kind.hook_secret}: until then its reports are refused.")
-    elif shown.kind.name is ProviderName.ses:
-        print("What comes back goes to that address: remove dead addresses by hand, or choose another provider.")
     if shown.test_reason is not None:
         print(f"The last test: {in_words(shown.test_reason)}")

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from restock.channels.values import NoticeKind, Receipt, ReceiptStatus
+from restock.deliveries.rules import identity
 from restock.deliveries.values import DeliveryState, NewDelivery
 
 _STATES = {
@@ -38,6 +39,8 @@ _MOVE = text("""
       AND (:state <> 'bounced' OR provider_message_id = :message_id) IS NOT FALSE
     RETURNING shop_id, CASE kind WHEN 'offer' THEN offer_id END AS offer_id, contact_id, channel = 'email' AS is_email
 """)
+
+_NAMED = text("SELECT dedupe_key, created_at FROM deliveries WHERE id = :id AND shop_id = :shop_id")
 
 _HOLD_CONTACT = text("""
     SELECT id FROM contacts WHERE id = (
@@ -112,6 +115,15 @@ def second_try(session: Session, delivery_id: int, moved: Moved, key: str, secon
         row.event_id or 0,
         row.now + timedelta(seconds=seconds),
     )
+
+
+def find_named(session: Session, name: str, shop_id: int) -> int | None:
+    """Find a shop's delivery by its identity; another instance's, in the same account, may bear the same number."""
+    number = name.removeprefix("r").partition("-")[0]
+    if not (number.isascii() and number.isdecimal() and len(number) < 19):
+        return None
+    row = session.execute(_NAMED, {"id": int(number), "shop_id": shop_id}).first()
+    return None if row is None or identity(int(number), row.dedupe_key, row.created_at) != name else int(number)
 
 
 def move(session: Session, receipt: Receipt, shop_id: int | None = None) -> Moved | None:

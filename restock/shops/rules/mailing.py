@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from restock.channels.email.message import Sender, parse_sender
 from restock.channels.email.providers.catalogue import KINDS, Kind, ProviderName
 from restock.channels.email.reports.signatures import is_public_key
+from restock.channels.email.reports.sns import topic_region
 from restock.errors import Fault, ValidationError
 
 LONGEST_SECRET = 512
@@ -100,6 +101,8 @@ def _has_form(provider: ProviderName, name: str, text: str) -> bool:
             return ":" in text
         case ProviderName.sendgrid, "hook_secret":
             return is_public_key(text)
+        case ProviderName.ses, "hook_secret":
+            return topic_region(text) is not None
         case ProviderName.resend, "hook_secret":
             return text.startswith("whsec_")
     return True

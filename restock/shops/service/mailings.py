@@ -139,7 +139,7 @@ class ShopMailings:
             from_name=row.from_name,
             options=row.options,
             version=row.version,
-            reads_reports=kind.has_hooks and (kind.hook_secret is None or row.hook_secret_sealed is not None),
+            reads_reports=kind.hook_secret is None or row.hook_secret_sealed is not None,
             opens=self._open(row.secret_sealed, mailing_context(row.shop_id)) is not None,
             tested_at=row.tested_at,
             test_reason=row.test_reason,

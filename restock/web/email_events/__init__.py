@@ -21,12 +21,14 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, request
 
 from restock.channels.email.providers.catalogue import ProviderName
+from restock.channels.email.reports.amazon import AmazonSns
 from restock.channels.email.reports.events import Event, read_events
 from restock.channels.email.reports.returned import LARGEST, read_returned
 from restock.channels.email.reports.signatures import is_mailguns, is_sendgrids, is_svixs
 from restock.channels.values import Receipt
 from restock.errors import MalformedJsonError, NotFoundError, UnauthorizedError, UnsupportedMediaTypeError
 from restock.links import REPORTS_USER
+from restock.web.email_events.amazon import genuine_delivery, told_by
 from restock.web.storefront.posting import read_bytes
 
 if TYPE_CHECKING:
@@ -41,15 +43,20 @@ _MOST_TOKENS = 10_000
 _BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 
 
-def email_events_blueprint(services: Services, now: Callable[[], float] = time.time) -> Blueprint:
+def email_events_blueprint(
+    services: Services, now: Callable[[], float] = time.time, amazon: AmazonSns | None = None
+) -> Blueprint:
     """Build the routes that tell of e-mail; each checks for itself who speaks."""
     events = Blueprint("email_events", __name__)
-    tokens = SeenTokens()
+    tokens, sns = SeenTokens(), amazon or AmazonSns()
 
     @events.post(EVENTS)
     def reported(provider: str, key: str) -> Response:
         name, shop_id = _named(services, provider, key)
-        said, token = _genuine(services, name, shop_id, now())
+        if name is ProviderName.ses:
+            said, token = _of_amazon(services, sns, shop_id, now()), None
+        else:
+            said, token = _genuine(services, name, shop_id, now())
         if token is None or not tokens.was_used(token):
             _record(services, read_events(name, said), shop_id)
             tokens.use(token)
@@ -104,9 +111,7 @@ def _genuine(services: Services, name: ProviderName, shop_id: int, now: float) -
         if not services.links.is_reports_password(shop_id, password):
             raise _forged()
         return _json(_body(MAX_BODY_BYTES)), None
-    secret = services.shops.mailings.hook_secret(shop_id, name)
-    if secret is None:
-        raise UnauthorizedError("The key of these reports was never entered: see the shop's e-mail page.")
+    secret = _hook_secret(services, name, shop_id)
     body = _body(MAX_BODY_BYTES)
     header = request.headers.get
     if name is ProviderName.sendgrid and is_sendgrids(secret, header, body, now):
@@ -118,6 +123,22 @@ def _genuine(services: Services, name: ProviderName, shop_id: int, now: float) -
         if (token := is_mailguns(secret, said, now)) is not None:
             return said, f"{shop_id}:{token}"
     raise _forged()
+
+
+def _of_amazon(services: Services, amazon: AmazonSns, shop_id: int, now: float) -> Any:
+    """Return what Amazon SES reports, once it is known to be of the shop's own topic; None where it reports nothing."""
+    topic = _hook_secret(services, ProviderName.ses, shop_id)
+    delivery = genuine_delivery(amazon, topic, _json(_body(MAX_BODY_BYTES)), now)
+    if delivery is None:
+        raise _forged()
+    return told_by(amazon, delivery, shop_id)
+
+
+def _hook_secret(services: Services, name: ProviderName, shop_id: int) -> str:
+    secret = services.shops.mailings.hook_secret(shop_id, name)
+    if secret is None:
+        raise UnauthorizedError("The key of these reports was never entered: see the shop's e-mail page.")
+    return secret
 
 
 def _forged() -> UnauthorizedError:
@@ -155,6 +176,9 @@ def _json(body: bytes) -> Any:
 
 def _record(services: Services, events: Iterable[Event], shop_id: int | None) -> None:
     for event in events:
-        if (delivery_id := services.links.read_report_mark(event.mark)) is not None:
+        delivery_id = services.links.read_report_mark(event.mark)
+        if event.identity and shop_id is not None:
+            delivery_id = services.deliveries.named(event.identity, shop_id)
+        if delivery_id is not None:
             receipt = Receipt(delivery_id, event.status, event.reason, event.blame, event.message_id)
             services.deliveries.record_receipt(receipt, shop_id)

@@ -87,6 +87,18 @@ def test_another_providers_key_is_asked_for_and_the_old_keys_go(house: House, ke
     assert mailings.hook_secret(kettle.id, ProviderName.resend) is None
 
 
+def test_amazons_reports_are_heard_once_their_topic_is_named(house: House, kettle: Shop) -> None:
+    topic, amazon = "arn:aws:sns:eu-west-1:123456789012:mail", GOOD | {"provider": "ses", "secret": "user:password"}
+    page = post(house, do="save", **amazon)
+    assert "Its reports are not read yet: enter the ARN of the SNS topic" in page
+    assert "/webhooks/email/ses/" in page
+    assert "raw message delivery off" in page
+    page = post(house, do="save", **(amazon | {"hook_secret": topic}))
+    assert "not read yet" not in page
+    assert house.services.shops.mailings.hook_secret(kettle.id, ProviderName.ses) == topic
+    assert "not read yet" not in post(house, do="save", **(amazon | {"secret": ""})), "it is kept"
+
+
 def test_a_test_says_what_the_provider_said(house: House, kettle: Shop) -> None:
     post(house, do="save", **GOOD)
     assert texts()["sendertest.taken"] in post(house, do="test", to="ada@mail.example")
@@ -128,6 +140,7 @@ def test_one_shops_key_copied_into_another_shops_row_does_not_open(house: House,
         ({"provider": "ses", "region": "eu-west-1.evil.example"}, ["region", "secret"]),
         ({"provider": "sendgrid", "hook_secret": "no-key"}, ["hook_secret"]),
         ({"provider": "resend", "hook_secret": "abc"}, ["hook_secret"]),
+        ({"provider": "ses", "secret": "user:password", "hook_secret": "arn:aws:sns:evil/:1:x"}, ["hook_secret"]),
         ({"provider": "ses", "secret": "user:password", "region": "x@evil.example#"}, ["region"]),
     ],
 )

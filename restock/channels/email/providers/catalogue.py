@@ -46,7 +46,6 @@ class Kind:
     hosts: Mapping[str, str]
     options: Sequence[Option] = ()
     hook_secret: str | None = None
-    has_hooks: bool = True
     doubt: Doubt = Doubt.resend_once
 
     def host_of(self, options: Mapping[str, str]) -> str:
@@ -55,7 +54,7 @@ class Kind:
         return (self.hosts.get(region) or next(iter(self.hosts.values()))).format(region=region)
 
 
-_AMAZON = re.compile(r"[a-z]{2}-(?:gov-)?(?:central|(?:north|south)?(?:east|west)|north|south)-[1-9]")
+AMAZON_REGION = re.compile(r"[a-z]{2}-(?:gov-)?(?:central|(?:north|south)?(?:east|west)|north|south)-[1-9]")
 _REGION = Option("region", re.compile(r"us|eu"), "us or eu", "us")
 _DOMAIN = re.compile(r"(?=.{4,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 
@@ -101,8 +100,8 @@ KINDS: Mapping[ProviderName, Kind] = {
             "Amazon SES",
             "the SMTP user name and password as NAME:PASSWORD, under SMTP settings (no access key of AWS itself)",
             {"": "email-smtp.{region}.amazonaws.com"},
-            (Option("region", _AMAZON, "a region of AWS such as eu-west-1", "us-east-1"),),
-            has_hooks=False,  # what comes back it sends to the shop's own address
+            (Option("region", AMAZON_REGION, "a region of AWS such as eu-west-1", "us-east-1"),),
+            "the ARN of the SNS topic it publishes its feedback to, such as arn:aws:sns:eu-west-1:123456789012:mail",
         ),
     )
 }

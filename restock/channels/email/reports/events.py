@@ -21,13 +21,14 @@ _LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing a provider said of one message."""
+    """One thing a provider said of one message, which it names by our mark, or ("") by our Message-ID's `identity`."""
 
     mark: str
     status: ReceiptStatus
     reason: str = ""
     blame: Blame = Blame.message
     message_id: str | None = None
+    identity: str = ""
 
 
 Said = tuple[ReceiptStatus, str, Blame]
@@ -55,7 +56,7 @@ def read_events(provider: ProviderName, said: Any) -> list[Event]:
         case ProviderName.resend:
             found = _resend(said)
         case ProviderName.ses:
-            found = iter(())
+            found = _ses(said)
     return list(found)
 
 
@@ -187,7 +188,7 @@ _RESEND: Mapping[str, Said] = {
     "email.suppressed": SUPPRESSED,
     "email.failed": SOFT,
 }
-_RESEND_BOUNCES: Mapping[str, Said] = {
+_AMAZON_BOUNCES: Mapping[str, Said] = {  # Resend hands over to Amazon SES, and speaks its words
     "General": DEAD,
     "NoEmail": DEAD,
     "Suppressed": SUPPRESSED,
@@ -203,7 +204,7 @@ def _resend(said: Any) -> Iterator[Event]:
     match said:
         case {"type": "email.bounced", "data": dict(data)}:
             kind, subtype = (_text(_within(data, "bounce", name)) for name in ("type", "subType"))
-            told: Said | None = _RESEND_BOUNCES.get(subtype, SOFT)
+            told: Said | None = _AMAZON_BOUNCES.get(subtype, SOFT)
             if kind != "Permanent" and told is not None and told[2] is Blame.address:
                 told = SOFT
         case {"type": str(kind), "data": dict(data)}:
@@ -214,6 +215,54 @@ def _resend(said: Any) -> Iterator[Event]:
     if isinstance(tags, list):
         tags = {_text(_within(tag, "name")): _within(tag, "value") for tag in tags[:50]}
     yield from _event(_text(_within(tags, "restock")), told, _text(data.get("email_id")))
+
+
+_SES: Mapping[str, Said] = {
+    "Send": UNDERWAY,
+    "DeliveryDelay": UNDERWAY,
+    "Delivery": DELIVERED,
+    "Reject": SOFT,
+}
+
+
+def _ses(said: Any) -> Iterator[Event]:
+    """Read what SES publishes; identities name the kind `notificationType`, configuration sets `eventType`."""
+    if not isinstance(said, Mapping):
+        return
+    kind = _text(said.get("eventType") or said.get("notificationType"))
+    told = _SES.get(kind)
+    if kind == "Bounce":
+        told = _ses_bounce(said.get("bounce"))
+    elif kind == "Complaint" and _within(said, "complaint", "complaintFeedbackType") != "not-spam":
+        told = COMPLAINED
+    identity = _identity(said.get("mail"))
+    if told is not None and identity:
+        yield Event("", *told, _text(_within(said, "mail", "messageId")) or None, identity)
+
+
+def _ses_bounce(bounce: Any) -> Said:
+    """Judge a bounce; one that passes and brings no mail server's status is most often a holiday answer."""
+    kind, subtype = (_text(_within(bounce, name)) for name in ("bounceType", "bounceSubType"))
+    told = _AMAZON_BOUNCES.get(subtype, SOFT)
+    if kind == "Permanent":
+        return told
+    people = _within(bounce, "bouncedRecipients")
+    first = people[0] if isinstance(people, list) and people else None
+    if subtype == "General" and not _text(_within(first, "status")):
+        return UNDERWAY
+    return SOFT if told[2] is Blame.address else told
+
+
+def _identity(mail: Any) -> str:
+    """Find our own Message-ID: SES sends another, and tells ours where it is to include the original headers."""
+    headers = _within(mail, "headers")
+    named = [
+        one
+        for one in (headers if isinstance(headers, list) else [])[:200]
+        if _text(_within(one, "name")).lower() == "message-id"
+    ]
+    text = _text(_within(named[0] if named else None, "value")) or _text(_within(mail, "commonHeaders", "messageId"))
+    return text.strip("<> ").partition("@")[0]
 
 
 def _event(mark: str, told: Said | None, message_id: str) -> Sequence[Event]:

@@ -61,7 +61,7 @@ def _page(
     if shown is not None:
         known = {"provider": shown.kind.name.value, "from": shown.sender, **shown.options}
     address = ""
-    if shown is not None and shown.kind.has_hooks:
+    if shown is not None:
         with_login = shown.kind.hook_secret is None
         address = services.links.reports_address(shown.kind.name, shop.id, with_login=with_login)
     typed = {name: text for name, text in (typed or {}).items() if "secret" not in name}  # never shown, not even back
