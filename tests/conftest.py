@@ -6,11 +6,12 @@ ends with the run, on Ctrl-C too.
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -68,6 +69,30 @@ class TestCluster:
 
 
 CLUSTER = pytest.StashKey[TestCluster]()
+LONG = (  # begun first, in this order: a run ends when its last test does
+    "local/test_firstrun.py",
+    "faults/test_failpoints.py",
+    "test_benchmarks.py",
+    "local/test_whole_app.py",
+    "browser/test_playground.py",
+    "test_fanout_bench.py",
+    "channels/test_contract.py",
+    "faults/test_outage.py",
+    "faults/test_engine_faults.py",
+    "faults/test_chaos.py",
+    "local/test_supervisor.py",
+    "local/test_postgres.py",
+    "deliveries/test_breaker.py",
+    "browser/",
+    "playground/test_demo.py",
+    "test_planning_bench.py",
+    "flows/",
+    "channels/email/",
+    "privacy/",
+    "threats/",
+    "restocks/",
+    "deliveries/",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -76,6 +101,28 @@ def pytest_configure(config: pytest.Config) -> None:
     structlog.configure(processors=[structlog.processors.add_log_level, plain])
     if not hasattr(config, "workerinput"):
         config.stash[CLUSTER] = TestCluster()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without looking for garbage, and never look at what was collected again: it is there to stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes share the files out, begin with the long ones."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    path = item.path.relative_to(Path(__file__).parent).as_posix()
+    return next((place for place, name in enumerate(LONG) if path.startswith(name)), len(LONG))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -207,9 +207,8 @@ def main(words: Sequence[str] | None = None, root: Path | None = None) -> int:
 def _hand_over(words: list[str], home: Path) -> int:
     if words[:1] == ["test"]:
         os.chdir(home)
-        # The whole suite: one more than cores, for many tests wait for processes; a chosen part starts sooner without.
-        chosen = words[1:] or ["-n", str((os.cpu_count() or 1) + 1)]
-        _become([sys.executable, "-m", "pytest", *chosen])
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes would compile the same files anew
+        _become([sys.executable, "-m", "pytest", *(words[1:] or _whole_suite())])
     try:
         from restock.cli import main as run_command  # everything it needs is installed by now
     except ModuleNotFoundError as error:
@@ -218,6 +217,11 @@ def _hand_over(words: list[str], home: Path) -> int:
             "or unset RESTOCK_NO_BOOTSTRAP and let the first run do it."
         ) from None
     return run_command(words or ["run"])
+
+
+def _whole_suite() -> list[str]:
+    """More processes than cores, for many tests wait; the long files are first, so no process ends with one."""
+    return ["-n", str((os.cpu_count() or 1) + 2), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def _become(command: list[str]) -> NoReturn:
