@@ -27,6 +27,7 @@ from restock.web.admin.messages import add_messages
 from restock.web.admin.pages import Pages
 from restock.web.admin.permissions import read_permissions
 from restock.web.admin.telling import add_telling
+from restock.web.admin.texting import add_texting
 from restock.web.admin.whatif import add_what_if
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ def admin_blueprint(services: Services) -> Blueprint:
     add_what_if(blueprint, services, pages)
     add_mailing(blueprint, services, pages)
     add_telling(blueprint, services, pages)
+    add_texting(blueprint, services, pages)
     add_messages(blueprint, services, pages)
     pages.answer_failures(blueprint)
     return blueprint

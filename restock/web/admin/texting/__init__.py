@@ -1,0 +1,91 @@
+"""The page on which a shop says where its text messages go, when and how many, beside what the operator has set.
+
+It decides nothing: what may be typed, and what follows from it, is said by the rooms below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from babel import Locale
+from flask import Blueprint, Response, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from restock.channels.sms.countries import ANY
+from restock.channels.values import ChannelName
+from restock.deliveries.limits.opening import pace_of
+from restock.deliveries.limits.service import countries_for
+from restock.errors import Fault, ValidationError
+from restock.reports.values.messages import TextCost
+from restock.shops.values import Shop
+from restock.web.admin.entry import visitor
+from restock.web.admin.pages import Pages
+
+if TYPE_CHECKING:
+    from restock.bootstrap import Services
+
+_PATH = "/messages/sms"
+_FIELDS = ("country", "sms.countries", "sms.daily_cap", "send_hours.sms")
+
+
+def add_texting(blueprint: Blueprint, services: Services, pages: Pages) -> None:
+    """Add `/messages/sms` to the merchant's pages."""
+
+    @blueprint.get(_PATH)
+    def text_messages() -> Response:
+        return _page(services, pages, done=request.args.get("done") == "save")
+
+    @blueprint.post(_PATH)
+    def change_text_messages() -> AnyResponse:
+        typed = {name: request.form.get(name, "") for name in _FIELDS}
+        known = _known(services, _as_saved(services))
+        # A country that Shopify says must not become one that was chosen, only because it stood in the form.
+        changes = {name: text for name, text in typed.items() if text.strip() != known[name]}
+        try:
+            services.shops.change_settings(visitor().shop.domain, changes)
+        except ValidationError as refused:
+            return _page(services, pages, typed, refused.faults)
+        return pages.go(_PATH, done="save")
+
+
+def _page(
+    services: Services,
+    pages: Pages,
+    typed: Mapping[str, str] | None = None,
+    faults: Sequence[Fault] = (),
+    done: bool = False,
+) -> Response:
+    shop, own = _as_saved(services), services.settings
+    pace, prices = pace_of(own), services.text_costs.prices
+    each = TextCost(1, 1, prices.of(shop.settings.country), prices.currency)
+    return pages.show(
+        "text_messages.html",
+        values=typed or _known(services, shop),
+        faults={fault.field: fault for fault in faults},
+        goes_to=_named(countries_for(shop, own.sms_countries)),
+        ceiling=None if ANY.upper() in own.sms_countries else _named(own.sms_countries),
+        home=_named([shop.settings.country or ""]),
+        today=services.deliveries.texts_today(shop),
+        price=each.amount,
+        pace=pace.segments_per_second if pace else None,
+        is_on=ChannelName.sms in services.channels_on & shop.settings.channels,
+        done=done,
+    )
+
+
+def _as_saved(services: Services) -> Shop:
+    return services.shops.by_id(visitor().shop.id) or visitor().shop  # as it was saved, not as it is remembered
+
+
+def _known(services: Services, shop: Shop) -> dict[str, str]:
+    lines = {line.key: line.value for line in services.shops.settings_table(shop)}
+    return {name: lines[name] for name in _FIELDS}
+
+
+def _named(countries: Collection[str] | None) -> list[str] | None:
+    """Name countries in English, in their order; None: anywhere."""
+    if countries is None:
+        return None
+    names = Locale("en").territories
+    return sorted(names.get(country, country) for country in countries if country)
