@@ -18,7 +18,7 @@ from restock.reports.rules.sentences import span
 from restock.reports.values.messages import TextCost
 from restock.restocks.rules.simulated import RunEnd, SettingsPreview, SimulatedPerson, Simulation
 from restock.restocks.values import PassReason
-from restock.shops.values import PRESETS, PolicyPreset, Shop
+from restock.shops.values import PRESETS, PolicyPreset, QueueOrder, Shop
 
 if TYPE_CHECKING:
     from restock.bootstrap import Services
@@ -57,7 +57,8 @@ def simulate(options: argparse.Namespace) -> int:
         found = services.simulating.simulate(
             shop, options.variant, units, policy, bought_share=share, progress=_progress()
         )
-        cost = services.text_costs.estimate(shop, options.variant, found.played.told_by.get("sms", 0))
+        newest = found.policy.order is QueueOrder.newest
+        cost = services.text_costs.estimate(shop, options.variant, found.played.told_by.get("sms", 0), newest=newest)
     if options.json:
         texts = {"text_segments": cost.segment_count if cost else 0, "text_cost": cost.amount if cost else ""}
         print(json.dumps({"shop": shop.domain, **asdict(found), **texts}, indent=2, default=as_plain))
@@ -179,7 +180,11 @@ def _reasons(counts: Mapping[PassReason, int]) -> str:
 
 def _texts(cost: TextCost) -> str:
     about = f"about {counted(cost.message_count, 'message')}, {counted(cost.segment_count, 'segment')}"
-    return f"{about}, about {cost.amount}" if cost.amount else about
+    if not cost.amount:
+        return about
+    where = f", as if all were in {cost.country}" if cost.country else ""
+    lacking = f", and {cost.unpriced_count} without a known price" if cost.unpriced_count else ""
+    return f"{about}, about {cost.amount}{where}{lacking}"
 
 
 def _print_totals(found: Simulation, cost: TextCost | None) -> None:

@@ -19,6 +19,15 @@ _CONTACT = text("""
       AND address_hash = ANY(CAST(:hashes AS bytea[])) AND address IS NOT NULL ORDER BY id LIMIT 1
 """)
 
+_IN_LINE = """
+    SELECT c.address FROM subscriptions s JOIN contacts c ON c.id = s.contact_id AND c.suppression IS NULL
+    WHERE s.shop_id = :shop_id AND s.variant_id = :variant_id AND s.channel = 'sms' AND s.state = 'active'
+      AND s.open_offer_id IS NULL AND s.paused_at IS NULL
+    ORDER BY s.priority DESC, {order} LIMIT :most
+"""
+_OLDEST = text(_IN_LINE.format(order="s.queued_at, s.id"))
+_NEWEST = text(_IN_LINE.format(order="s.queued_at DESC, s.id DESC"))
+
 
 def last_asked_for(session: Session, shop_id: int) -> int | None:
     """Name the variant somebody asked for last whose product is known; None without one."""
@@ -31,3 +40,9 @@ def contact_of(session: Session, shop_id: int, channel: str, hashes: Sequence[by
     values = {"shop_id": shop_id, "channel": channel, "hashes": list(hashes)}
     found: int | None = session.execute(_CONTACT, values).scalar_one_or_none()
     return found
+
+
+def numbers_in_line(session: Session, shop_id: int, variant_id: int, most: int, *, newest: bool) -> Sequence[str]:
+    """Give the numbers of the first in line for a variant; `newest`: who came last stands first."""
+    values = {"shop_id": shop_id, "variant_id": variant_id, "most": most}
+    return session.execute(_NEWEST if newest else _OLDEST, values).scalars().all()

@@ -71,8 +71,8 @@ class MessagePreviews:
         spoken = Speaker(ShopTexts({key: source})).say(notice, key.channel)
         shown = replace(_shown(key, spoken), own=tuple(spoken.words))
         if shown.segment_count:
-            price = self.prices.of(shop.settings.country)
-            shown = replace(shown, cost=TextCost(1, shown.segment_count, price, self.prices.currency))
+            cost = price_at_home(self.prices, shop.settings.country, 1, shown.segment_count)
+            shown = replace(shown, cost=cost)
         return shown, say_parts(read(source, key.channel), notice, key.channel)[1]
 
     def _alert(self, shop: Shop, key: TextKey, source: Source) -> tuple[MessagePreview, Mapping[str, TextError]]:
@@ -161,3 +161,9 @@ def _shown_alert(key: TextKey, alert: ShopAlert, *, is_example: bool) -> Message
 
 def _title(goods: Goods) -> str:
     return " · ".join(part for part in (goods.product_title, goods.variant_title) if part) or f"#{goods.variant_id}"
+
+
+def price_at_home(prices: SegmentPrices, country: str | None, message_count: int, segments_each: int) -> TextCost:
+    """Price messages as if all of them stayed in the shop's country, and say so where others may cost otherwise."""
+    only = country if prices.by_country else None
+    return TextCost(message_count, segments_each, prices.of(country), prices.currency, country=only)

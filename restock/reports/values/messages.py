@@ -14,12 +14,19 @@ from restock.errors import Fault
 
 @dataclass(frozen=True, slots=True)
 class TextCost:
-    """So many text messages of so many segments each. `price` of a segment None: not known."""
+    """So many text messages of so many segments each.
+
+    `price` is what a segment costs, on average where that differs; None: not known. For `unpriced_count` of the
+    messages no price is known. `country`: it is the price of this country alone; None: the same everywhere, or that of
+    each number's own.
+    """
 
     message_count: int
     segments_each: int
     price: Decimal | None
     currency: str
+    unpriced_count: int = 0
+    country: str | None = None
 
     @property
     def segment_count(self) -> int:
@@ -27,10 +34,10 @@ class TextCost:
 
     @property
     def amount(self) -> str:
-        """Write the whole cost as people write money, small sums to four places; empty where it is not known."""
+        """Write what is known of the cost as people write money, small sums to four places; empty: nothing is known."""
         if self.price is None:
             return ""
-        total = self.price * self.segment_count
+        total = self.price * self.segments_each * (self.message_count - self.unpriced_count)
         places = "¤#,##0.00##" if total < 1 else "¤#,##0.00"
         return str(format_currency(total, self.currency, places, locale="en", currency_digits=False))
 

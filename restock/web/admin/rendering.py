@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlencode
 
+from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_currency, format_decimal
 from babel.units import format_unit
@@ -96,6 +97,7 @@ def render(
         duration=duration,
         took=took,
         goods=goods_title,
+        country=country_name,
         **facts,
     )
     return Response(html, status, headers=page_headers(policy))
@@ -139,6 +141,11 @@ def duration(seconds: float) -> str:
     if seconds >= 2 * 60:
         return str(format_unit(round(seconds / 60), "duration-minute", locale="en"))
     return str(format_unit(round(seconds), "duration-second", locale="en"))
+
+
+def country_name(code: str) -> str:
+    """Name a country by its two letters."""
+    return str(Locale("en").territories.get(code, code))
 
 
 def goods_title(goods: Goods) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from babel import Locale
 from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -21,6 +20,7 @@ from restock.reports.values.messages import TextCost
 from restock.shops.values import Shop
 from restock.web.admin.entry import visitor
 from restock.web.admin.pages import Pages
+from restock.web.admin.rendering import country_name
 
 if TYPE_CHECKING:
     from restock.bootstrap import Services
@@ -65,7 +65,7 @@ def _page(
         faults={fault.field: fault for fault in faults},
         goes_to=_named(countries_for(shop, own.sms_countries)),
         ceiling=None if ANY.upper() in own.sms_countries else _named(own.sms_countries),
-        home=_named([shop.settings.country or ""]),
+        home=shop.settings.country,
         today=services.deliveries.texts_today(shop),
         price=each.amount,
         pace=pace.segments_per_second if pace else None,
@@ -87,5 +87,4 @@ def _named(countries: Collection[str] | None) -> list[str] | None:
     """Name countries in English, in their order; None: anywhere."""
     if countries is None:
         return None
-    names = Locale("en").territories
-    return sorted(names.get(country, country) for country in countries if country)
+    return sorted(country_name(country) for country in countries)

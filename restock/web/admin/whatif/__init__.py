@@ -14,7 +14,7 @@ from restock.reports.values.messages import TextCost
 from restock.reports.values.subscribers import SubscriberLine
 from restock.restocks.rules.simulated import Bounds, SettingsPreview, Simulation
 from restock.restocks.service.simulating.preview import Reach
-from restock.shops.values import Shop
+from restock.shops.values import QueueOrder, Shop
 from restock.web.admin.entry import visitor
 from restock.web.admin.pages import Pages
 from restock.web.admin.whatif.asking import WhatIf, field_of, read_what_if
@@ -68,7 +68,8 @@ def _play(services: Services, shop: Shop, asked: WhatIf) -> Simulation | None:
 def _texts(services: Services, shop: Shop, found: Simulation | None) -> TextCost | None:
     if found is None:
         return None
-    return services.text_costs.estimate(shop, found.variant_id, found.played.told_by.get("sms", 0))
+    newest = found.policy.order is QueueOrder.newest
+    return services.text_costs.estimate(shop, found.variant_id, found.played.told_by.get("sms", 0), newest=newest)
 
 
 def _names(services: Services, shop: Shop, found: Simulation | None) -> Mapping[int, SubscriberLine]:
