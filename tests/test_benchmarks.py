@@ -31,6 +31,7 @@ def test_a_benchmark_runs_to_its_table_and_nothing_is_refused(name: str, tmp_pat
         check=False,
     )
     assert ran.returncode in (0, 1), ran.stderr  # 1: a goal was missed, as it may be in one second
+    assert result.exists(), ran.stderr
     report = json.loads(result.read_text())["reports"][name]
     assert [goal for goal in report["goals"] if goal["limit"] == 0 and not goal["met"]] == []
     assert all(score["medians"]["rate"] > 0 for score in report["scores"])

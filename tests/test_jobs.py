@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
+import threading
 import time
 import zlib
 from collections.abc import Iterator
@@ -17,7 +19,18 @@ from flask import Flask
 from rq.serializers import JSONSerializer
 
 from restock.database import Database, init_database
-from restock.jobs import JOBS, NOTIFY_CHANNEL, Doorbell, JobName, ListedJob, Queue, Waker, bell, open_queue
+from restock.jobs import (
+    JOBS,
+    NOTIFY_CHANNEL,
+    NOTIFY_EVERY_SECONDS,
+    Doorbell,
+    JobName,
+    ListedJob,
+    Queue,
+    Waker,
+    bell,
+    open_queue,
+)
 
 NOWHERE = "redis://127.0.0.1:1/0"
 
@@ -58,7 +71,7 @@ def test_without_valkey_a_ring_says_so_soon_and_never_raises() -> None:
     assert doorbell.ring(JobName.plan_waves) is False
     assert doorbell.waiting(Queue.stock) is None
     assert doorbell.answers() is False
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize("value", ["ada@example.com", "a b", "x" * 21, 1.5, None, ["email"], True])
@@ -141,39 +154,53 @@ def listener(database: Database) -> Iterator[psycopg.Connection[tuple[object, ..
 
 
 def test_many_wakes_become_few_notices(database: Database, listener: psycopg.Connection[tuple[object, ...]]) -> None:
-    waker = Waker(database)
+    """One for everything within 20 ms, however long a busy machine takes for it."""
+    waker, began = Waker(database), time.monotonic()
     for _ in range(200):
         waker.wake()
         time.sleep(0.0005)
-    heard = list(listener.notifies(timeout=0.3))
+    most = (time.monotonic() - began) / NOTIFY_EVERY_SECONDS + 3
+    heard = list(listener.notifies(timeout=30, stop_after=1))
     waker.close()
-    assert 1 <= len(heard) <= 20
+    heard += listener.notifies(timeout=0.3)
+    assert 1 <= len(heard) <= most
 
 
 def test_a_wake_after_a_fork_is_heard(database: Database, listener: psycopg.Connection[tuple[object, ...]]) -> None:
     waker = Waker(database)
     waker.wake()
-    assert list(listener.notifies(timeout=1, stop_after=1))
+    assert list(listener.notifies(timeout=30, stop_after=1))
     pid = os.fork()
     if pid == 0:
         waker.wake()
-        time.sleep(0.3)
+        time.sleep(60)
         os._exit(0)
-    heard = list(listener.notifies(timeout=2, stop_after=1))
+    heard = list(listener.notifies(timeout=30, stop_after=1))
+    os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     waker.close()
     assert heard
 
 
 def test_a_wake_without_a_database_costs_the_request_nothing() -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
     class Away:
         def listen_connection(self, channel: str | None = None) -> psycopg.Connection[tuple[object, ...]]:
             raise psycopg.OperationalError("away")
 
-    waker, began = Waker(Away()), time.monotonic()
+    class Hanging(Away):
+        def listen_connection(self, channel: str | None = None) -> psycopg.Connection[tuple[object, ...]]:
+            asked.set()
+            go_on.wait(60)
+            return super().listen_connection(channel)
+
+    waker = Waker(Hanging())
     for _ in range(1000):
         waker.wake()
-    assert time.monotonic() - began < 0.5
+    assert asked.wait(30)
+    assert not go_on.is_set(), "a thousand wakes, and the database has not even refused the first"
+    go_on.set()
     waker.close()
 
 
@@ -182,12 +209,12 @@ def test_a_lost_connection_is_opened_again(
 ) -> None:
     waker = Waker(database)
     waker.wake()
-    assert list(listener.notifies(timeout=1, stop_after=1))
+    assert list(listener.notifies(timeout=30, stop_after=1))
     with database.listen_connection() as other:
         other.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_notify%'"
             " AND datname = current_database() AND pid <> pg_backend_pid()"
         )
     waker.wake()
-    assert list(listener.notifies(timeout=3, stop_after=1))
+    assert list(listener.notifies(timeout=30, stop_after=1))
     waker.close()

@@ -98,7 +98,7 @@ def _known(port: int, path: str) -> list[str]:
 
 def _post_one(port: int, path: str, body: bodies.Post) -> str:
     headers = {"Content-Type": "application/json", "X-Shopify-Shop-Domain": bodies.SHOP}
-    with urlopen(Request(f"http://127.0.0.1:{port}{path}", json.dumps(body).encode(), headers), timeout=10) as answer:
+    with urlopen(Request(f"http://127.0.0.1:{port}{path}", json.dumps(body).encode(), headers), timeout=60) as answer:
         return str(json.load(answer)["customer"]["id"])
 
 
