@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from restock.channels.values import Blame, ChannelName, Doubt, Envelope, Outcome, Verdict
 
@@ -55,4 +55,26 @@ class Channel(Protocol):
 
     def close(self) -> None:
         """End the connections; the channel may be used again afterwards."""
+        ...
+
+
+@runtime_checkable
+class StreamingChannel(Channel, Protocol):
+    """A channel that takes its messages one by one, as it has room for them.
+
+    `in_hand`: how many it has at once while all is well; 0: it does not stream as it is set up. `batch_seconds`: for
+    how long after a claim something of it may be begun, so that it ends well before the lease.
+    """
+
+    @property
+    def in_hand(self) -> int: ...
+
+    @property
+    def batch_seconds(self) -> float: ...
+
+    def stream(self, envelopes: Iterator[Envelope], count: int) -> Iterator[Outcome]:
+        """Hand over what is drawn until there is no more, at least `count`; otherwise like `send`.
+
+        None of them has a sender of its own. Drawing may take a while, and is over for good when it ends.
+        """
         ...

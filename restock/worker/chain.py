@@ -51,7 +51,13 @@ class Deliveries(Protocol):
 
     def due(self) -> dict[ChannelName, int]: ...
 
-    def drain(self, channel: ChannelName, seconds: float = ..., give_way: Callable[[], bool] = ...) -> Drained: ...
+    def drain(
+        self,
+        channel: ChannelName,
+        seconds: float = ...,
+        give_way: Callable[[], bool] = ...,
+        stopping: Callable[[], bool] = ...,
+    ) -> Drained: ...
 
 
 class Bells(Protocol):
@@ -135,7 +141,7 @@ class Chain:
         def give_way() -> bool:
             return self.stopping() or any(other != own for other in self.doorbell.waiting(Queue.deliveries) or ())
 
-        drained = self.deliveries.drain(channel, seconds, give_way)
+        drained = self.deliveries.drain(channel, seconds, give_way, self.stopping)
         if drained.left:
             self.doorbell.ring(JobName.drain, channel=channel.value)
         return drained

@@ -29,6 +29,7 @@ OUTCOMES = "restock/deliveries/repository/outcomes.py"
 CLAIMS = "restock/deliveries/repository/claims.py"
 RECEIPTS = "restock/deliveries/repository/receipts.py"
 SENDING = "restock/deliveries/service/sending.py"
+STREAM = "restock/deliveries/service/streams/stream.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +86,14 @@ MUTANTS = (
     ),
     Mutant(
         "a worker goes on after its lease",
-        SENDING,
-        "if lease.is_over():  # others may",
+        STREAM,
+        "if self.feed.has_lost():  # others may",
         "if False:  # others may",
     ),
     Mutant(
         "a worker begins after its lease",
         SENDING,
-        "if lease.is_over():  # the claim",
+        "if hold.lease.is_over():  # the claim",
         "if False:  # the claim",
     ),
     Mutant(

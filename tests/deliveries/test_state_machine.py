@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -29,6 +30,7 @@ from hypothesis.stateful import (
 
 from restock.channels.values import Blame, ChannelName, Doubt, Envelope, Receipt, ReceiptStatus
 from restock.deliveries.service import DeliveryNotices
+from restock.deliveries.service.streams.desk import Here
 from restock.ids import address_hash
 from restock.links import Vault
 from restock.privacy.service import PrivacyService
@@ -41,10 +43,12 @@ from tests.deliveries.watched import (
     Arrow,
     ArrowLog,
     Hours,
+    LateDesk,
     MortalRecording,
     Provider,
     StandingChannel,
     StandingClaiming,
+    StandingStream,
     Worker,
     of,
 )
@@ -53,6 +57,7 @@ from tests.restocks.store import KEY, VARIANT, Store
 EMAIL, SMS = ChannelName.email, ChannelName.sms
 LEASE_SECONDS = 30.0
 MOST_WORKERS, MOST_PEOPLE = 3, 10
+DESKS = ("one after the other", "in a stream", "in a stream, recorded late")
 TOLD = {"sent", "delivered", "bounced", "complained"}
 OVER = {"failed", "skipped", "delivered", "bounced", "complained"}
 
@@ -240,16 +245,20 @@ class DeliveryMachine(RuleBasedStateMachine):
     # -- workers ---------------------------------------------------------------------------------------------------
 
     @precondition(lambda self: len(self.workers) < MOST_WORKERS)
-    @rule(channel=st.sampled_from([EMAIL, SMS]))
-    def a_worker_starts(self, channel: ChannelName) -> None:
+    @rule(channel=st.sampled_from([EMAIL, SMS]), size=st.sampled_from([2, 200]), desk=st.sampled_from(DESKS))
+    def a_worker_starts(self, channel: ChannelName, size: int = 200, desk: str = "one after the other") -> None:
+        """By claims of `size`; in a stream, the next claim and the records come in between, or as late as can be."""
         worker = Worker(f"worker {self.numbers}")
         sending = self.store.deliveries._sending
+        kind = StandingChannel if desk == DESKS[0] else StandingStream
         drain = replace(
             sending,
-            channels={channel: StandingChannel(self.providers[channel], worker)},
+            channels={channel: kind(self.providers[channel], worker)},
             claiming=of(sending.claiming, StandingClaiming, worker),
             recording=of(sending.recording, MortalRecording, worker),
             timer=self.hours,
+            open_desk=lambda: nullcontext(LateDesk() if desk == DESKS[2] else Here()),
+            claim_sizes={channel: size},
         ).drain
         self._work(worker, WORKERS, lambda: worker.start(lambda: drain(channel, 20, lambda: False)))
 

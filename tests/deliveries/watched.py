@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, fields
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, LiteralString, NamedTuple, ParamSpec, TypeVar
 
 from psycopg.rows import namedtuple_row
 from sqlalchemy import text
@@ -22,6 +23,9 @@ from restock.database import Database
 from restock.deliveries.service.claiming import Claiming
 from restock.deliveries.service.recording import Recording
 from restock.deliveries.values import Batch
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # What a provider may do with one message: does it take it, and what does it say?
 REACTIONS: dict[str, tuple[bool, Callable[[int, str], Outcome]]] = {
@@ -156,6 +160,59 @@ class StandingChannel:
         return known
 
     def close(self) -> None: ...
+
+
+@dataclass
+class StandingStream(StandingChannel):
+    """The same, which has two messages in hand and draws the next before it hears of the first."""
+
+    in_hand: int = 2
+    batch_seconds: float = 14.0  # of a lease of 30
+
+    def stream(self, envelopes: Iterator[Envelope], count: int) -> Iterator[Outcome]:
+        answers: deque[Outcome] = deque()
+        for envelope in envelopes:
+            answers.append(self.provider.take(envelope))
+            self.worker.stand_still("an answer")
+            if len(answers) == self.in_hand:
+                yield answers.popleft()
+        yield from answers
+        self.worker.stand_still("the end of a batch")
+
+
+class LateDesk:
+    """What is given to it is done when it cannot be put off: before the next thing, or when it is waited for."""
+
+    def __init__(self) -> None:
+        self._last: _Late[Any] | None = None
+
+    def submit(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        self.catch_up()
+        self._last = late = _Late(lambda: work(*args, **kwargs))
+        return late
+
+    def catch_up(self) -> None:
+        if self._last is not None:
+            self._last.catch_up()
+
+
+class _Late(Future[T]):
+    def __init__(self, work: Callable[[], T]) -> None:
+        super().__init__()
+        self._work: Callable[[], T] | None = work
+
+    def catch_up(self) -> None:
+        work, self._work = self._work, None
+        if work is not None:
+            self.set_result(work())
+
+    def result(self, timeout: float | None = None) -> T:
+        self.catch_up()
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        self.catch_up()
+        return super().exception(timeout)
 
 
 @dataclass(frozen=True)

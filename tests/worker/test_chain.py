@@ -81,7 +81,13 @@ class Work:
     def due(self) -> dict[ChannelName, int]:
         return dict(self.rows)
 
-    def drain(self, channel: ChannelName, seconds: float = 30, give_way: Callable[[], bool] = bool) -> Drained:
+    def drain(
+        self,
+        channel: ChannelName,
+        seconds: float = 30,
+        give_way: Callable[[], bool] = bool,
+        stopping: Callable[[], bool] = bool,
+    ) -> Drained:
         self.done.append(f"drain {channel.value} {give_way()}")
         return Drained(1, self.left)
 

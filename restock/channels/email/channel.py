@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -39,13 +40,28 @@ class EmailChannel:
         self._press = Press(sender)
         self._key = key
         self._return_path = return_path
-        self._batch_seconds = batch_seconds
+        self.batch_seconds = batch_seconds
+
+    @property
+    def in_hand(self) -> int:
+        """Count a message that is being taken and one that is announced on each connection; one more is looked at."""
+        return 2 * self._pool.server.connections + 1
 
     def send(self, envelopes: Sequence[Envelope]) -> Iterator[Outcome]:
         """Hand over a batch, several at once; see `Channel.send`."""
+        deadline = time.monotonic() + self.batch_seconds
+        return self._send(envelopes, len(envelopes), deadline)
+
+    def stream(self, envelopes: Iterator[Envelope], count: int) -> Iterator[Outcome]:
+        """Hand over what is drawn as there is room for it; see `StreamingChannel.stream`."""
+        return self._send(envelopes, count, math.inf)
+
+    def _send(self, envelopes: Iterable[Envelope], count: int, deadline: float) -> Iterator[Outcome]:
         unsendable: list[Outcome] = []
-        for fate in self._pool.deliver(self._jobs(envelopes, unsendable), len(envelopes)):
+        for fate in self._pool.deliver(self._jobs(envelopes, unsendable, deadline), count):
             yield _outcome(fate)
+            while unsendable:
+                yield unsendable.pop()
         yield from unsendable
 
     def lookup(self, envelopes: Iterable[Envelope]) -> dict[int, bool]:  # noqa: ARG002 (the port's name)
@@ -56,9 +72,8 @@ class EmailChannel:
         """Say goodbye to the server."""
         self._pool.close()
 
-    def _jobs(self, envelopes: Sequence[Envelope], unsendable: list[Outcome]) -> Iterator[Job]:
-        """Write the mails as there is room for them; those that cannot be written are told of at the end."""
-        deadline = time.monotonic() + self._batch_seconds
+    def _jobs(self, envelopes: Iterable[Envelope], unsendable: list[Outcome], deadline: float) -> Iterator[Job]:
+        """Write the mails as there is room for them; those that cannot be written are told of beside the others."""
         for envelope in envelopes:
             if time.monotonic() > deadline:
                 unsendable.append(Outcome(envelope.delivery_id, Verdict.deferred, "batch_time_over"))

@@ -74,7 +74,7 @@ class SmtpPool:
         patience: Patience | None = None,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        self._server, self._hello_name, self._sender = server, hello_name, sender
+        self.server, self._hello_name, self._sender = server, hello_name, sender
         self._patience, self._context = patience or Patience(), context
         self._selector: selectors.BaseSelector | None = None  # made when it is first needed, kept between batches
         self._lines: set[_Line] = set()
@@ -93,7 +93,7 @@ class SmtpPool:
         `jobs` is read as there is room. Left early, what is under way is broken off and nothing more is handed over.
         """
         self._work, self._losses = _Work(jobs), 0
-        self._wanted = min(self._server.connections, max(1, count // _JOBS_A_LINE))
+        self._wanted = min(self.server.connections, max(1, count // _JOBS_A_LINE))
         selector = self._selector = self._selector or selectors.DefaultSelector()
         self._look_over()
         try:
@@ -151,7 +151,7 @@ class SmtpPool:
         return True
 
     def _start(self, line: _Line) -> None:
-        if line.message_count >= self._server.messages:
+        if line.message_count >= self.server.messages:
             return self._drop(line)
         line.talk.begin()
         if line.talk.idle:
@@ -183,7 +183,7 @@ class SmtpPool:
 
     def _open_first(self) -> str | None:
         try:
-            found = dial(self._server, self._hello_name, self._patience, self._context)
+            found = dial(self.server, self._hello_name, self._patience, self._context)
         except OpenError as error:
             return error.reason
         self._now = time.monotonic()
@@ -193,7 +193,7 @@ class SmtpPool:
 
     def _dial_beside(self) -> None:
         try:
-            self._dialled.put(dial(self._server, self._hello_name, self._patience, self._context))
+            self._dialled.put(dial(self.server, self._hello_name, self._patience, self._context))
         except OpenError:
             self._dialled.put(None)
 
@@ -212,7 +212,7 @@ class SmtpPool:
             self._selector.register(line.socket, selectors.EVENT_READ, line)
 
     def _next_job(self, line: _Line) -> Job | None:
-        while line.message_count < self._server.messages and (job := self._work.take()) is not None:
+        while line.message_count < self.server.messages and (job := self._work.take()) is not None:
             if job.mail.needs_utf8 and not line.offers.utf8:
                 self._fates.append(Unfit(job))
                 continue

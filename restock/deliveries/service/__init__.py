@@ -31,7 +31,7 @@ from restock.deliveries.service.ports import Gate, Senders, Suppressions, Turns
 from restock.deliveries.service.receipts import Receipts
 from restock.deliveries.service.recording import Recording
 from restock.deliveries.service.reminders import Reminders
-from restock.deliveries.service.sending import Sending
+from restock.deliveries.service.sending import Sending, never
 from restock.deliveries.values import Batch, Drained, NewDelivery, Outage, Sample, SkipReason, TurnView
 from restock.failpoints import failpoint
 from restock.links import Links
@@ -78,10 +78,6 @@ def _of_offer(offer: OfferNotice) -> NewDelivery:
     )
 
 
-def _never() -> bool:
-    return False
-
-
 @dataclass(frozen=True)
 class Deliveries:
     """Claim, send, record, and resolve what is in doubt."""
@@ -105,13 +101,18 @@ class Deliveries:
         return self._claiming.claim(channel, limit, self.lease_seconds)
 
     def drain(
-        self, channel: ChannelName, seconds: float = DRAIN_SECONDS, give_way: Callable[[], bool] = _never
+        self,
+        channel: ChannelName,
+        seconds: float = DRAIN_SECONDS,
+        give_way: Callable[[], bool] = never,
+        stopping: Callable[[], bool] = never,
     ) -> Drained:
         """Send what is due on one channel for up to `seconds`.
 
-        From the first second on `give_way` is asked after every batch whether someone else waits for this worker.
+        From the first second on `give_way` is asked before every claim whether someone else waits for this worker. Once
+        it is `stopping` nothing more is claimed, and what can be given back is.
         """
-        return self._sending.drain(channel, seconds, give_way)
+        return self._sending.drain(channel, seconds, give_way, stopping)
 
     def due(self) -> dict[ChannelName, int]:
         """Count the deliveries of each channel that may be sent now; large numbers are cut off.

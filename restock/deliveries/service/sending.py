@@ -1,26 +1,34 @@
-"""The drain: claim, send, record, until nothing is due or the time is up. No connection is held while sending."""
+"""The drain: claim, send, record, until nothing is due or the time is up. No connection is held while sending.
+
+With a channel that streams the three overlap: the next claim is taken, and what has been told is recorded, while the
+connections are kept full. With any other they come one after the other.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from restock.channels.port import Channel
-from restock.channels.values import ChannelName, Doubt, Outcome, Verdict
+from restock.channels.port import Channel, StreamingChannel
+from restock.channels.values import ChannelName, Doubt, Outcome
 from restock.clock import Clock, SystemClock
 from restock.database import Database
 from restock.deliveries.repository import outcomes
-from restock.deliveries.service.breaker import Breaker, Entry
-from restock.deliveries.service.breaker_rules import Signs
+from restock.deliveries.service.breaker import Breaker
 from restock.deliveries.service.claiming import Claiming
 from restock.deliveries.service.recording import Recording
+from restock.deliveries.service.streams.desk import Desk, Here, open_beside
+from restock.deliveries.service.streams.feed import Ahead, Feed
+from restock.deliveries.service.streams.holds import Claimed, Hold, Lease, NothingDue, Timer
+from restock.deliveries.service.streams.ledger import Group, Ledger
+from restock.deliveries.service.streams.stream import Stream
 from restock.deliveries.values import Batch, Drained
-from restock.failpoints import failpoint
 
 log = structlog.get_logger(__name__)
 
@@ -28,41 +36,49 @@ log = structlog.get_logger(__name__)
 # small and grows to what is told in a moment, where a repeat replaces the first.
 CLAIM_SIZES: Mapping[ChannelName, int] = {ChannelName.email: 200, ChannelName.push: 200, ChannelName.sms: 50}
 LARGEST_CLAIM, CLAIM_SECONDS = 1000, 0.5
-TOO_FAST = "rate_limited"
-GROUP_SIZE = 100
-GROUP_SECONDS = 0.2
+_AT_ONCE = 2  # times what a channel has in hand: a first claim that fills all its connections
 
 
-Timer = Callable[[], float]
+def never() -> bool:
+    """Say that nothing has come up."""
+    return False
 
 
 @dataclass
-class _Lease:
-    """How long a batch is ours, on this machine's monotonic clock, counted from before it was asked for.
+class _Pace:
+    """How many are claimed at once."""
 
-    `lost`: others have taken some of it over.
-    """
+    smallest: int
+    size: int
+    told_count: int = 0  # when the last claim was taken
+    asked_at: float = 0.0
 
+    def go_on(self, doubt: Doubt, told_count: int, now: float) -> None:
+        """Choose the next size by what was told since the last claim."""
+        count, seconds = told_count - self.told_count, now - self.asked_at
+        self.size = next_claim(self.size, self.smallest, doubt, count, seconds)
+        self.told_count = told_count
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What one drain is to do, and when it is to end."""
+
+    channel: ChannelName
+    began: float
     seconds: float
-    timer: Timer
-    since: float
-    lost: bool = False
-
-    @property
-    def left(self) -> float:
-        return self.since + self.seconds - self.timer()
-
-    def is_over(self) -> bool:
-        return self.lost or self.left <= 0
-
-    @property
-    def wants_renewal(self) -> bool:
-        return self.left < self.seconds * 2 / 3
+    give_way: Callable[[], bool]
+    stopping: Callable[[], bool]
+    desk: Desk
+    pace: _Pace
 
 
 @dataclass(frozen=True)
 class Sending:
-    """Hand the due deliveries of one channel to its provider. `timer`: seconds that only ever go forward."""
+    """Hand the due deliveries of one channel to its provider. `timer`: seconds that only ever go forward.
+
+    `open_desk` gives a thread of its own to what is read and written beside a channel that streams.
+    """
 
     database: Database
     channels: Mapping[ChannelName, Channel]
@@ -72,122 +88,152 @@ class Sending:
     lease_seconds: float
     clock: Clock = field(default_factory=SystemClock)
     timer: Timer = time.monotonic
+    open_desk: Callable[[], AbstractContextManager[Desk]] = open_beside
+    claim_sizes: Mapping[ChannelName, int] = field(default_factory=lambda: CLAIM_SIZES)
 
-    def drain(self, channel: ChannelName, seconds: float, give_way: Callable[[], bool]) -> Drained:
-        """Send what is due for up to `seconds`; `give_way` is asked after each batch, from the first second on.
+    def drain(
+        self,
+        channel: ChannelName,
+        seconds: float,
+        give_way: Callable[[], bool],
+        stopping: Callable[[], bool] = never,
+    ) -> Drained:
+        """Send what is due for up to `seconds`; `give_way` is asked before each claim, from the first second on.
 
-        Raises whatever the channel or the database raised after everything known was recorded.
+        Once it is `stopping`, what a channel that streams has in hand is ended, and the rest given back. Raises
+        whatever the channel or the database raised after everything known was recorded.
         """
-        began, sent_count, size = self.timer(), 0, CLAIM_SIZES[channel]
-        while (spent := self.timer() - began) < seconds:
-            if spent >= 1 and give_way():
-                return Drained(sent_count, left=True)
-            lease = _Lease(self.lease_seconds, self.timer, since=self.timer())
-            entry = self.breaker.enter(channel, size)
-            if entry is None:
+        smallest = self._smallest(channel)
+        pace = _Pace(smallest, smallest)
+        with self.open_desk() if self._streaming(channel) else nullcontext(Here()) as desk:
+            return self._drain(_Order(channel, self.timer(), seconds, give_way, stopping, desk, pace))
+
+    def _drain(self, order: _Order) -> Drained:
+        sent_count, following = 0, None
+        while following or self._goes_on(order):
+            claimed, following = following or self._claim(order), None
+            if isinstance(claimed, NothingDue):
+                return Drained(sent_count, left=False, provider_down=claimed.provider_down)
+            if not claimed.batch.envelopes:
+                continue
+            stream, is_down = self._send(order, claimed)
+            sent_count += stream.accepted_count
+            following = stream.feed.following()
+            if following and (is_down or order.stopping()):
+                self._stream(order, Feed(following, self.timer)).run(iter(()))
+                following = None
+            if is_down:
                 return Drained(sent_count, left=False, provider_down=True)
-            batch = self.claiming.claim(channel, entry.limit, self.lease_seconds, own=entry.own)
-            if batch is None or not batch.envelopes:
-                self.breaker.leave(entry)
-            if batch is None:
-                return Drained(sent_count, left=False, provider_down=entry.own)
-            if batch.envelopes:
-                told = self._send(entry, batch, lease)
-                sent_count += told.accepted_count
-                self.claiming.give_back(batch, told.not_taken, told.slower_seconds)
-                if self.breaker.judge(entry, told.signs):
-                    return Drained(sent_count, left=False, provider_down=True)
-                spent = self.timer() - lease.since
-                size = next_claim(size, CLAIM_SIZES[channel], self._doubt(batch), len(told.ids), spent)
         return Drained(sent_count, left=True)
+
+    def _goes_on(self, order: _Order) -> bool:
+        """Say whether there may be another claim: its time is not over, and nobody else waits."""
+        spent = self.timer() - order.began
+        return spent < order.seconds and not order.stopping() and not (spent >= 1 and order.give_way())
+
+    def _claim(self, order: _Order) -> Claimed:
+        """Take a batch where the provider lets us, and note for how long it is ours."""
+        order.pace.asked_at = asked = self.timer()
+        lease = Lease(self.lease_seconds, self.timer, since=asked)
+        size = order.pace.size
+        entry = self.breaker.enter(order.channel, size)
+        if entry is None:
+            return NothingDue(provider_down=True)
+        batch = self.claiming.claim(order.channel, entry.limit, self.lease_seconds, own=entry.own)
+        if batch is None or not batch.envelopes:
+            self.breaker.leave(entry)
+        if batch is None:
+            return NothingDue(provider_down=entry.own)
+        hold = Hold(entry, batch, lease)
+        channel = self._streaming(order.channel)
+        if channel and batch.envelopes and entry.limit == size and not (entry.is_probe or entry.own):
+            hold.flows = batch.envelopes[0].sender is None and channel.doubt is not Doubt.at_most_once
+            hold.until = asked + channel.batch_seconds if hold.flows else hold.until
+        return hold
+
+    def _send(self, order: _Order, hold: Hold) -> tuple[Stream, bool]:
+        """Send a claim and, where it flows, those behind it; True when the provider is down."""
+        ahead = self._ahead(order, hold)
+        feed = Feed(hold, self.timer, ahead)
+        stream, order.pace.told_count = self._stream(order, feed), 0
+        channel = self.channels[order.channel]
+        answers: Iterator[Outcome] = iter(())
+        if hold.lease.is_over():  # the claim itself took too long, or this process stood still after it
+            log.warning("lease_lost", channel=order.channel.value)
+        elif ahead is not None and isinstance(channel, StreamingChannel):
+            answers = channel.stream(iter(feed), len(hold.batch.envelopes))
+        else:
+            feed.begin_all()
+            answers = self.breaker.send(hold.entry, channel, hold.batch.envelopes)
+        is_down = stream.run(answers)
+        order.pace.go_on(self._doubt(hold.batch), feed.told_count, self.timer())
+        return stream, is_down
+
+    def _stream(self, order: _Order, feed: Feed) -> Stream:
+        ledger = Ledger(order.desk, self._record, self.timer)
+        return Stream(feed, ledger, order.desk, self._judge, order.stopping)
+
+    def _ahead(self, order: _Order, hold: Hold) -> Ahead | None:
+        """Say how the next claim is taken while this one is sent; None where they come one after the other.
+
+        So do claims that are too small to be worth all connections.
+        """
+        channel = self._streaming(order.channel)
+        if channel is None or not hold.flows or len(hold.batch.envelopes) < order.pace.smallest // 2:
+            return None
+
+        def ask(told_count: int) -> Future[Claimed] | None:
+            if order.stopping() or not self._goes_on(order):
+                return None
+            order.pace.go_on(channel.doubt, told_count, self.timer())
+            return order.desk.submit(self._claim, order)
+
+        return Ahead(ask, channel.in_hand)
+
+    def _streaming(self, name: ChannelName) -> StreamingChannel | None:
+        channel = self.channels.get(name)
+        return channel if isinstance(channel, StreamingChannel) and channel.in_hand else None
+
+    def _smallest(self, name: ChannelName) -> int:
+        channel, least = self._streaming(name), self.claim_sizes[name]
+        return least if channel is None else max(least, min(_AT_ONCE * channel.in_hand, LARGEST_CLAIM))
 
     def _doubt(self, batch: Batch) -> Doubt:
         own = batch.envelopes[0].sender
         return own.doubt if own and own.doubt else self.channels[batch.lane.channel].doubt
 
-    def _send(self, entry: Entry, batch: Batch, lease: _Lease) -> _Told:
-        """Send one batch, recording as the outcomes come; stop when it is no longer ours."""
-        told, group = _Told(), _Group(self.timer, recorded_at=self.timer())
-        if lease.is_over():  # the claim itself took too long, or this process stood still after it
-            log.warning("lease_lost", channel=batch.lane.channel.value)
-            return told
-        stream = self.breaker.send(entry, self.channels[batch.lane.channel], batch.envelopes)
-        try:
-            with _ending(stream) as answers:
-                for outcome in answers:
-                    failpoint("send.answered")
-                    told.count(outcome)
-                    group.waiting.append(outcome)
-                    if group.is_ripe:
-                        self._record(batch, group.take(), lease)
-                        self._keep(batch, told, lease)
-                    if lease.is_over():  # others may have taken the rest over: sending it would tell people twice
-                        log.warning("lease_lost", channel=batch.lane.channel.value)
-                        break
-        finally:
-            if group.waiting:
-                self._record(batch, group.take(), lease)
-        return told
+    def _judge(self, hold: Hold) -> bool:
+        """Settle a claim that is recorded; True when its provider is down."""
+        self.claiming.give_back(hold.batch, hold.told.not_taken, hold.told.slower_seconds)
+        return self.breaker.judge(hold.entry, hold.told.signs)
 
-    def _record(self, batch: Batch, told: Sequence[Outcome], lease: _Lease) -> None:
+    def _record(self, group: Group) -> None:
+        for hold, told in group.items():
+            self._record_of(hold, told)
+            self._keep(hold)
+
+    def _record_of(self, hold: Hold, told: Sequence[Outcome]) -> None:
         """Record a group, again and again while the database is away and the lease lasts."""
         pause = 0.05
         while True:
             try:
-                return self.recording.record(batch, told, self.clock.now().timestamp())
+                return self.recording.record(hold.batch, told, self.clock.now().timestamp())
             except (OperationalError, InterfaceError):
-                if lease.left <= pause:
+                if hold.lease.left <= pause:
                     raise
                 time.sleep(pause)
                 pause = min(pause * 2, 1.0)
 
-    def _keep(self, batch: Batch, told: _Told, lease: _Lease) -> None:
+    def _keep(self, hold: Hold) -> None:
         """Prolong the lease of a batch that takes long; one that is over is others' already, and stays so."""
+        lease = hold.lease
         if not lease.wants_renewal or lease.is_over():
             return
-        asked, left = self.timer(), list(batch.rows.keys() - told.ids)
+        asked, left = self.timer(), list(hold.batch.rows.keys() - hold.told.ids)
         with suppress(OperationalError, InterfaceError):  # the next group asks again, while the lease lasts
             with self.database.transaction() as session:
-                lease.lost = not outcomes.renew_lease(session, left, batch.token, self.lease_seconds)
+                lease.lost = not outcomes.renew_lease(session, left, hold.batch.token, self.lease_seconds)
             lease.since = asked
-
-
-@dataclass
-class _Told:
-    """What a batch has come to so far."""
-
-    ids: set[int] = field(default_factory=set)
-    accepted_count: int = 0
-    not_taken: set[int] = field(default_factory=set)
-    slower_seconds: float = 0.0  # the provider asks for a pause
-    signs: Signs = field(default_factory=Signs)
-
-    def count(self, outcome: Outcome) -> None:
-        self.ids.add(outcome.delivery_id)
-        self.accepted_count += outcome.verdict is Verdict.accepted
-        if outcome.verdict in (Verdict.deferred, Verdict.refused):
-            self.not_taken.add(outcome.delivery_id)
-        if outcome.reason == TOO_FAST:
-            self.slower_seconds = max(self.slower_seconds, outcome.retry_after_seconds or 1.0)
-        self.signs.add(outcome)
-
-
-@dataclass
-class _Group:
-    """Outcomes not recorded yet: as many, or as old, as may be lost in doubt."""
-
-    timer: Timer
-    recorded_at: float
-    waiting: list[Outcome] = field(default_factory=list)
-
-    @property
-    def is_ripe(self) -> bool:
-        return len(self.waiting) >= GROUP_SIZE or self.timer() - self.recorded_at >= GROUP_SECONDS
-
-    def take(self) -> list[Outcome]:
-        taken, self.waiting = self.waiting, []
-        self.recorded_at = self.timer()
-        return taken
 
 
 def next_claim(size: int, smallest: int, doubt: Doubt, count: int, seconds: float) -> int:
@@ -196,8 +242,3 @@ def next_claim(size: int, smallest: int, doubt: Doubt, count: int, seconds: floa
         return smallest
     quickly_told = int(count / max(seconds, 0.001) * CLAIM_SECONDS)
     return max(smallest, min(quickly_told, 2 * size, LARGEST_CLAIM))
-
-
-def _ending(stream: Iterator[Outcome]) -> AbstractContextManager[Iterator[Outcome]]:
-    """End a generator that is left early at once, so that a channel hands over nothing more."""
-    return closing(stream) if isinstance(stream, Generator) else nullcontext(stream)

@@ -10,13 +10,14 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
 
 from restock.local.lifeline import StartError
-from tests.benchmarks.fanout import claims, flame
+from tests.benchmarks.fanout import claims, flame, flat
 from tests.benchmarks.fanout.contestant import Contestant, Limit, Told
+from tests.benchmarks.fanout.email import Email
 from tests.benchmarks.fanout.telling import Order, tell_all, tell_naively
 from tests.benchmarks.machine import wait_for_calm
 from tests.benchmarks.report import Goal, machine_facts
@@ -34,9 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         with open_stage() as stage:
             if options.claim:
                 goals = claims.run(stage, options.claim, _say)
+            elif options.flat:
+                goals = flat.run(stage, _contestant(options), options, _say)
             else:
-                contestant = _contestant(options.channel)
-                goals = _play(stage, contestant, options)
+                goals = _play(stage, _contestant(options), options)
     except (StartError, ModuleNotFoundError) as missing:
         print(missing, file=sys.stderr)
         return 1
@@ -99,8 +101,10 @@ def _write(path: Path, runs: Mapping[str, Told], naive: Told | None, limit: Limi
     path.write_text(json.dumps(found | others, indent=1) + "\n")
 
 
-def _contestant(channel: str) -> Contestant:
-    found: Contestant = import_module(f"tests.benchmarks.fanout.{channel}").CONTESTANT
+def _contestant(options: argparse.Namespace) -> Contestant:
+    found: Contestant = import_module(f"tests.benchmarks.fanout.{options.channel}").CONTESTANT
+    if isinstance(found, Email):
+        return replace(found, connections=options.connections, workers=options.workers)
     return found
 
 
@@ -115,6 +119,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=2, help="delivery workers (2)")
     parser.add_argument("--naive", type=int, default=300, help="people told by the naive design; 0: leave it out (300)")
     parser.add_argument("--reply-ms", type=float, default=0, help="what each reply of the provider takes (0)")
+    parser.add_argument(
+        "--connections", type=int, default=64, help="e-mail: connections of all workers, where replies take time (64)"
+    )
+    parser.add_argument(
+        "--flat", type=int, nargs="+", metavar="N", help="only what a message costs among so many, and what memory"
+    )
     parser.add_argument("--limit-only", action="store_true", help="measure the limit alone")
     parser.add_argument("--claim", type=int, nargs="+", metavar="ROWS", help="only claim, from tables of these sizes")
     parser.add_argument("--patience", type=float, default=60, help="seconds to wait for a quiet machine (60)")

@@ -67,13 +67,14 @@ def send_naively(delivery_id: int) -> None:
 
 @dataclass(frozen=True)
 class Email:
-    """The contestant. `connections`: to the mail server, of each worker, where its replies take time."""
+    """The contestant. `connections`: to the mail server, of all workers together, where its replies take time."""
 
     channel: str = "email"
     address: str = "'ada' || n || '@example.com'"
     keys: str = "NULL"
     naive_job: str | None = "tests.benchmarks.fanout.email:send_naively"
     connections: int = 64
+    workers: int = 1
 
     @contextmanager
     def open_peer(self, stage: Stage, reply_ms: float) -> Iterator[Peer]:
@@ -82,14 +83,14 @@ class Email:
         slow = [sys.executable, "-m", "tests.benchmarks.fanout.smtp_peer", str(port), f"{reply_ms:g}"]
         command = slow if reply_ms else _sink(port)
         with _running(command, port) as pid:
-            url = f"smtp://127.0.0.1:{port}" + (f"?connections={self.connections}" if reply_ms else "")
+            each = self.connections // self.workers
+            url = f"smtp://127.0.0.1:{port}" + (f"?connections={each}" if reply_ms else "")
             yield Peer({"SMTP_URL": url, "EMAIL_FROM": "Restock <alerts@restock.example.com>"}, pid)
 
     def limit(self, stage: Stage, count: int, reply_ms: float) -> Limit | None:
         """Time smtp-source over sessions it keeps; or, with slow replies, divide the connections by them."""
         if reply_ms:
-            open_at_once = self.connections * 2  # of two workers
-            return Limit(f"{open_at_once} connections / {reply_ms:g} ms", open_at_once / reply_ms * 1000)
+            return Limit(f"{self.connections} connections / {reply_ms:g} ms", self.connections / reply_ms * 1000)
         port = free_port()
         with _running(_sink(port), port):
             command = [_program("smtp-source"), "-s", str(SESSIONS), "-d", "-m", str(count), "-l", str(MESSAGE_BYTES)]

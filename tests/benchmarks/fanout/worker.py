@@ -1,7 +1,7 @@
 """The program's own delivery worker, watched: where its CPU time goes, sampled from beside it.
 
 `python -m tests.benchmarks.fanout.worker FILE` runs `restock worker deliveries` and writes what was seen to FILE when
-it ends. A thread looks 200 times a second at what the worker's thread is doing and how much CPU it has used since;
+it ends. A thread looks 200 times a second at what the worker's threads are doing and how much CPU each has used since;
 nothing in the program is changed.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import sys
 import threading
-import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,8 +27,10 @@ STAGES = {
     ("email/channel.py", "_write"): "build",
     ("service/claiming.py", "claim"): "claim",
     ("service/recording.py", "record"): "record",
-    ("service/sending.py", "_send"): "send",
+    ("email/smtp_pool.py", "_dial_beside"): "send",
+    ("streams/stream.py", "run"): "send",
     ("service/sending.py", "drain"): "other",
+    ("futures/thread.py", "_worker"): "other",
     ("worker/process.py", "adopt"): START,
     ("worker/main.py", "_settle_memory"): START,
 }
@@ -37,25 +38,34 @@ STAGES = {
 
 @dataclass
 class Watch:
-    """What was seen of one thread: CPU seconds by stage, and by stack."""
+    """What was seen of all threads but its own: CPU seconds by stage, and by stack."""
 
-    thread: int
     stages: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     stacks: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     _over: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        clock = time.pthread_getcpuclockid(self.thread)
-        spent = time.clock_gettime(clock)
+        spent: dict[int, float] = {}
         while not self._over.wait(LOOK_SECONDS):
-            frame, now = sys._current_frames().get(self.thread), time.clock_gettime(clock)
-            if frame is not None and now > spent and stage_of(frame) != START:
-                self.stages[stage_of(frame)] += now - spent
-                self.stacks[";".join(_names(frame))] += now - spent
-            spent = now
+            frames, threads = sys._current_frames(), {one.ident: one.native_id for one in threading.enumerate()}
+            seen = {ident: _cpu_seconds(native) for ident, native in threads.items() if ident and native}
+            for ident, now in seen.items():
+                used, frame = now - spent.get(ident, 0.0), frames.get(ident)
+                if frame is not None and used > 0 and ident != threading.get_ident() and stage_of(frame) != START:
+                    self.stages[stage_of(frame)] += used
+                    self.stacks[";".join(_names(frame))] += used
+            spent = seen
 
     def stop(self) -> None:
         self._over.set()
+
+
+def _cpu_seconds(native_id: int) -> float:
+    """Read what a thread has used; 0 for one that has ended."""
+    try:
+        return int(Path(f"/proc/self/task/{native_id}/schedstat").read_text().split()[0]) / 1e9
+    except OSError:
+        return 0.0
 
 
 def stage_of(frame: FrameType | None) -> str:
@@ -81,7 +91,7 @@ def _names(frame: FrameType | None) -> list[str]:
 def main() -> None:
     """Work until SIGTERM; the start is nobody's time."""
     sys.setswitchinterval(LOOK_SECONDS / 10)  # or time would be told of wherever the worker waits next
-    watch = Watch(threading.get_ident())
+    watch = Watch()
     settings = load_settings()
     threading.Thread(target=watch.run, name="watch", daemon=True).start()
     run_worker("deliveries", settings)

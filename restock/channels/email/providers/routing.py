@@ -21,7 +21,7 @@ from restock.channels.email.providers.postmark import Postmark
 from restock.channels.email.providers.resend import Resend
 from restock.channels.email.providers.rulings import Provider
 from restock.channels.email.providers.sendgrid import SendGrid
-from restock.channels.port import Channel
+from restock.channels.port import Channel, StreamingChannel
 from restock.channels.values import Blame, ChannelName, Doubt, Envelope, Outcome, SenderChoice, Verdict
 
 _MOST_OPEN = 16  # shops whose connections are kept
@@ -66,6 +66,21 @@ class RoutingChannel:
             by_sender[envelope.sender.service if envelope.sender else ""].append(envelope)
         for group in by_sender.values():
             yield from self._send(group, deadline)
+
+    @property
+    def in_hand(self) -> int:
+        """As many as the instance's own; only what it sends is streamed."""
+        return self.instance.in_hand if isinstance(self.instance, StreamingChannel) else 0
+
+    @property
+    def batch_seconds(self) -> float:
+        return self.patience.batch_seconds
+
+    def stream(self, envelopes: Iterator[Envelope], count: int) -> Iterator[Outcome]:
+        """Hand over what is drawn, to the instance's own; see `StreamingChannel.stream`."""
+        if not isinstance(self.instance, StreamingChannel):
+            raise TypeError("there is nothing to stream to")
+        return self.instance.stream(envelopes, count)
 
     def service_of(self, envelope: Envelope) -> str | None:
         """Name whom a message goes to, where that is its shop's own provider."""
