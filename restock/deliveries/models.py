@@ -32,18 +32,23 @@ class DeliveryLaneRow(Base):
     event_id: Mapped[int] = mapped_column(BigInteger, server_default="0")
     next_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     served_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=text("'epoch'"))
+    first_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=text("'epoch'"))
+    first_id: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
 class DeliveryRow(Base):
     """One message to one recipient.
 
+    No two have the same `dedupe_key`: that of an offer's message names the offer, all others have no offer, and for
+    the index no offer is as good as one. So one index says both what is told already and which messages an offer has:
+    every change of a row writes into all of them.
     `token` fences the worker that claimed it; `doubts` counts hand-overs nobody answered; `reason` is a stable word.
     `contact_id` None: the person was erased, and nothing that leads to them is written here any more.
     """
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        Index("uq_deliveries_dedupe_key", "dedupe_key", unique=True),
+        Index("uq_deliveries_key", "offer_id", "dedupe_key", unique=True, postgresql_nulls_not_distinct=True),
         Index("ix_deliveries_due", "lane_id", "next_at", "id", postgresql_where=text("state = 'queued'")),
         Index("ix_deliveries_lease", "lease_until", postgresql_where=text("state = 'sending'")),
         Index(
@@ -53,7 +58,6 @@ class DeliveryRow(Base):
             "id",
             postgresql_where=text("state = 'unknown' AND finished_at IS NULL"),
         ),
-        Index("ix_deliveries_offer", "offer_id", postgresql_where=text("offer_id IS NOT NULL")),
         Index(
             "ix_deliveries_event_sent",
             "event_id",

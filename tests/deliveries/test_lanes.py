@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
 from restock.channels.values import ChannelName
 from restock.database import Database
-from restock.deliveries.repository import lanes
+from restock.deliveries.repository import claims, lanes
 from restock.deliveries.values import Lane
 from restock.shops.service import ShopService
 
@@ -131,3 +132,80 @@ def test_the_work_that_is_due_is_counted_by_channel(database: Database, fill: Fi
     fill(shop_ids[2], 5, seconds=60, channel=ChannelName.push)
     with database.transaction() as session:
         assert lanes.due_by_channel(session, 10) == {EMAIL: 3, ChannelName.sms: 100}
+
+
+QUEUED = text("""
+    INSERT INTO deliveries (shop_id, lane_id, kind, channel, dedupe_key, next_at)
+    SELECT shop_id, id, 'confirmation', channel, 'test:' || n, now() + make_interval(secs => :seconds)
+    FROM delivery_lanes, generate_series(CAST(:first AS int), CAST(:last AS int)) n RETURNING id
+""")
+FRONT = "SELECT extract(epoch FROM now() - first_at)::float8, first_id FROM delivery_lanes"
+
+
+def queue(database: Database, first: int, last: int, seconds: float = -60) -> list[int]:
+    with database.transaction() as session:
+        found = session.execute(QUEUED, {"first": first, "last": last, "seconds": seconds})
+        return sorted(found.scalars())
+
+
+def claim(database: Database, count: int) -> list[int]:
+    lane = pick(database)
+    assert lane is not None
+    with database.transaction() as session:
+        ids = [row.id for row in claims.take_due(session, lane, count)]
+        claims.mark_sending(session, ids, uuid4(), 60)
+    return ids
+
+
+def test_a_lane_is_read_from_where_its_first_message_stands(
+    database: Database, fill: Fill, shop_ids: list[int]
+) -> None:
+    """All that was claimed before is not walked past again, though all of it was due at the same moment."""
+    fill(shop_ids[0], 1)
+    ids = queue(database, 1, 30)
+    assert [claim(database, 10), claim(database, 10)] == [ids[:10], ids[10:20]]
+    with database.transaction() as session:
+        _, first_id = session.execute(text(FRONT)).one()
+    assert first_id == ids[10]  # as it was when the second claim began
+    assert claim(database, 10) == ids[20:]
+
+
+def test_what_somebody_else_holds_is_still_in_the_lane(database: Database, fill: Fill, shop_ids: list[int]) -> None:
+    """A worker that dies in the middle of its claim takes nobody's message with it."""
+    fill(shop_ids[0], 1)
+    ids = queue(database, 1, 30)
+    with database.transaction() as session:
+        lane = pick(database)
+        assert lane is not None
+        held = [row.id for row in claims.take_due(session, lane, 10)]
+        assert claim(database, 10) == ids[10:20]
+        assert held == ids[:10]
+        session.rollback()
+    assert claim(database, 20) == ids[:10] + ids[20:]
+
+
+@pytest.mark.parametrize("old_places", [False, True])
+def test_what_is_put_in_before_all_others_is_next(
+    database: Database, fill: Fill, shop_ids: list[int], old_places: bool
+) -> None:
+    fill(shop_ids[0], 1)
+    queue(database, 1, 30)
+    claim(database, 10)
+    claim(database, 10)
+    with database.transaction() as session:
+        late = list(session.execute(QUEUED, {"first": 31, "last": 32, "seconds": -3600}).scalars())
+        [lane_id] = session.execute(text("SELECT id FROM delivery_lanes")).scalars()
+        lanes.advance(session, {lane_id: 0.0 if old_places else -3600.0}, old_places=old_places)
+    assert claim(database, 2) == sorted(late)
+
+
+def test_a_lane_whose_place_is_wrong_forgets_nobody(database: Database, fill: Fill, shop_ids: list[int]) -> None:
+    fill(shop_ids[0], 1)
+    ids = queue(database, 1, 30)
+    with database.transaction() as session:
+        session.execute(text("UPDATE delivery_lanes SET first_at = now()"))
+    assert claim(database, 50) == []
+    with database.transaction() as session:
+        [lane_id] = session.execute(text("SELECT id FROM delivery_lanes")).scalars()
+        lanes.settle(session, lane_id)
+    assert claim(database, 50) == ids

@@ -17,7 +17,8 @@ from restock.restocks.values import OfferState
 from restock.subscriptions.values import SuppressionReason
 
 # The columns of ClaimedRow, in its order. LIMIT 1 changes nothing about rows found by their key: it keeps the planner
-# to looking each of them up, where statistics from before a large restock would have it read whole tables.
+# to looking each of them up, where statistics from before a large restock would have it read whole tables. OFFSET 0
+# does the same to EXISTS: without it all offers there are would be read once a claim, to ask about a few of them.
 _FACTS = """
     SELECT d.id, d.shop_id, d.kind, d.channel, d.dedupe_key, d.created_at, d.attempt, d.contact_id, d.offer_id,
         CASE WHEN d.kind = 'test' THEN substring(d.dedupe_key FROM ':[A-Za-z0-9-]*:([0-9]{1,18})$')::bigint
@@ -32,16 +33,17 @@ _FACTS = """
         CASE WHEN d.kind = 'reminder' THEN EXISTS (
             SELECT FROM subscriptions again WHERE again.shop_id = s.shop_id AND again.contact_id = s.contact_id
               AND again.variant_id = s.variant_id AND again.market_id = s.market_id
-              AND again.state IN ('pending', 'active')
+              AND again.state IN ('pending', 'active') OFFSET 0
         ) ELSE false END AS waits_again,
         -- Whoever missed a turn was told before, or has inherited a place that is older than the wish.
         CASE WHEN d.kind = 'offer' AND (s.notified_at IS NOT NULL OR s.queued_at < s.created_at) THEN EXISTS (
-            SELECT FROM offers earlier WHERE earlier.subscription_id = d.subscription_id AND earlier.state = 'missed'
+            SELECT FROM offers earlier
+            WHERE earlier.subscription_id = d.subscription_id AND earlier.state = 'missed' OFFSET 0
         ) OR EXISTS (
             SELECT FROM subscriptions older JOIN offers earlier ON earlier.subscription_id = older.id
             WHERE older.contact_id = s.contact_id AND older.state NOT IN ('pending', 'active')
               AND older.variant_id = s.variant_id AND older.market_id = s.market_id
-              AND older.queued_at = s.queued_at AND earlier.state = 'missed'  -- whose place this one inherited
+              AND older.queued_at = s.queued_at AND earlier.state = 'missed' OFFSET 0  -- whose place this one inherited
         ) ELSE false END AS missed_before,
         coalesce(s.paused_at IS NOT NULL, false) AS is_paused, d.lane_id, d.doubts, coalesce(d.reason, '')
     FROM taken d
@@ -63,6 +65,10 @@ _FACTS = """
 _DUE: LiteralString = f"""
     WITH taken AS MATERIALIZED (
         SELECT * FROM deliveries WHERE lane_id = %(lane_id)s AND state = 'queued' AND next_at <= now()
+          AND (next_at, id) >= (
+            (SELECT first_at FROM delivery_lanes WHERE id = %(lane_id)s),
+            (SELECT first_id FROM delivery_lanes WHERE id = %(lane_id)s)
+          )
         ORDER BY next_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
     ) {_FACTS}
 """  # noqa: S608 (the query above)

@@ -4,6 +4,12 @@
 puts one in moves it forward, at the end of the transaction; who empties a lane moves it back under the row's lock and
 reads the deliveries in a second statement, which sees what others committed while it waited for the lock. A lane that
 is due with nothing in it costs one look, no more.
+
+`first_at`, `first_id` are a place in the lane with nothing queued before it: a claim begins to read there. Without it
+each would walk past all that was claimed before and not yet swept out of the index, a million of them at the end of a
+million. It is moved forward under the row's lock by a statement that sees what was committed until then, past nothing
+that is queued, be it in another's hands; who puts something in before it moves it back at the end, waiting for that
+lock. Were it ever too far, those before it are found when the rest is empty.
 """
 
 from __future__ import annotations
@@ -14,6 +20,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from restock.channels.values import ChannelName
+from restock.database import run_lean
 from restock.deliveries.values import Lane
 
 _ENSURE = text("""
@@ -27,17 +34,37 @@ _ENSURE = text("""
 
 _HOLD = text("SELECT id FROM delivery_lanes WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
 
-_ADVANCE = text("""
-    UPDATE delivery_lanes SET next_at = LEAST(delivery_lanes.next_at, now() + make_interval(secs => moved.seconds))
+# A moment earlier than said: seconds are not exact.
+_BEFORE = "now() + make_interval(secs => moved.seconds) - interval '1 millisecond'"
+_ADVANCE = text(f"""
+    UPDATE delivery_lanes SET next_at = LEAST(delivery_lanes.next_at, now() + make_interval(secs => moved.seconds)),
+        first_at = CASE WHEN :old_places THEN 'epoch' ELSE LEAST(first_at, {_BEFORE}) END,
+        first_id = CASE WHEN :old_places OR first_at > {_BEFORE} THEN 0 ELSE first_id END
     FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS float8[])) AS moved(id, seconds)
     WHERE delivery_lanes.id = moved.id
-""")
+""")  # noqa: S608 (the moment above)
 
 _SETTLE = text("""
-    UPDATE delivery_lanes SET next_at = (
-        SELECT min(next_at) FROM deliveries WHERE lane_id = :id AND state = 'queued'
-    ) WHERE id = :id
+    UPDATE delivery_lanes SET next_at = front.at, first_at = LEAST(first_at, front.at),
+        first_id = CASE WHEN first_at >= front.at THEN 0 ELSE first_id END
+    FROM (SELECT min(next_at) AS at FROM deliveries WHERE lane_id = :id AND state = 'queued') front
+    WHERE id = :id
 """)
+
+# With the row's lock in hand: what others commit meanwhile moves the place back again behind us.
+_FORWARD = """
+    UPDATE delivery_lanes lane SET first_at = front.next_at, first_id = front.id
+    FROM (
+        SELECT next_at, id FROM deliveries WHERE lane_id = %(id)s AND state = 'queued' AND (next_at, id) >= (
+            (SELECT first_at FROM delivery_lanes WHERE id = %(id)s),
+            (SELECT first_id FROM delivery_lanes WHERE id = %(id)s)
+        ) ORDER BY next_at, id LIMIT 1
+    ) front
+    WHERE lane.id = %(id)s AND (first_at, first_id) <> (front.next_at, front.id)
+"""
+
+# Whose turn it is may be forgotten in a crash: nobody waits at the lane until it is on the disk.
+_PICKED = "id, shop_id, channel, event_id, set_config('synchronous_commit', 'off', true)"
 
 # A walk over the shops with due lanes, a probe of the index for each, from a random one on and round to it again. Of
 # more than that many it sees a part each time, which keeps a claim cheap and leaves nobody out.
@@ -72,18 +99,18 @@ _PICK = text(f"""
         WHERE channel = :channel AND shop_id = (SELECT shop_id FROM shop) AND next_at <= now()
         ORDER BY served_at, next_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
     )
-    RETURNING id, shop_id, channel, event_id
+    RETURNING {_PICKED}
 """)  # noqa: S608 (the walk above)
 
 # For when others hold the lanes of that shop at this moment.
-_PICK_ANY = text("""
+_PICK_ANY = text(f"""
     UPDATE delivery_lanes SET served_at = clock_timestamp()
     WHERE id = (
         SELECT id FROM delivery_lanes WHERE channel = :channel AND next_at <= now()
         LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
     )
-    RETURNING id, shop_id, channel, event_id
-""")
+    RETURNING {_PICKED}
+""")  # noqa: S608 (the names above)
 
 # While the instance's own provider is down: of the shops that have one of their own.
 _OWN_LANES = """
@@ -93,7 +120,7 @@ _OWN_LANES = """
 _PICK_OWN = text(f"""
     UPDATE delivery_lanes SET served_at = clock_timestamp()
     WHERE id = ({_OWN_LANES} ORDER BY lane.served_at LIMIT 1 FOR NO KEY UPDATE OF lane SKIP LOCKED)
-    RETURNING id, shop_id, channel, event_id
+    RETURNING {_PICKED}
 """)  # noqa: S608 (the query above)
 _COUNT_OWN = text(f"SELECT count(*) FROM ({_OWN_LANES} LIMIT :most) due")  # noqa: S608 (the query above)
 
@@ -103,10 +130,12 @@ _REST = text("UPDATE delivery_lanes SET next_at = now() + make_interval(secs => 
 _DUE = text("""
     SELECT lane.channel, count(*) AS due FROM unnest(CAST(:channels AS text[])) AS known(channel)
     CROSS JOIN LATERAL (
-        SELECT id, channel FROM delivery_lanes WHERE channel = known.channel AND next_at <= now() LIMIT :most_lanes
+        SELECT id, channel, first_at, first_id FROM delivery_lanes
+        WHERE channel = known.channel AND next_at <= now() LIMIT :most_lanes
     ) lane
     LEFT JOIN LATERAL (
-        SELECT 1 FROM deliveries WHERE lane_id = lane.id AND state = 'queued' AND next_at <= now() LIMIT :most
+        SELECT 1 FROM deliveries WHERE lane_id = lane.id AND state = 'queued' AND next_at <= now()
+          AND (next_at, id) >= (lane.first_at, lane.first_id) LIMIT :most
     ) waiting ON true
     GROUP BY lane.channel
 """)
@@ -119,15 +148,17 @@ def ensure_lanes(session: Session, keys: Sequence[tuple[int, str, int]]) -> None
     session.execute(_ENSURE, {"shop_ids": shop_ids, "channels": channels, "event_ids": event_ids})
 
 
-def advance(session: Session, seconds_by_lane: dict[int, float]) -> None:
+def advance(session: Session, seconds_by_lane: dict[int, float], *, old_places: bool = False) -> None:
     """Say that something in these lanes is due so many seconds from now; the last thing a transaction does.
 
-    It waits for whoever is emptying a lane: only so is what they could not see yet never forgotten.
+    It waits for whoever is emptying a lane: only so is what they could not see yet never forgotten. `old_places`: it
+    was put where it once stood, before now.
     """
     if seconds_by_lane:
         ids = sorted(seconds_by_lane)
         session.execute(_HOLD, {"ids": ids})
-        session.execute(_ADVANCE, {"ids": ids, "seconds": [seconds_by_lane[lane_id] for lane_id in ids]})
+        seconds = [seconds_by_lane[lane_id] for lane_id in ids]
+        session.execute(_ADVANCE, {"ids": ids, "seconds": seconds, "old_places": old_places})
 
 
 def settle(session: Session, lane_id: int) -> None:
@@ -139,13 +170,17 @@ def settle(session: Session, lane_id: int) -> None:
 def pick(session: Session, channel: ChannelName, *, own: bool = False) -> Lane | None:
     """Take, of the shop served longest ago, the due lane served longest ago; None when none is due.
 
-    Behind all others both stand then. Holds no lock but the lane's, and waits for nobody. `own`: only of shops with a
+    Behind all others both stand then. Holds no lock but the lane's, and waits for nobody; to be committed before
+    anything else is done, for this transaction does not wait for the disk. `own`: only of shops with a
     provider of their own.
     """
     values = {"channel": channel.value}
     ways = (_PICK_OWN,) if own else (_PICK, _PICK_ANY)
     row = next(filter(None, (session.execute(way, values).first() for way in ways)), None)
-    return None if row is None else Lane(row.id, row.shop_id, ChannelName(row.channel), row.event_id)
+    if row is None:
+        return None
+    run_lean(session, _FORWARD, {"id": row.id})
+    return Lane(row.id, row.shop_id, ChannelName(row.channel), row.event_id)
 
 
 def rest(session: Session, lane_id: int, seconds: float) -> None:

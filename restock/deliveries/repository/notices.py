@@ -24,7 +24,7 @@ _ADD = text("""
         AS fresh(shop_id, channel, kind, dedupe_key, contact_id, subscription_id, offer_id, event_id, due_at, place)
     JOIN delivery_lanes lane USING (channel, shop_id, event_id)
     ORDER BY fresh.place
-    ON CONFLICT (dedupe_key) DO NOTHING
+    ON CONFLICT (offer_id, dedupe_key) DO NOTHING
     RETURNING lane_id, extract(epoch FROM next_at - now()) AS seconds
 """)
 

@@ -22,12 +22,14 @@ _SENDING = "state IS NOT DISTINCT FROM 'sending'"
 _DOUBTED = "state IS NOT DISTINCT FROM 'unknown' AND finished_at IS NULL"
 _HELD = f"token = :token AND ({_SENDING} OR ({_DOUBTED}))"
 
+# By an array of ids: neighbours are found in one walk through the index, where a join begins anew for each of them.
 _SENT = """
     UPDATE deliveries SET state = 'sent', sent_at = now(), lease_until = NULL, token = NULL, reason = NULL,
-        provider_message_id = CASE WHEN contact_id IS NOT NULL THEN coalesce(told.message_id, provider_message_id) END
-    FROM unnest(CAST(%(ids)s AS bigint[]), CAST(%(message_ids)s AS text[])) AS told(id, message_id)
-    WHERE deliveries.id = told.id AND {condition}
-    RETURNING deliveries.id, CASE kind WHEN 'offer' THEN offer_id END, contact_id
+        provider_message_id = CASE WHEN contact_id IS NOT NULL THEN coalesce(
+            (CAST(%(message_ids)s AS text[]))[array_position(CAST(%(ids)s AS bigint[]), id)], provider_message_id
+        ) END
+    WHERE id = ANY(CAST(%(ids)s AS bigint[])) AND {condition}
+    RETURNING id, CASE kind WHEN 'offer' THEN offer_id END, contact_id
 """
 _REQUEUE = """
     UPDATE deliveries SET state = 'queued', lease_until = NULL, token = NULL, reason = told.reason,

@@ -161,14 +161,14 @@ class Breaker:
         while woken == _WOKEN_AT_ONCE:
             with self.database.transaction() as session:
                 held = providers.wake_held(session, channel, HELD_BACK, _WOKEN_AT_ONCE)
-                lanes.advance(session, dict.fromkeys(held, 0.0))
+                lanes.advance(session, dict.fromkeys(held, 0.0), old_places=True)
             woken = len(held)
 
     def _keep_places(self, ids: Collection[int]) -> None:
         """Nobody whom a slow provider's batch did not come to is overtaken by those behind them."""
         with self.database.transaction() as session:
             held = providers.keep_places(session, ids, (), keep=True)
-            lanes.advance(session, dict.fromkeys(held, 0.0))
+            lanes.advance(session, dict.fromkeys(held, 0.0), old_places=True)
 
     def _failed(self, entry: Entry, signs: Signs, reason: str) -> None:
         provider, failure_count = entry.provider, (entry.failure_count or 0) + 1
@@ -181,7 +181,7 @@ class Breaker:
                 providers.fail_probe(session, provider, reason, pause)
             else:
                 opened = providers.open_breaker(session, provider, reason, pause)
-            lanes.advance(session, dict.fromkeys(held, 0.0))
+            lanes.advance(session, dict.fromkeys(held, 0.0), old_places=True)
         if opened:
             log.warning("provider_down", channel=provider.channel.value, provider=provider.name, reason=reason)
 

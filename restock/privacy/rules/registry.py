@@ -162,7 +162,9 @@ REGISTRY: Mapping[str, TableRule] = {
             " close_reason"
         ),
     ),
-    "delivery_lanes": TableRule(Paging.bigint, _words("id shop_id channel event_id next_at served_at")),
+    "delivery_lanes": TableRule(
+        Paging.bigint, _words("id shop_id channel event_id next_at served_at first_at first_id")
+    ),
     "provider_states": TableRule(
         Paging.bigint,
         _words(
