@@ -329,7 +329,7 @@ def test_an_outage_counts_what_waits_for_one_shop_or_all(store: Store) -> None:
 class SlowChannel(RecordingChannel):
     """A provider that takes its time with each message."""
 
-    seconds: float = 0.015
+    seconds: float = 0.02
 
     def send(self, envelopes: Sequence[Envelope]) -> Iterator[Outcome]:
         for outcome in super().send(envelopes):
@@ -338,8 +338,8 @@ class SlowChannel(RecordingChannel):
 
 
 def test_a_slow_provider_lets_no_claims_pile_up_and_no_lease_run_out(clean_database: str) -> None:
-    """Three workers, 15 ms a message, a lease of 2 s for claims that take 3 s: each holds one claim, and renews it."""
-    store = Store(clean_database, [SlowChannel()], lease_seconds=2)
+    """Three workers, 20 ms a message, a lease of 3 s for claims that take 4 s: each holds one claim, and renews it."""
+    store = Store(clean_database, [SlowChannel()], lease_seconds=3)
     store.join(500)
     store.restock(None)
     seen: list[int] = []

@@ -529,19 +529,20 @@ def test_a_doubt_on_a_channel_that_was_taken_away_ends(store: Store, told: list[
 
 
 def test_a_long_batch_prolongs_its_lease(store: Store) -> None:
-    import time
-
     store.join(4)
     store.restock(None)
-    brief = replace(store.deliveries, lease_seconds=0.6)
+    now = 0.0
+    sending = replace(store.deliveries._sending, lease_seconds=600.0, timer=lambda: now)
 
     def slowly(envelope: Envelope) -> Outcome:
-        time.sleep(0.25)
-        assert brief.expire_leases() == 0
+        nonlocal now
+        now += 250
+        store.pass_time("deliveries", "lease_until", 250)
+        assert store.deliveries.expire_leases() == 0
         return Outcome(envelope.delivery_id, Verdict.accepted)
 
     store.channel.answer = slowly
-    brief.drain(EMAIL)
+    sending.drain(EMAIL, 5000, lambda: False)
     assert store.states("deliveries") == {"sent": 4}
 
 

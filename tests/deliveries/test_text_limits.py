@@ -65,8 +65,9 @@ def test_what_a_sender_does_not_carry_now_stays_queued_in_its_place_and_counts_n
     gated(texts, rate=2)
     texters(texts, 20)
     texts.restock(None)
+    began = time.monotonic()
     texts.send()
-    assert 1 <= sent(texts) <= 2 * BURST_SECONDS + 1
+    assert 1 <= sent(texts) <= 2 * (BURST_SECONDS + time.monotonic() - began) + 1
     assert states(texts)["queued", None] == 20 - sent(texts)
     assert texts.one("SELECT max(attempt) FROM deliveries WHERE state = 'queued'") == 0
     order = [envelope.delivery_id for envelope in texts.channel.sent]
@@ -87,7 +88,7 @@ def test_what_waited_for_its_sender_leaves_a_moment_later(texts: Store) -> None:
     gated(texts, rate=40)
     texters(texts, 110)
     texts.restock(None)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while sent(texts) < 110 and time.monotonic() < deadline:
         texts.send()
         time.sleep(0.05)
@@ -113,10 +114,10 @@ def test_several_workers_together_never_pass_the_rate(clean_database: str) -> No
     gated(store, rate=60)
     texters(store, 400)
     store.restock(None)
-    until = time.monotonic() + 3
+    began = time.monotonic()
 
     def work() -> None:
-        while time.monotonic() < until:
+        while len(channel.times) < 240 and time.monotonic() < began + 60:
             store.deliveries.drain(ChannelName.sms, seconds=0.5)
             time.sleep(0.02)
 
@@ -126,9 +127,9 @@ def test_several_workers_together_never_pass_the_rate(clean_database: str) -> No
     for thread in threads:
         thread.join()
     store.close()
-    most = max(sum(start <= at < start + 1 for at in channel.times) for start in channel.times)
-    assert most <= 60 * (1 + BURST_SECONDS) + 4  # a message that begins within the rate may end beyond it
-    assert len(channel.times) >= 60 * (3 + BURST_SECONDS) * 0.7
+    assert len(channel.times) >= 240
+    for count, at in enumerate(sorted(channel.times), 1):
+        assert count <= 60 * (at - began + BURST_SECONDS) + 4  # a message that begins within the rate may end beyond it
 
 
 def test_a_claim_that_never_commits_takes_no_permit(texts: Store) -> None:
