@@ -28,6 +28,16 @@ class DueAlert:
 
 
 @dataclass(frozen=True, slots=True)
+class Missed:
+    """An address of a shop's own that the last message to it did not reach. `comes_yet`: it is still tried."""
+
+    address: str = field(repr=False)
+    since: datetime
+    reason: str | None
+    comes_yet: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ShopTurn:
     """How far one shop's telling has come, held by whoever moves it on; `now` is the database's time."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from restock.alerts.service import ShopAlerts
 from restock.channels.alerts.values import AlertFacts
@@ -54,6 +55,11 @@ def pass_minutes(store: Store, minutes: int) -> None:
     for column in ("counted_until", "looked_until", "next_new_at", "digest_from", "next_digest_at"):
         store.sql(f"UPDATE shop_alert_states SET {column} = {column} - make_interval(mins => {minutes})")
     store.sql(f"UPDATE shop_alerts SET created_at = created_at - make_interval(mins => {minutes})")
+    store.sql(
+        "UPDATE shop_alerts SET dedupe_key = concat_ws(':', kind, shop_id,"
+        f" split_part(dedupe_key, ':', 3)::numeric - {60 * minutes}, split_part(dedupe_key, ':', 4))"
+        " WHERE kind = 'new'"
+    )
     store.sql(f"UPDATE subscriptions SET queued_at = queued_at - make_interval(mins => {minutes})")
 
 
@@ -206,6 +212,78 @@ def test_an_address_that_takes_nothing_keeps_nobody_else_from_being_told(
         assert len(told(alerts, channel)) == 1
         pass_minutes(store, 10)
     assert store.states("shop_alerts") == {"sent": 3, "queued": 1}
+
+
+def test_an_address_that_was_behind_is_told_of_everybody_once_it_takes_mail_again(
+    store: Store, alerts: ShopAlerts, channel: RecordingChannel
+) -> None:
+    """What the others were told meanwhile is added to the message that waits for it: nobody is missed, none counted
+    twice.
+    """
+    begin(store, alerts, alerts__when="each")
+    busy = {"buyer@example.com"}
+    channel.answer = lambda envelope: Outcome(
+        envelope.delivery_id, Verdict.deferred if envelope.recipient.address in busy else Verdict.accepted, "busy"
+    )
+    for count in (2, 1, 3):
+        come(store, count)
+        told(alerts, channel)
+        pass_minutes(store, 10)
+    assert heard(store) == {"owner@example.com": [2, 1, 3], "buyer@example.com": [6]}
+    busy.clear()
+    store.sql("UPDATE shop_alerts SET next_at = now()")
+    come(store, 4)
+    told(alerts, channel)
+    pass_minutes(store, 10)
+    told(alerts, channel)
+    assert store.states("shop_alerts") == {"sent": 5}
+    assert {address: sum(counts) for address, counts in heard(store).items()} == {
+        "owner@example.com": 10, "buyer@example.com": 10,
+    }  # fmt: skip
+
+
+def heard(store: Store) -> dict[str, list[int]]:
+    """How many sign-ups each message of an address tells of, by address."""
+    found: dict[str, list[int]] = {}
+    for address, count in store.sql("SELECT address, (facts ->> 'count')::int FROM shop_alerts ORDER BY id"):
+        found.setdefault(str(address), []).append(int(str(count)))
+    return found
+
+
+@pytest.mark.parametrize("underway", ["state = 'sending', next_at = now() + interval '1 min'", "doubts = 1"])
+def test_a_message_that_may_have_arrived_is_not_changed_and_the_address_gets_another(
+    store: Store, alerts: ShopAlerts, channel: RecordingChannel, underway: str
+) -> None:
+    begin(store, alerts, alerts__when="each")
+    come(store, 2)
+    alerts.look()
+    store.sql(f"UPDATE shop_alerts SET {underway} WHERE address LIKE 'buyer%'")
+    told(alerts, channel)
+    pass_minutes(store, 10)
+    come(store, 1)
+    alerts.look()
+    assert heard(store) == {"owner@example.com": [2, 1], "buyer@example.com": [2, 1]}
+
+
+def test_what_did_not_reach_an_address_is_said_with_the_address_and_logged_without_it(
+    store: Store, alerts: ShopAlerts, channel: RecordingChannel
+) -> None:
+    begin(store, alerts, alerts__when="each")
+    channel.answer = lambda envelope: Outcome(
+        envelope.delivery_id,
+        Verdict.refused if envelope.recipient.address.startswith("buyer") else Verdict.accepted,
+        "mailbox_unknown",
+    )
+    come(store)
+    with capture_logs() as lines:
+        told(alerts, channel)
+    assert [(one["address"], one["state"], one["reason"]) for one in alerts.latest(store.shop.id)] == [
+        ("buyer@example.com", "failed", "mailbox_unknown"),
+        ("owner@example.com", "sent", None),
+    ]
+    [line] = [line for line in lines if line["event"] == "shop_alert_missed"]
+    assert (line["shop_id"], line["kind"], line["reason"]) == (store.shop.id, "new", "mailbox_unknown")
+    assert "buyer" not in str(lines)
 
 
 def test_what_was_lost_with_its_worker_again_and_again_is_given_up(

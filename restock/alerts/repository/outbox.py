@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from restock.alerts.values import DueAlert
@@ -50,6 +50,18 @@ _UNSENT = text("""
     WHERE shop_id = :shop_id AND kind = :kind AND state IN ('queued', 'sending')
 """)
 
+# Only what was surely never handed over may still be said otherwise: a repeat must be the same message.
+_HELD_BACK = text("""
+    SELECT id, dedupe_key FROM shop_alerts
+    WHERE shop_id = :shop_id AND kind = :kind AND address = :address AND state = 'queued' AND doubts = 0
+    ORDER BY id DESC LIMIT 1
+""")
+
+_SAY_MORE = text("""
+    UPDATE shop_alerts SET facts = CAST(:facts AS jsonb) WHERE id = :id AND state = 'queued' AND doubts = 0
+    RETURNING id
+""")
+
 _RECENT = text("""
     SELECT EXISTS (SELECT FROM shop_alerts WHERE shop_id = :shop_id AND kind = :kind
         AND created_at > now() - make_interval(secs => :seconds))
@@ -61,8 +73,14 @@ _PURGE = text("""
     ))
 """)
 
+_LAST_OF_EACH = text("""
+    SELECT DISTINCT ON (address) address, state, reason, created_at FROM shop_alerts
+    WHERE shop_id = :shop_id AND address = ANY(:addresses) AND (attempt > 0 OR state NOT IN ('queued', 'sending'))
+    ORDER BY address, id DESC
+""")
+
 _LATEST = text("""
-    SELECT kind, state, reason, created_at, sent_at, coalesce(facts ->> 'test_locale', '') <> '' AS is_test
+    SELECT kind, state, reason, address, created_at, sent_at, coalesce(facts ->> 'test_locale', '') <> '' AS is_test
     FROM shop_alerts WHERE shop_id = :shop_id
     ORDER BY id DESC LIMIT :limit
 """)
@@ -79,6 +97,18 @@ def add(  # noqa: PLR0917 (one message)
 def unsent(session: Session, shop_id: int, kind: AlertKind) -> set[str]:
     """List the addresses that a message of one kind has not reached yet."""
     return set(session.execute(_UNSENT, {"shop_id": shop_id, "kind": kind.value}).scalars())
+
+
+def held_back(session: Session, shop_id: int, kind: AlertKind, address: str) -> tuple[int, str] | None:
+    """Find the last message to an address that has surely not left: its id and dedupe key."""
+    values = {"shop_id": shop_id, "kind": kind.value, "address": address}
+    row = session.execute(_HELD_BACK, values).first()
+    return None if row is None else (row.id, row.dedupe_key)
+
+
+def say_more(session: Session, alert_id: int, facts: str) -> bool:
+    """Have a message say something else; False where it is being sent by now, or may have arrived."""
+    return session.execute(_SAY_MORE, {"id": alert_id, "facts": facts}).first() is not None
 
 
 def was_told(session: Session, shop_id: int, kind: AlertKind, seconds: float) -> bool:
@@ -112,5 +142,10 @@ def purge(session: Session, days: int, limit: int) -> None:
 
 
 def latest(session: Session, shop_id: int, limit: int) -> Sequence[Mapping[str, Any]]:
-    """List the last messages to a shop: kind, state, reason, created_at, sent_at, is_test."""
+    """List the last messages to a shop: kind, state, reason, address, created_at, sent_at, is_test."""
     return [dict(row._mapping) for row in session.execute(_LATEST, {"shop_id": shop_id, "limit": limit})]  # noqa: SLF001
+
+
+def last_of_each(session: Session, shop_id: int, addresses: Sequence[str]) -> Sequence[Row[Any]]:
+    """Give the last message to each address that has been tried: address, state, reason, created_at."""
+    return session.execute(_LAST_OF_EACH, {"shop_id": shop_id, "addresses": list(addresses)}).all()

@@ -18,7 +18,7 @@ import structlog
 from restock.alerts.repository import outbox, shops_to_tell
 from restock.alerts.rules import MOST_DOUBTS, Again, Done, read_facts, what_next, when_off
 from restock.alerts.service.looking import Looking, queue
-from restock.alerts.values import DueAlert
+from restock.alerts.values import DueAlert, Missed
 from restock.channels.alerts.message import write_alert
 from restock.channels.alerts.values import AlertFacts, AlertKind, AlertLinks, ShopAlert
 from restock.channels.port import Channel
@@ -45,6 +45,11 @@ KEPT_DAYS = 30
 def _is_hopeless(alert: DueAlert) -> bool:
     """Say whether so many hand-overs of it ended in doubt that there is no other: it may have arrived each time."""
     return alert.doubts >= MOST_DOUBTS
+
+
+def _note_missed(alert: DueAlert, reason: str | None) -> None:
+    """Say that one address of a shop's was not told, or may not have been; others may have been all the same."""
+    log.warning("shop_alert_missed", shop_id=alert.shop_id, kind=alert.kind.value, reason=reason)
 
 
 def _nothing(_shop_id: int) -> Sequence[Outage]:
@@ -101,9 +106,19 @@ class ShopAlerts:
         return tried
 
     def latest(self, shop_id: int, limit: int = 10) -> Sequence[Mapping[str, Any]]:
-        """List the last messages to a shop: kind, state, reason, created_at, sent_at, is_test."""
+        """List the last messages to a shop: kind, state, reason, address, created_at, sent_at, is_test."""
         with self.database.transaction() as session:
             return outbox.latest(session, shop_id, limit)
+
+    def missed(self, shop: Shop) -> Sequence[Missed]:
+        """List the addresses named now that the last message tried did not reach, or perhaps not."""
+        with self.database.transaction() as session:
+            found = outbox.last_of_each(session, shop.id, shop.settings.alerts.to)
+        return [
+            Missed(one.address, one.created_at, one.reason, comes_yet=one.state in ("queued", "sending"))
+            for one in found
+            if one.state not in ("sent", "skipped")
+        ]
 
     def queue_test(self, shop: Shop, locale: str, facts: AlertFacts) -> bool | None:
         """Queue a digest with these facts, marked as a test, to the shop's addresses, at most one a minute.
@@ -138,6 +153,7 @@ class ShopAlerts:
                     outbox.finish(session, alert.id, token, "skipped", "not_wanted")
                 elif _is_hopeless(alert):
                     outbox.finish(session, alert.id, token, "unknown", "worker_lost")
+                    _note_missed(alert, "worker_lost")
         return token, found
 
     def _hand_over(self, token: uuid.UUID, due: Sequence[DueAlert], channel: Channel | None) -> int:
@@ -156,6 +172,8 @@ class ShopAlerts:
         with self.database.transaction() as session:
             if isinstance(step, Done):
                 outbox.finish(session, alert.id, token, step.state, step.reason)
+                if step.state != "sent":
+                    _note_missed(alert, step.reason)
             else:
                 outbox.again(session, alert.id, token, step.seconds, step.reason, step.doubts)
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -62,16 +62,31 @@ class Looking:
         reached = self._reached(shop, AlertKind.new) if found else ()
         if not reached:
             return turn
+        facts = self._new(shop, found, turn.counted_until)
+        behind = [address for address in shop.settings.alerts.to if address not in reached]
+        unaware = [address for address in behind if not self._catch_up(shop, address, until)]
+        self._queue(shop, AlertKind.new, _moment(turn.counted_until), facts, to=[*reached, *unaware])
+        return replace(turn, counted_until=until, next_new_at=turn.now + _PAUSE)
+
+    def _new(self, shop: Shop, found: Sequence[NewOnes], since: datetime) -> AlertFacts:
         everybody = overview.demand(self.session, shop.id, 1)
-        facts = AlertFacts(
+        return AlertFacts(
             count=sum(one.people for one in found),
             people=everybody.people,
             units=everybody.units,
-            since=_said(turn.counted_until, shop),
+            since=_said(since, shop),
             top=self._lines(shop, found[:_MOST_LINES]),
         )
-        self._queue(shop, AlertKind.new, f"{turn.counted_until.timestamp():.6f}", facts, to=reached)
-        return replace(turn, counted_until=until, next_new_at=turn.now + _PAUSE)
+
+    def _catch_up(self, shop: Shop, address: str, until: datetime) -> bool:
+        """Have the message that an address still waits for tell of everybody until now; False: there is none such."""
+        held = outbox.held_back(self.session, shop.id, AlertKind.new, address)
+        if held is None:
+            return False
+        alert_id, key = held
+        since = datetime.fromtimestamp(float(key.split(":")[2]), UTC)
+        facts = self._new(shop, repository.new_ones(self.session, shop.id, since, until), since)
+        return outbox.say_more(self.session, alert_id, _written(facts))
 
     def _tell_digest(self, shop: Shop, turn: ShopTurn) -> ShopTurn:
         if turn.next_digest_at is None or turn.next_digest_at > turn.now:
@@ -80,7 +95,7 @@ class Looking:
             return turn
         facts = self._digest(shop, turn)
         if not facts.is_empty:
-            self._queue(shop, AlertKind.digest, f"{turn.digest_from.timestamp():.6f}", facts)
+            self._queue(shop, AlertKind.digest, _moment(turn.digest_from), facts)
         alerts = shop.settings.alerts
         due = next_digest(turn.now, alerts.when, alerts.hour, shop.time_zone)
         return replace(turn, digest_from=turn.now - _SETTLED, next_digest_at=due)
@@ -153,12 +168,20 @@ def queue(  # noqa: PLR0917 (one message)
     session: Session, shop_id: int, kind: AlertKind, which: str, facts: AlertFacts, to: Sequence[str]
 ) -> int:
     """Queue a message to each address, once for each kind and `which`; return how many were."""
-    told = json.dumps(asdict(facts), ensure_ascii=False)
+    told = _written(facts)
     count = 0
     for address in to:
         mark = hashlib.sha256(address.encode()).hexdigest()[:16]
         count += outbox.add(session, shop_id, kind, f"{kind.value}:{shop_id}:{which}:{mark}", address, told)
     return count
+
+
+def _written(facts: AlertFacts) -> str:
+    return json.dumps(asdict(facts), ensure_ascii=False)
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.timestamp():.6f}"
 
 
 def _begun_anew(turn: ShopTurn, shop: Shop) -> ShopTurn:

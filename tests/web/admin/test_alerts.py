@@ -62,6 +62,35 @@ def test_what_cannot_be_is_named_beside_its_field_and_nothing_is_changed(house: 
     assert saved(house, kettle).settings.alerts.to == ()
 
 
+def test_an_address_that_is_not_reached_is_named_with_the_reason_while_it_is_one_of_theirs(
+    house: House, kettle: Shop
+) -> None:
+    assert texts()["alerts.missed"] not in house.get(WHERE)
+    house.services.shops.change_settings(kettle.domain, {"alerts.to": "a@example.com,b@example.com,c@example.com"})
+    with house.database.transaction() as session:
+        for number, (address, state, reason, attempt) in enumerate([
+            ("a@example.com", "failed", "mailbox_unknown", 1), ("a@example.com", "sent", None, 1),
+            ("b@example.com", "sent", None, 1), ("b@example.com", "failed", "mailbox_full", 1),
+            ("b@example.com", "queued", None, 0),
+            ("c@example.com", "queued", "login_rejected", 2),
+            ("gone@example.com", "failed", "null_mx", 1),
+        ]):  # fmt: skip
+            session.execute(
+                text("INSERT INTO shop_alerts (shop_id, kind, dedupe_key, address, facts, state, reason, attempt)"
+                     " VALUES (:shop, 'new', :key, :address, '{}', :state, :reason, :attempt)"),
+                {"shop": kettle.id, "key": f"k{number}", "address": address, "state": state, "reason": reason,
+                 "attempt": attempt},
+            )  # fmt: skip
+    page = house.get(WHERE)
+    banner = page.partition(texts()["alerts.missed"])[2].partition("<form")[0]
+    for words in ("b@example.com", texts()["alertmiss.mailbox_full"], texts()["alerts.missed.lost"]):
+        assert words in banner
+    for words in ("c@example.com", texts()["outage.login_rejected"], texts()["alerts.missed.yet"]):
+        assert words in banner
+    assert "a@example.com" not in banner
+    assert "gone@example.com" not in banner
+
+
 def test_who_waits_for_a_yes_is_counted(house: House, kettle: Shop) -> None:
     fill(house.database, kettle, 12)
     with house.database.transaction() as session:

@@ -159,7 +159,7 @@ def test_app_bridge_is_the_first_script_inside_the_admin_and_absent_outside(crow
 
 def test_every_element_of_shopifys_is_one_of_the_published_list(crowd: House) -> None:
     used = set()
-    for path in ("/", "/subscribers", f"/subscribers/{some_id(crowd)}"):
+    for path in ("/", "/subscribers", f"/subscribers/{some_id(crowd)}", "/messages/sms", "/messages/alerts"):
         for tag, attrs in Tags(crowd.get(path)).found:
             if tag.startswith("s-") and tag != "s-app-nav":  # App Bridge's own
                 own = set(attrs) - {"class", "id", "rel"}
@@ -170,7 +170,7 @@ def test_every_element_of_shopifys_is_one_of_the_published_list(crowd: House) ->
 
 def test_a_page_can_be_read_without_seeing_it(crowd: House) -> None:
     """Every field has a label, every picture a text, every table heads; one first heading; nothing without a name."""
-    for path in ("/", "/subscribers", f"/subscribers/{some_id(crowd)}"):
+    for path in ("/", "/subscribers", f"/subscribers/{some_id(crowd)}", "/messages/sms", "/messages/alerts"):
         page = crowd.get(path)
         found = Tags(page).found
         assert len([tag for tag, _ in found if tag == "h1"]) == 1
@@ -217,7 +217,7 @@ def test_every_sentence_asked_for_exists_and_every_one_that_exists_is_asked_for(
     families += ("list.field", "list.previous", "list.next")
     families += ("stage", "part", "textfault", "today")
     families += ("texts.done", "texts.field", "texts.test_to", "texts.alphabet", "texts.cost")
-    families += ("alerts.kind.", "alerts.state.", "alerts.when.")  # test_alerts asks for every one of them
+    families += ("alerts.kind.", "alerts.state.", "alerts.when.", "alertmiss.")  # test_alerts asks for them
     families += ("sms.field.",)  # test_text_messages asks for every one of them
     families += ("sendertest", "sender.done", *(f"sender.{name}" for name in (*_FIELDS, "hook_secret")))
     plain = {key for key in known if not key.startswith(families)} - {

@@ -13,6 +13,7 @@ from restock.errors import Fault, ValidationError
 from restock.shops.values import AlertRhythm
 from restock.web.admin.entry import visitor
 from restock.web.admin.pages import Pages
+from restock.web.admin.wording import say_code, texts
 
 if TYPE_CHECKING:
     from restock.bootstrap import Services
@@ -57,5 +58,13 @@ def _page(
         channels=list(ChannelName),
         pending=services.merchant_reports.pending(shop),
         latest=services.shop_alerts.latest(shop.id),
+        missed=services.shop_alerts.missed(shop),
+        why=_why,
         done=done,
     )
+
+
+def _why(reason: str | None) -> str:
+    """Say why a mail did not leave: for the mailbox's own sake, or for what keeps all mail."""
+    of_all = f"outage.{reason}"
+    return say_code("alertmiss", reason, of_all if of_all in texts() else "alertmiss.other")
