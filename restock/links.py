@@ -11,15 +11,16 @@ import hashlib
 import hmac
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from itsdangerous import BadData, HMACAlgorithm, URLSafeSerializer
 
 from restock.signing import TAG_BYTES, IdSigner
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 REPORTS_USER = "restock"
 CONFIRM_MAX_AGE_SECONDS = 7 * 24 * 3600
@@ -62,7 +63,10 @@ class Links:
         self._receipt = self._plain("receipt")
         self._confirm = self._plain("confirm")
         self._reports = self._plain("reports")
-        self._report_keys = [_report_key(key) for key in keys]
+
+    @cached_property
+    def _report_keys(self) -> Sequence[bytes]:
+        return [_derive(key, b"links report mark", 32) for key in reversed(self._keys)]
 
     def _plain(self, purpose: str) -> URLSafeSerializer:
         return URLSafeSerializer(self._keys, salt=_salt(purpose), signer_kwargs=_signer_settings())
@@ -162,10 +166,6 @@ class Links:
         return _loads(self._reports, password) == [shop_id, "password"]
 
 
-def _report_key(key: str) -> bytes:
-    return HKDF(SHA256(), 32, salt=None, info=b"restock links report mark").derive(key.encode())
-
-
 def _report_tag(key: bytes, delivery_id: int) -> str:
     """Cut an HMAC to 80 bits, in an alphabet that mail servers cannot spoil by changing its case."""
     return base64.b32encode(hmac.digest(key, str(delivery_id).encode(), "sha256")[:10]).decode().lower()
@@ -210,9 +210,25 @@ class Vault:
     def __init__(self, keys: Sequence[str]) -> None:
         if not keys:
             raise ValueError("Vault needs at least one key")
-        self._ciphers = {_derive(key, b"key id", 4): AESGCM(_derive(key, b"seal", 32)) for key in reversed(keys)}
-        self._first_id = _derive(keys[0], b"key id", 4)
-        self._hash_key = _derive(keys[0], b"keyed hash", 32)
+        self._keys = tuple(keys)
+
+    @cached_property
+    def _ciphers(self) -> Mapping[bytes, AESGCM]:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # seven megabytes: only who has a secret to open
+
+        return {self._id_of(key): AESGCM(_derive(key, b"vault seal", 32)) for key in reversed(self._keys)}
+
+    @cached_property
+    def _first_id(self) -> bytes:
+        return self._id_of(self._keys[0])
+
+    @cached_property
+    def _hash_key(self) -> bytes:
+        return _derive(self._keys[0], b"vault keyed hash", 32)
+
+    @staticmethod
+    def _id_of(key: str) -> bytes:
+        return _derive(key, b"vault key id", 4)
 
     def seal(self, plaintext: str, context: str) -> bytes:
         """Return key id (4 bytes), nonce (12), ciphertext and tag."""
@@ -221,6 +237,8 @@ class Vault:
 
     def open(self, sealed: bytes, context: str) -> str:
         """Return what was sealed; raise SealError for another key, another context or a damaged value."""
+        from cryptography.exceptions import InvalidTag
+
         sealed = bytes(sealed)  # the driver may hand over a memoryview
         cipher = self._ciphers.get(sealed[:4])
         if cipher is None:
@@ -243,7 +261,10 @@ class Vault:
 
 
 def _derive(key: str, purpose: bytes, length: int) -> bytes:
-    return HKDF(SHA256(), length, salt=None, info=b"restock vault " + purpose).derive(key.encode())
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    return HKDF(SHA256(), length, salt=None, info=b"restock " + purpose).derive(key.encode())
 
 
 def _aad(context: str) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from restock.bootstrap import check_providers
+from restock.bootstrap.ground import check_providers
 from restock.config import Settings, load_settings
 from restock.errors import ConfigurationError
 

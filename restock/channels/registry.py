@@ -1,18 +1,18 @@
 """Open the channels this instance has, from its settings; the only place that names a concrete channel.
 
-The channels' libraries are imported when a channel is opened, so that a web process does not load them.
+A channel is opened, and its libraries are loaded, when it is first asked for: a web process never does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from restock.channels.email.message import Sender, parse_sender
-from restock.channels.email.reports.returned import check_bounce_address
 from restock.channels.email.smtp_server import parse_smtp_url
 from restock.channels.port import Channel
 from restock.channels.sms.prices import read_prices
@@ -27,13 +27,42 @@ OFFICIAL_TWILIO = "https://api.twilio.com"
 _PACED_SECONDS = 5.0
 
 
-def open_channels(settings: Settings) -> dict[ChannelName, Channel]:
-    """Make every channel whose provider is configured; a missing one is absent, and `channel_gaps` says why.
+class Channels(Mapping[ChannelName, Channel]):
+    """Every channel whose provider is configured; a missing one is absent, and `channel_gaps` says why.
 
-    Nothing is connected until the first message. The timeouts stay well below the delivery lease.
+    Each is made when it is first asked for; nothing is connected until the first message. The timeouts stay well below
+    the delivery lease. Safe across threads.
     """
-    gaps = channel_gaps(settings)
-    return {name: build(settings) for name, build in _BUILDERS.items() if name not in gaps}
+
+    def __init__(self, settings: Settings) -> None:
+        gaps = channel_gaps(settings)
+        self._settings = settings
+        self._names = tuple(name for name in _BUILDERS if name not in gaps)
+        self._open: dict[ChannelName, Channel] = {}
+        self._opening = Lock()
+
+    def __getitem__(self, name: ChannelName) -> Channel:
+        found = self._open.get(name)
+        if found is None:
+            if name not in self._names:
+                raise KeyError(name)
+            with self._opening:
+                found = self._open.get(name) or self._open.setdefault(name, _BUILDERS[name](self._settings))
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[ChannelName]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def close(self) -> None:
+        """Close those that were ever asked for; they open again when used."""
+        for channel in list(self._open.values()):
+            channel.close()
 
 
 def open_email_channel(settings: Settings) -> Channel | None:
@@ -61,6 +90,8 @@ def provider_faults(settings: Settings) -> list[str]:
     """Say which values are set and cannot be right, a sentence each; one that is missing only keeps its channel off."""
     checks: list[tuple[str, Callable[[str], object], str]] = [("EMAIL_FROM", parse_sender, settings.email_from)]
     if settings.email_bounce_address:
+        from restock.channels.email.reports.returned import check_bounce_address
+
         checks.append(("EMAIL_BOUNCE_ADDRESS", check_bounce_address, settings.email_bounce_address))
     if settings.sms_prices:
         checks.append(("SMS_PRICES", lambda text: read_prices(text, settings.sms_currency), settings.sms_prices))
@@ -80,20 +111,20 @@ def provider_faults(settings: Settings) -> list[str]:
 
 def vapid_public_key(settings: Settings) -> str | None:
     """Return the key browsers subscribe with (`applicationServerKey`); None when web push is off."""
-    from restock.channels.push.vapid import public_key_of
-
     secret = settings.vapid_private_key
     if secret is None or ChannelName.push in channel_gaps(settings):
         return None
+    from restock.channels.push.vapid import public_key_of
+
     return public_key_of(secret.get_secret_value())
 
 
 def dkim_key(settings: Settings) -> DkimKey | None:
     """Read the key e-mails are signed with, None when there is none; raise ValueError for one that cannot be used."""
-    from restock.channels.email.dkim import read_dkim_key
-
     if settings.dkim_private_key is None:
         return None
+    from restock.channels.email.dkim import read_dkim_key
+
     domain = settings.dkim_domain or parse_sender(settings.email_from).domain
     return read_dkim_key(domain.lower(), settings.dkim_selector.lower(), settings.dkim_private_key.get_secret_value())
 

@@ -22,7 +22,7 @@ STOP_SECONDS = 5
 
 def run(_options: argparse.Namespace) -> int:
     """Run everything on this machine."""
-    from restock.bootstrap import check_providers
+    from restock.bootstrap.ground import check_providers
     from restock.cli import main
     from restock.local.supervisor import run_everything
     from restock.sentry import report_errors
@@ -74,10 +74,8 @@ def worker(options: argparse.Namespace) -> int:
     """Work on one queue."""
     _tie()
     with surroundings() as settings:
-        from restock.bootstrap import build_services
         from restock.worker.main import run_worker
 
-        build_services(settings)  # loads what is loaded at first use, so that the first job need not wait for it
         return run_worker(options.queue, settings) or 0
 
 

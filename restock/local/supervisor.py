@@ -207,7 +207,8 @@ def load_program(environment: Mapping[str, str]) -> None:
     for name in _LOADED_ONCE:
         importlib.import_module(name)
     settings = load_settings(**{name.lower(): value for name, value in environment.items()})
-    importlib.import_module("restock.bootstrap").build_services(settings)
+    services = importlib.import_module("restock.bootstrap").build_services(settings).make_all()
+    dict(services.channels)
     gc.freeze()  # the forks share these objects; a collection would copy them
 
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from shopify.utils.shop_url import sanitize_shop_domain
-
 LONGEST_INPUT = 255
 _LONGEST_LABEL = 63  # RFC 1035 section 2.3.4
 _SUFFIX = ".myshopify.com"
@@ -22,6 +20,8 @@ def clean_shop_domain(text: str) -> str | None:
     """
     if len(text) > LONGEST_INPUT or not text.isascii():
         return None
+    from shopify.utils.shop_url import sanitize_shop_domain  # brings all of shopifyapi, and most processes judge none
+
     try:
         domain = sanitize_shop_domain(text)
     except ValueError:  # urlsplit's word for an unclosed IPv6 bracket

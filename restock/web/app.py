@@ -38,7 +38,7 @@ def create_app(settings: Settings) -> Flask:
     app = Flask("restock.web")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    services = build_services(settings, app)
+    services = build_services(settings, app).make_all()
     app.extensions["restock"] = services
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from restock.channels.values import ChannelName
@@ -69,60 +70,15 @@ class Bells(Protocol):
 
 
 @dataclass(frozen=True)
-class Chain:
-    """Do one link and what follows from it. `delivery_workers` is how many drains can run at once."""
+class Drains:
+    """The chain's last link, which is all that a delivery worker does. `delivery_workers`: how many can run at once."""
 
-    inbox: Inbox
-    restocks: Restocks
     deliveries: Deliveries
     doorbell: Bells
     delivery_workers: int
     stopping: Callable[[], bool]
 
-    def apply_inbox(self, seconds: float = PLAN_SECONDS) -> None:
-        """Give webhooks their effects, then look at the stock they told of."""
-        for _ in range(INBOX_ROUNDS):
-            if self.stopping() or self.inbox.apply_due(INBOX_BATCH) < INBOX_BATCH:
-                break
-        self.check_stock(seconds)
-
-    def check_stock(self, seconds: float = PLAN_SECONDS) -> None:
-        """Look at the stock whose check is due, then plan what it leads to."""
-        self.restocks.check_due()
-        self.plan_waves(seconds)
-
-    def plan_waves(self, seconds: float = PLAN_SECONDS) -> None:
-        """Plan due queues page by page for so long; ring again for what is left.
-
-        Messages leave while the rest is still being planned, and news of stock is looked at between the pages: however
-        many people one restock has, another that begins meanwhile waits for one page.
-        """
-        until = time.monotonic() + seconds
-        while not self.stopping() and self.restocks.plan_due(PAGES_BETWEEN_NEWS):
-            self.ring_drains()
-            self._hear_news()
-            if time.monotonic() >= until:
-                self.doorbell.ring(JobName.plan_waves)
-                return
-
-    def _hear_news(self) -> None:
-        """Take in what has come meanwhile; shops that answer late are not waited for."""
-        if self.inbox.has_due():
-            self.inbox.apply_due(INBOX_BATCH)
-        if self.restocks.due().checks:
-            self.restocks.check_due(patience_seconds=0)
-
-    def reconcile(self, seconds: float = PASS_SECONDS) -> None:
-        """Go on with the passes over what is waited for, until something was told of; plan what they lead to."""
-        own = bell(JobName.reconcile)
-
-        def give_way() -> bool:
-            return self.stopping() or any(other != own for other in self.doorbell.waiting(Queue.stock) or ())
-
-        self.restocks.reconcile_due(seconds, give_way)
-        self.plan_waves()
-
-    def ring_drains(self) -> bool:
+    def ring(self) -> bool:
         """Ring for as many drains as there is work for, and no more than wait already; False when Valkey is away."""
         due = self.deliveries.due()
         waiting = self.doorbell.waiting(Queue.deliveries) if due else []
@@ -145,3 +101,62 @@ class Chain:
         if drained.left:
             self.doorbell.ring(JobName.drain, channel=channel.value)
         return drained
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Do one link and what follows from it."""
+
+    inbox: Inbox
+    restocks: Restocks
+    deliveries: Deliveries
+    doorbell: Bells
+    delivery_workers: int
+    stopping: Callable[[], bool]
+
+    @cached_property
+    def drains(self) -> Drains:
+        return Drains(self.deliveries, self.doorbell, self.delivery_workers, self.stopping)
+
+    def apply_inbox(self, seconds: float = PLAN_SECONDS) -> None:
+        """Give webhooks their effects, then look at the stock they told of."""
+        for _ in range(INBOX_ROUNDS):
+            if self.stopping() or self.inbox.apply_due(INBOX_BATCH) < INBOX_BATCH:
+                break
+        self.check_stock(seconds)
+
+    def check_stock(self, seconds: float = PLAN_SECONDS) -> None:
+        """Look at the stock whose check is due, then plan what it leads to."""
+        self.restocks.check_due()
+        self.plan_waves(seconds)
+
+    def plan_waves(self, seconds: float = PLAN_SECONDS) -> None:
+        """Plan due queues page by page for so long; ring again for what is left.
+
+        Messages leave while the rest is still being planned, and news of stock is looked at between the pages: however
+        many people one restock has, another that begins meanwhile waits for one page.
+        """
+        until = time.monotonic() + seconds
+        while not self.stopping() and self.restocks.plan_due(PAGES_BETWEEN_NEWS):
+            self.drains.ring()
+            self._hear_news()
+            if time.monotonic() >= until:
+                self.doorbell.ring(JobName.plan_waves)
+                return
+
+    def _hear_news(self) -> None:
+        """Take in what has come meanwhile; shops that answer late are not waited for."""
+        if self.inbox.has_due():
+            self.inbox.apply_due(INBOX_BATCH)
+        if self.restocks.due().checks:
+            self.restocks.check_due(patience_seconds=0)
+
+    def reconcile(self, seconds: float = PASS_SECONDS) -> None:
+        """Go on with the passes over what is waited for, until something was told of; plan what they lead to."""
+        own = bell(JobName.reconcile)
+
+        def give_way() -> bool:
+            return self.stopping() or any(other != own for other in self.doorbell.waiting(Queue.stock) or ())
+
+        self.restocks.reconcile_due(seconds, give_way)
+        self.plan_waves()

@@ -43,7 +43,7 @@ def run_worker(queue_name: str, settings: Settings) -> int:
     if settings.redis_url is None:
         raise ConfigurationError("REDIS_URL is not set: a worker needs the Valkey or Redis server it is rung through")
     stop = StopFlag()
-    adopt(settings, stop)
+    adopt(settings, stop, queue)
     _settle_memory()
     log.info("worker_started", queue=queue.value)
     pause = SHORTEST_PAUSE_SECONDS

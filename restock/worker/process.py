@@ -9,7 +9,8 @@ from rq import get_current_job
 
 from restock.bootstrap import Services, build_services
 from restock.config import Settings, load_settings
-from restock.worker.chain import Chain
+from restock.jobs import Queue
+from restock.worker.chain import Chain, Drains
 from restock.worker.stopping import NeverStop, StopFlag
 
 
@@ -22,9 +23,13 @@ class _Process:
 _this = _Process()
 
 
-def adopt(settings: Settings, stop: StopFlag) -> None:
-    """Build what this process works with; connects to nothing yet."""
+def adopt(settings: Settings, stop: StopFlag, queue: Queue) -> None:
+    """Build what this process works with on its queue, so that the first job finds it; connects to nothing yet."""
     _this.services, _this.stop = build_services(settings), stop
+    if queue is Queue.stock:
+        chain_of(_this.services, stop)
+    else:
+        _ = drains_of(_this.services, stop), dict(_this.services.channels)
 
 
 def current_services() -> Services:
@@ -36,11 +41,14 @@ def current_services() -> Services:
 
 def current_chain() -> Chain:
     """Give the chain of work on this process's services, and put the job's id on every log line from here on."""
-    job = get_current_job()
-    structlog.contextvars.clear_contextvars()
-    if job is not None:
-        structlog.contextvars.bind_contextvars(job=job.id)
+    _name_the_job()
     return chain_of(current_services(), _this.stop or NeverStop())
+
+
+def current_drains() -> Drains:
+    """Give the chain's last link alone, likewise."""
+    _name_the_job()
+    return drains_of(current_services(), _this.stop or NeverStop())
 
 
 def chain_of(services: Services, stop: StopFlag) -> Chain:
@@ -53,3 +61,15 @@ def chain_of(services: Services, stop: StopFlag) -> Chain:
         services.settings.workers,
         stop.requested,
     )
+
+
+def drains_of(services: Services, stop: StopFlag) -> Drains:
+    """Build the chain's last link on given services."""
+    return Drains(services.deliveries, services.doorbell, services.settings.workers, stop.requested)
+
+
+def _name_the_job() -> None:
+    job = get_current_job()
+    structlog.contextvars.clear_contextvars()
+    if job is not None:
+        structlog.contextvars.bind_contextvars(job=job.id)

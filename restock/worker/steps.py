@@ -80,10 +80,10 @@ def ring_stock(services: Services, chain: Chain) -> None:
 
 def ring_drains(services: Services, chain: Chain) -> None:
     """Ring for the deliveries that are due. Without Valkey, send a little of each channel here."""
-    if chain.ring_drains():
+    if chain.drains.ring():
         return
     for channel in services.deliveries.due():
-        chain.drain(channel, INLINE_DRAIN_SECONDS)
+        chain.drains.drain(channel, INLINE_DRAIN_SECONDS)
 
 
 def _due_job(services: Services) -> JobName | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from restock.channels.values import ChannelName
-from restock.worker.process import current_chain
+from restock.worker.process import current_chain, current_drains
 
 
 def apply_inbox() -> None:
@@ -28,4 +28,4 @@ def reconcile() -> None:
 
 def drain(channel: str) -> None:
     """Send what is due on one channel."""
-    current_chain().drain(ChannelName(channel))
+    current_drains().drain(ChannelName(channel))

@@ -8,7 +8,7 @@ import pytest
 
 from restock.channels.port import Channel
 from restock.channels.push.vapid import generate_private_key, public_key_of
-from restock.channels.registry import channel_gaps, open_channels, vapid_public_key
+from restock.channels.registry import Channels, channel_gaps, vapid_public_key
 from restock.channels.values import ChannelName
 from restock.config import Settings, load_settings
 
@@ -31,9 +31,9 @@ def settings(**changes: Any) -> Settings:
 
 
 def opened(**changes: Any) -> dict[ChannelName, Channel]:
-    channels = open_channels(settings(**changes))
-    for channel in channels.values():
-        channel.close()
+    found = Channels(settings(**changes))
+    channels = dict(found)
+    found.close()
     return channels
 
 

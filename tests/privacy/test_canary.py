@@ -255,7 +255,7 @@ def fill_valkey(stage: Stage, redis_url: str) -> None:
     """Ring for everything there is, and let the limiter share what it counted."""
     services = stage.story.services
     chain = Chain(services.inbox, services.restocks, services.deliveries, services.doorbell, 2, lambda: False)
-    chain.ring_drains()
+    chain.drains.ring()
     from restock.jobs import JobName
 
     for name in (JobName.apply_inbox, JobName.check_stock, JobName.plan_waves):

@@ -146,28 +146,28 @@ def test_a_flood_of_webhooks_is_looked_into_before_it_is_over() -> None:
 def test_as_many_drains_as_there_is_work_for_but_no_more_than_workers(rows: int, workers: int, rung: int) -> None:
     work, bells = Work(rows={EMAIL: rows}), Bells()
     for _ in range(3):
-        assert chain(work, bells, workers).ring_drains()
+        assert chain(work, bells, workers).drains.ring()
     assert bells.rung == ["drain-email"] * rung
 
 
 def test_each_channel_is_rung_for() -> None:
     work, bells = Work(rows={EMAIL: 1, SMS: 1}), Bells()
-    chain(work, bells).ring_drains()
+    chain(work, bells).drains.ring()
     assert bells.rung == ["drain-email", "drain-sms"]
 
 
 def test_a_drain_gives_way_to_another_channel_but_not_to_its_own() -> None:
     work, bells = Work(), Bells()
     bells.rung = ["drain-email"]
-    chain(work, bells).drain(EMAIL)
+    chain(work, bells).drains.drain(EMAIL)
     bells.rung = ["drain-email", "drain-sms"]
-    chain(work, bells).drain(EMAIL)
+    chain(work, bells).drains.drain(EMAIL)
     assert work.done == ["drain email False", "drain email True"]
 
 
 def test_a_drain_gives_way_when_the_process_is_asked_to_end() -> None:
     work = Work()
-    chain(work, Bells(), stopping=[True]).drain(EMAIL)
+    chain(work, Bells(), stopping=[True]).drains.drain(EMAIL)
     assert work.done == ["drain email True"]
 
 
@@ -182,7 +182,7 @@ def test_a_pass_over_what_is_waited_for_gives_way_to_news_and_plans_what_it_foun
 
 def test_what_a_drain_leaves_is_rung_for_again() -> None:
     work, bells = Work(left=True), Bells()
-    chain(work, bells).drain(SMS)
+    chain(work, bells).drains.drain(SMS)
     assert bells.rung == ["drain-sms"]
 
 

@@ -11,7 +11,7 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -22,7 +22,6 @@ from restock.alerts.values import DueAlert, Missed
 from restock.channels.alerts.message import write_alert
 from restock.channels.alerts.values import AlertFacts, AlertKind, AlertLinks, ShopAlert
 from restock.channels.port import Channel
-from restock.channels.texts.written import Speaker
 from restock.channels.values import Envelope, MessageLinks, Notice, NoticeKind, Recipient, ShopFacts
 from restock.clock import Clock, SystemClock
 from restock.database import Database
@@ -34,6 +33,9 @@ from restock.shops.repository import by_id
 from restock.shops.service import to_shop
 from restock.shops.service.texts import TextShelf
 from restock.shops.values import Shop
+
+if TYPE_CHECKING:
+    from restock.channels.texts.written import Speaker
 
 log = structlog.get_logger(__name__)
 
@@ -179,7 +181,7 @@ class ShopAlerts:
 
     def _letters(self, due: Sequence[DueAlert]) -> list[Envelope]:
         """Write the messages, each in its shop's words and language; what cannot be said so is said in our phrases."""
-        speakers: dict[int, tuple[Shop, Speaker]] = {}
+        speakers: dict[int, tuple[Shop, Speaker | None]] = {}
         with self.database.transaction() as session:
             for shop_id in {alert.shop_id for alert in due}:
                 if (row := by_id(session, shop_id)) is not None:  # one erased meanwhile has taken its messages along
@@ -187,13 +189,16 @@ class ShopAlerts:
                     speakers[shop_id] = shop, self.texts.speaker(session, shop)
         letters = [self._envelope(alert, *speakers[alert.shop_id]) for alert in due if alert.shop_id in speakers]
         for shop_id, (_, speaker) in speakers.items():
-            self.texts.tell(self.database, shop_id, speaker)
+            if speaker is not None:
+                self.texts.tell(self.database, shop_id, speaker)
         return letters
 
-    def _envelope(self, alert: DueAlert, shop: Shop, speaker: Speaker) -> Envelope:
+    def _envelope(self, alert: DueAlert, shop: Shop, speaker: Speaker | None) -> Envelope:
         facts, links = read_facts(alert.facts), AlertLinks.of(self.app_url, shop.domain)
         named = ShopFacts(shop.domain, alert.shop_name, f"https://{shop.domain}")
-        said = speaker.say_alert(ShopAlert(alert.kind, facts, named, links, facts.test_locale or shop.locale))
+        said = ShopAlert(alert.kind, facts, named, links, facts.test_locale or shop.locale)
+        if speaker is not None:
+            said = speaker.say_alert(said)
         return Envelope(
             delivery_id=alert.id,
             identity=f"a{identity(alert.id, alert.dedupe_key, alert.created_at)[1:]}",

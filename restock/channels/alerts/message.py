@@ -23,7 +23,6 @@ from restock.channels.wording import Phrases, isolate, known_locale, one_line, p
 _COLONS = {"fr": "\u00a0: ", "ja": "：", "zh-CN": "：", "zh-TW": "："}
 _CHANNELS = {"email": "e-mail", "sms": "SMS", "push": "web push"}
 _templates = templates.overlay(loader=ChoiceLoader([PackageLoader("restock.channels.alerts"), paper]))
-_html = _templates.get_template("letter.html")
 
 
 class Row(NamedTuple):
@@ -123,7 +122,7 @@ def _page(alert: ShopAlert, phrases: Phrases, words: Mapping[str, str]) -> str:
     if (own := alert.words.get("body")) is not None:
         return with_banner(own, words["banner"])
     language, direction = _tongue(alert, phrases)
-    return _html.render(
+    return _templates.get_template("letter.html").render(
         words,
         language=language,
         direction=direction,

@@ -6,9 +6,8 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
-from restock.channels.email.dkim import DkimKey, sign
 from restock.channels.email.message import Mail, Sender
 from restock.channels.email.replies import judge
 from restock.channels.email.skeleton import Press
@@ -16,6 +15,9 @@ from restock.channels.email.smtp_pool import SmtpPool
 from restock.channels.email.smtp_talk import Fate, Job, Lost, Refused, Taken, Unfit, Unsent
 from restock.channels.port import ChannelError
 from restock.channels.values import Blame, ChannelName, Doubt, Envelope, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from restock.channels.email.dkim import DkimKey
 
 
 class EmailChannel:
@@ -88,6 +90,8 @@ class EmailChannel:
         mail = self._press.write(envelope)
         if self._key is None:
             return mail
+        from restock.channels.email.dkim import sign  # loaded with the key, and where there is none not at all
+
         return replace(mail, content=sign(mail.content, self._key, int(envelope.queued_at)))
 
 

@@ -1,6 +1,6 @@
 """Say a notice as an e-mail: the same words as text and as HTML.
 
-Pure: the template is compiled once, when this module is loaded. The same delivery always becomes the same bytes, so a
+Pure: the template is compiled once, when the first is written. The same delivery always becomes the same bytes, so a
 doubtful repeat is the same message with the same Message-ID.
 """
 
@@ -41,7 +41,6 @@ templates = Environment(
     lstrip_blocks=True,
     undefined=StrictUndefined,
 )
-_html = templates.get_template("notice.html")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +151,7 @@ def html_of(notice: Notice, phrases: Phrases, words: dict[str, str]) -> str:
     """Write the HTML part: the shop's own layout, or ours with these words."""
     own = notice.words.get("body")
     if own is None:
-        return _html.render(words, **_facts(notice, phrases))
+        return templates.get_template("notice.html").render(words, **_facts(notice, phrases))
     return with_banner(own, words["banner"])
 
 

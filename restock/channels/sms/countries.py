@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-import phonenumbers
-
 ANY = "any"
 # Places people of one country count as home: they share its calling code and, by and large, its prices.
 _HOMES = (
@@ -49,6 +47,8 @@ def is_allowed(number: str, allowed: Collection[str] | None) -> bool:
 
 def countries_of(number: str) -> frozenset[str]:
     """Name the countries a number (E.164) may belong to: one, or all of its calling code; empty for no number."""
+    import phonenumbers  # sixty modules, where text messages are written alone
+
     try:
         parsed = phonenumbers.parse(number, None)
     except phonenumbers.NumberParseException:

@@ -12,11 +12,6 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
-from babel import Locale
-from babel.core import UnknownLocaleError
-from babel.numbers import is_currency
-from phonenumbers import SUPPORTED_REGIONS
-
 from restock.channels.values import ChannelName
 from restock.shops.values import Market, SendHours
 
@@ -162,18 +157,24 @@ def read_countries(text: str) -> tuple[str, ...]:
 
 
 def read_country(text: str) -> str:
+    from phonenumbers import SUPPORTED_REGIONS  # sixty modules, for the few who read a country
+
     if text.upper() not in SUPPORTED_REGIONS:
         raise ValueError
     return text.upper()
 
 
 def read_currency(text: str) -> str:
+    from babel.numbers import is_currency
+
     if not is_currency(text.upper()):
         raise ValueError
     return text.upper()
 
 
 def read_locale(text: str) -> str:
+    from babel import Locale, UnknownLocaleError
+
     try:
         return str(Locale.parse(text.replace("_", "-"), sep="-")).replace("_", "-")
     except UnknownLocaleError:

@@ -8,18 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from restock.channels.texts.checking import Checked, check_texts
 from restock.channels.texts.values import Source, TextError, TextKey
-from restock.channels.texts.written import ShopTexts, Speaker
 from restock.database import Database
 from restock.errors import Fault, NotFoundError, ValidationError
 from restock.shops.repository import texts
 from restock.shops.values import Shop, ShopText
+
+if TYPE_CHECKING:
+    from restock.channels.texts.checking import Checked
+    from restock.channels.texts.written import ShopTexts, Speaker
 
 log = structlog.get_logger(__name__)
 
@@ -46,11 +49,13 @@ class TextService:
 
     def check(self, key: TextKey, typed: Mapping[str, str]) -> Checked:
         """Look a text over without keeping it."""
+        from restock.channels.texts.checking import check_texts  # liquid and MJML: where texts are typed alone
+
         return check_texts(key, typed)
 
     def save(self, shop: Shop, key: TextKey, typed: Mapping[str, str]) -> ShopText:
         """Keep a text in place of the one before. Raises ValidationError with every fault; then nothing is changed."""
-        checked = check_texts(key, typed)
+        checked = self.check(key, typed)
         if checked.faults:
             raise ValidationError("This text is not usable; nothing was changed.", faults=checked.faults)
         with self.database.transaction() as session:
@@ -80,10 +85,12 @@ class TextShelf:
     _kept: dict[int, tuple[tuple[int, str], ShopTexts, int]] = field(default_factory=dict)
     _told: set[tuple[int, TextKey, int]] = field(default_factory=set)
 
-    def speaker(self, session: Session, shop: Shop) -> Speaker:
-        """Give what says a batch of a shop's messages; a shop without texts costs no query."""
+    def speaker(self, session: Session, shop: Shop) -> Speaker | None:
+        """Give what says a batch of a shop's messages; None, without a query, for a shop that never had texts."""
         if shop.texts_version == 0:
-            return Speaker(ShopTexts())
+            return None
+        from restock.channels.texts.written import Speaker  # with liquid, which few shops need
+
         as_of = (shop.texts_version, shop.locale)
         kept = self._kept.get(shop.id)
         if kept is None or kept[0] != as_of:
@@ -115,6 +122,8 @@ class TextShelf:
     def _keep(
         self, shop_id: int, as_of: tuple[int, str], sources: Mapping[TextKey, Source]
     ) -> tuple[tuple[int, str], ShopTexts, int]:
+        from restock.channels.texts.written import ShopTexts
+
         letters = sum(len(source.html or "") + sum(map(len, source.parts.values())) for source in sources.values())
         if letters + sum(size for _, _, size in list(self._kept.values())) > self.most_letters:
             self._kept.clear()  # rare, and cheaper than to keep an order

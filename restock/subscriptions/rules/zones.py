@@ -16,8 +16,6 @@ from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel.core import get_global
-from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
-from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
 
 from restock.channels.values import ChannelName
 from restock.shops.values import ChannelHours, SendHours
@@ -66,6 +64,8 @@ def _with_wakes_at(place: QueuePlace, hours: ChannelHours, shop_zone: str | None
 
 def _zones_of_number(digits: str) -> tuple[str, ...]:
     """Find the zones by the number's longest known beginning where that says the place, else by its calling code."""
+    from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX  # for those who write text messages alone
+
     code = next((digits[:length] for length in (1, 2, 3) if digits[:length] in _calling_codes()), "")
     if code not in _PLACED:
         return TIMEZONE_DATA.get(code, ())
@@ -75,6 +75,8 @@ def _zones_of_number(digits: str) -> tuple[str, ...]:
 
 @cache
 def _calling_codes() -> frozenset[str]:
+    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+
     return frozenset(str(code) for code in COUNTRY_CODE_TO_REGION_CODE)
 
 

@@ -11,18 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import urllib3
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    LocationValueError,
-    NameResolutionError,
-    NewConnectionError,
-    SSLError,
-)
-
 _LARGEST_ANSWER = 1024 * 1024  # five hundred messages' worth of verdicts stay below a tenth of it
-_NOT_SENT = (NewConnectionError, ConnectTimeoutError, NameResolutionError, SSLError, LocationValueError)
 
 
 class NotSentError(Exception):
@@ -55,12 +44,16 @@ class Caller:
     """Talk to one provider's address; safe across threads."""
 
     def __init__(self, base: str, *, connections: int, connect_seconds: float, read_seconds: float) -> None:
+        import urllib3  # where a shop has a provider of its own, and nowhere else
+
         self._base = base.rstrip("/")
         timeout = urllib3.Timeout(connect=connect_seconds, read=read_seconds)
         self._pool = urllib3.PoolManager(maxsize=connections, block=False, timeout=timeout, retries=False)
 
     def post(self, call: Call) -> Reply:
         """Make one call; raise NotSentError or NoAnswerError when it got no answer. A redirect is an answer."""
+        from urllib3 import exceptions as urllib3
+
         try:
             answer = self._pool.request(
                 "POST",
@@ -70,13 +63,19 @@ class Caller:
                 redirect=False,
                 preload_content=False,
             )
-        except _NOT_SENT:
+        except (
+            urllib3.NewConnectionError,
+            urllib3.ConnectTimeoutError,
+            urllib3.NameResolutionError,
+            urllib3.SSLError,
+            urllib3.LocationValueError,
+        ):
             raise NotSentError from None
-        except (HTTPError, OSError):
+        except (urllib3.HTTPError, OSError):
             raise NoAnswerError from None
         try:
             read = answer.read(_LARGEST_ANSWER + 1, decode_content=False)  # packed answers were not asked for
-        except (HTTPError, OSError):
+        except (urllib3.HTTPError, OSError):
             answer.close()
             raise NoAnswerError from None
         if len(read) > _LARGEST_ANSWER:

@@ -10,8 +10,6 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from urllib3.filepost import encode_multipart_formdata
-
 from restock.channels.email.providers.calls import Call, Reply
 from restock.channels.email.providers.letters import Letter
 from restock.channels.email.providers.rulings import (
@@ -42,6 +40,8 @@ class Mailgun:
 
     def call(self, letters: Sequence[Letter]) -> Call:
         """Write one call."""
+        from urllib3.filepost import encode_multipart_formdata  # loaded by whoever makes the call
+
         [letter] = letters
         fields: list[tuple[str, str | tuple[str, bytes, str]]] = [
             ("to", letter.recipient),

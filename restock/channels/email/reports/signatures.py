@@ -11,11 +11,6 @@ import binascii
 import hmac
 from collections.abc import Callable, Mapping
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_der_public_key
-
 Header = Callable[[str], str | None]
 
 CLOCKS_APART_SECONDS = 300.0
@@ -31,6 +26,11 @@ def is_sendgrids(public_key: str, header: Header, body: bytes, now: float) -> bo
     signature = _decoded(header("X-Twilio-Email-Event-Webhook-Signature"))
     if signature is None or not _is_timely(stamp, now, SENDGRID_SECONDS):
         return False
+    from cryptography.exceptions import InvalidSignature  # here alone: the other providers sign with what Python has
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
     try:
         key = load_der_public_key(base64.b64decode(public_key, validate=True))
         if not isinstance(key, EllipticCurvePublicKey):
@@ -43,6 +43,9 @@ def is_sendgrids(public_key: str, header: Header, body: bytes, now: float) -> bo
 
 def is_public_key(text: str) -> bool:
     """Say whether this could be a verification key of SendGrid's."""
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
     try:
         return isinstance(load_der_public_key(base64.b64decode(text, validate=True)), EllipticCurvePublicKey)
     except (ValueError, TypeError):
