@@ -16,8 +16,6 @@ from contextlib import ExitStack
 from restock.config import Settings
 from restock.local.keys import development_keys, write_private
 from restock.local.lifeline import StartError
-from restock.local.postgres import start_postgres
-from restock.local.valkey import start_valkey
 
 _STARTING_SECONDS = 10.0
 _OWN_SECRETS = ("SECRET_KEY", "SHOPIFY_API_SECRET", "VAPID_PRIVATE_KEY")
@@ -61,10 +59,14 @@ class Instance:
         urls = {name: secret.get_secret_value() for name, secret in given.items() if secret is not None}
         with ExitStack() as stack:
             if "DATABASE_URL" not in urls:
+                from restock.local.postgres import start_postgres  # for the one process that starts them
+
                 postgres = start_postgres(self.folder / "postgres")
                 stack.callback(postgres.stop)
                 urls["DATABASE_URL"] = postgres.url()
             if "REDIS_URL" not in urls:
+                from restock.local.valkey import start_valkey
+
                 valkey = start_valkey(self.folder / "valkey")
                 stack.callback(valkey.stop)
                 urls["REDIS_URL"] = valkey.url()

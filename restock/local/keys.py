@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from restock.local.lifeline import StartError
 
 _FILE = "keys.json"
@@ -23,6 +21,8 @@ _FILE = "keys.json"
 
 def _vapid_private_key() -> str:
     """Make a P-256 private key as 32 bytes in base64url, the form browsers' push tools exchange (RFC 8292)."""
+    from cryptography.hazmat.primitives.asymmetric import ec  # once in the life of a data directory
+
     number = ec.generate_private_key(ec.SECP256R1()).private_numbers().private_value
     return base64.urlsafe_b64encode(number.to_bytes(32, "big")).rstrip(b"=").decode()
 
