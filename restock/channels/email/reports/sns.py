@@ -14,15 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
-
 from restock.channels.email.providers.catalogue import AMAZON_REGION
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 SNS_SECONDS = 2 * 3600.0  # it gives a delivery up after one
 _CLOCKS_APART_SECONDS = 300.0
@@ -32,7 +30,7 @@ _CERTIFICATE = re.compile(
     rf"https://sns\.({AMAZON_REGION.pattern})\.amazonaws\.com/SimpleNotificationService-[A-Za-z0-9_-]{{1,64}}\.pem",
     re.ASCII,
 )
-_HASHES: Mapping[str, type[HashAlgorithm]] = {"1": SHA1, "2": SHA256}  # the owner of a topic chooses
+_SHA1, _SHA256 = "1", "2"  # the owner of a topic chooses
 
 
 class Kind(StrEnum):
@@ -83,7 +81,7 @@ def read_delivery(said: Any) -> Delivery | None:
     )
     where = _CERTIFICATE.fullmatch(str(said.get("SigningCertURL"))[:300])
     is_of_its_region = where is not None and where[1] == topic_region(values["TopicArn"])
-    if where is None or not is_of_its_region or signature is None or at is None or version not in _HASHES:
+    if where is None or not is_of_its_region or signature is None or at is None or version not in (_SHA1, _SHA256):
         return None
     signed = "".join(f"{name}\n{value}\n" for name, value in values.items()).encode("utf-8", "replace")
     told = Kind(values["Type"]), values["TopicArn"], values["Message"], at
@@ -94,8 +92,13 @@ def is_snss(delivery: Delivery, key: RSAPublicKey, now: float) -> bool:
     """Check RSA over what SNS signs, and that it is no older than SNS goes on trying."""
     if not -_CLOCKS_APART_SECONDS <= now - delivery.at <= SNS_SECONDS:
         return False
+    from cryptography.exceptions import InvalidSignature  # who only reads a topic's name need not load it
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+
+    algorithm = SHA1() if delivery.version == _SHA1 else SHA256()
     try:
-        key.verify(delivery.signature, delivery.signed, PKCS1v15(), _HASHES[delivery.version]())
+        key.verify(delivery.signature, delivery.signed, PKCS1v15(), algorithm)
     except InvalidSignature:
         return False
     return True
