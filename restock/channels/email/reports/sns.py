@@ -96,9 +96,9 @@ def is_snss(delivery: Delivery, key: RSAPublicKey, now: float) -> bool:
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
     from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 
-    algorithm = SHA1() if delivery.version == _SHA1 else SHA256()
+    algorithm = {_SHA1: SHA1, _SHA256: SHA256}[delivery.version]
     try:
-        key.verify(delivery.signature, delivery.signed, PKCS1v15(), algorithm)
+        key.verify(delivery.signature, delivery.signed, PKCS1v15(), algorithm())
     except InvalidSignature:
         return False
     return True
