@@ -25,7 +25,7 @@ from tests.benchmarks.stage import Stage, open_stage
 
 CHANNELS = ("email", "sms", "push")
 _STAGES = ("claim", "build", "send", "record", "other", "rq")
-_HEAD = f"{'':<44}{'messages':>10}{'s':>8}{'messages/s':>12}{'peak MB':>9}{'foreign':>9}"
+_HEAD = f"{'':<44}{'messages':>10}{'s':>8}{'messages/s':>12}{'start MB':>10}{'peak MB':>9}{'foreign':>9}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -86,7 +86,8 @@ def _goals(whole: Told, drained: Told) -> list[Goal]:
 
 def _line(title: str, told: Told) -> str:
     peak = f"{told.peak_megabytes:>9.0f}" if told.peak_megabytes else f"{'–':>9}"
-    return f"{title:<44}{told.count:>10,}{told.seconds:>8.1f}{told.rate:>12,.0f}{peak}{told.foreign_cores:>9.2f}"
+    start = f"{told.start_megabytes:>10.0f}" if told.start_megabytes > 0 else f"{'–':>10}"
+    return f"{title:<44}{told.count:>10,}{told.seconds:>8.1f}{told.rate:>12,.0f}{start}{peak}{told.foreign_cores:>9.2f}"
 
 
 def _costs(told: Told) -> str:

@@ -53,6 +53,7 @@ class Told:
     stages: Mapping[str, float] = field(default_factory=dict)
     rq_share: float = float("nan")  # of the workers' CPU
     valkey_megabytes: float = float("nan")  # what the fan-out added
+    start_megabytes: float = float("nan")  # of a delivery worker, before there was anything to do
 
 
 class Contestant(Protocol):

@@ -65,6 +65,12 @@ def send_naively(delivery_id: int) -> None:
         session.commit()
 
 
+# The instance sends e-mail and nothing else: a worker then carries no other channel.
+_ALONE = dict.fromkeys(
+    ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_FROM", "VAPID_PRIVATE_KEY", "VAPID_SUBJECT"), ""
+)
+
+
 @dataclass(frozen=True)
 class Email:
     """The contestant. `connections`: to the mail server, of all workers together, where its replies take time."""
@@ -85,7 +91,7 @@ class Email:
         with _running(command, port) as pid:
             each = self.connections // self.workers
             url = f"smtp://127.0.0.1:{port}" + (f"?connections={each}" if reply_ms else "")
-            yield Peer({"SMTP_URL": url, "EMAIL_FROM": "Restock <alerts@restock.example.com>"}, pid)
+            yield Peer({"SMTP_URL": url, "EMAIL_FROM": "Restock <alerts@restock.example.com>"} | _ALONE, pid)
 
     def limit(self, stage: Stage, count: int, reply_ms: float) -> Limit | None:
         """Time smtp-source over sessions it keeps; or, with slow replies, divide the connections by them."""

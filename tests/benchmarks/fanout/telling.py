@@ -86,6 +86,7 @@ def _measure(  # noqa: PLR0917 (everything that runs)
     if peer.pid:
         roots["provider"] = peer.pid
     meter, cpu = Meter(**roots), {part: instance.cpu(part) for part in ("deliveries", "stock", "sweep")}
+    at_start = float("nan") if order.planned else instance.peak_megabytes()
     began = time.monotonic()
     if not order.planned:
         _restock(stage, name)
@@ -119,6 +120,7 @@ def _measure(  # noqa: PLR0917 (everything that runs)
         {stage_name: used / max(1, count) * 1e6 for stage_name, used in stages.items()},
         stages.get("rq", 0.0) / total,
         most_memory - memory,
+        at_start,
     )
     return told, instance.seen("stacks")
 
