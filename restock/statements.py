@@ -88,16 +88,30 @@ class PreparedStatement:
         driver deallocates every statement after a rollback, and poolers do).
         """
         values = [_encode(parameters[name], oid) for name, oid in zip(self._names, self._oids, strict=True)]
-        result = self._run(connection, values, self._formats)
+        return self.read(self._run(connection, values, self._formats))
+
+    def prepare(self, connection: Connection) -> None:
+        """Prepare it, where it is not yet; waits for the server."""
+        if connection not in self._ready:
+            _check(connection.pgconn.prepare(self._name, self._sql), pq.ExecStatus.COMMAND_OK)
+            self._ready.add(connection)
+
+    def send(self, connection: Connection, parameters: Mapping[str, Parameter]) -> None:
+        """Send it, prepared, without waiting for the answer: `read` is for the result that comes."""
+        values = [_encode(parameters[name], oid) for name, oid in zip(self._names, self._oids, strict=True)]
+        connection.pgconn.send_query_prepared(self._name, values, self._formats, result_format=_BINARY)
+
+    @staticmethod
+    def read(result: pq.abc.PGresult) -> list[list[bytes]]:
+        """Read the rows as `fetch_all` does, or raise as it does."""
+        _check(result, pq.ExecStatus.TUPLES_OK)
         columns = range(result.nfields)
         return [[result.get_value(row, column) or b"" for column in columns] for row in range(result.ntuples)]
 
     def _run(
         self, connection: Connection, values: Sequence[bytes | None], formats: Sequence[int] | None
     ) -> pq.abc.PGresult:
-        if connection not in self._ready:
-            _check(connection.pgconn.prepare(self._name, self._sql), pq.ExecStatus.COMMAND_OK)
-            self._ready.add(connection)
+        self.prepare(connection)
         result = connection.pgconn.exec_prepared(self._name, values, formats, _BINARY)  # type: ignore[arg-type]  # None: NULL
         try:
             _check(result, pq.ExecStatus.TUPLES_OK)

@@ -7,7 +7,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from restock.commands.surroundings import surroundings
@@ -16,7 +16,6 @@ from restock.local.crew.processes import TIED
 from restock.local.lifeline import StartError, tie_forks, tie_this_process
 from restock.local.sockets import free_port, port_is_taken
 
-BLOCKING_THREADS = 8  # most of them wait for a commit that they share; 16 gain nothing: docs/performance.md
 STOP_SECONDS = 5
 
 
@@ -46,12 +45,11 @@ def web(_options: argparse.Namespace) -> int:
         if port_is_taken(settings.host, port):
             raise StartError(f"Port {port} on {settings.host} is taken: choose another, for example PORT={port + 1}.")
         server = Granian(
-            "restock.web.app:create_wsgi_app",
+            "restock.web.app:create_adapter",
             address=settings.host,
             port=port,
-            interface=Interfaces.WSGI,
+            interface=Interfaces.RSGI,
             workers=1,
-            blocking_threads=BLOCKING_THREADS,
             websockets=False,
             log_access=False,
             workers_kill_timeout=STOP_SECONDS,  # asked to stop while still starting, its worker would never hear
@@ -61,13 +59,13 @@ def web(_options: argparse.Namespace) -> int:
     return 0
 
 
-def load_web() -> Callable[..., Any]:
-    """Make the WSGI object inside granian's own worker process."""
-    from restock.web.app import create_wsgi_app
+def load_web() -> Any:
+    """Make what is served inside granian's own worker process."""
+    from restock.web.app import create_adapter
 
     if TIED in os.environ:
         tie_this_process()
-    return create_wsgi_app()
+    return create_adapter()
 
 
 def worker(options: argparse.Namespace) -> int:

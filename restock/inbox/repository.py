@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from psycopg import pq
 from sqlalchemy import case, delete, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
@@ -62,10 +63,30 @@ def insert_message(connection: Connection, message: InboxMessage) -> bool:
 
 def insert_messages(connection: Connection, messages: Sequence[InboxMessage]) -> list[bool]:
     """Store messages of different shops or ids in one statement; False, in its place, for one stored already."""
+    return _are_new(_INSERT_MANY.fetch_all(connection, _arrays(messages)), messages)
+
+
+def send_messages(connection: Connection, messages: Sequence[InboxMessage]) -> None:
+    """Send the statement of `insert_messages`; `read_new` reads the result."""
+    _INSERT_MANY.send(connection, _arrays(messages))
+
+
+def read_new(result: pq.abc.PGresult, messages: Sequence[InboxMessage]) -> list[bool]:
+    """Read what `insert_messages` returns."""
+    return _are_new(PreparedStatement.read(result), messages)
+
+
+prepare_insert = _INSERT_MANY.prepare
+
+
+def _arrays(messages: Sequence[InboxMessage]) -> dict[str, Parameter]:
     texts = [_texts(message) for message in messages]
     columns: dict[str, Parameter] = {name: [text[name] for text in texts] for name in texts[0]}
-    stored = _INSERT_MANY.fetch_all(connection, columns | {"body": [message.body for message in messages]})
-    new = {(domain.decode(), webhook_id.decode()) for domain, webhook_id in stored}
+    return columns | {"body": [message.body for message in messages]}
+
+
+def _are_new(rows: Sequence[Sequence[bytes]], messages: Sequence[InboxMessage]) -> list[bool]:
+    new = {(domain.decode(), webhook_id.decode()) for domain, webhook_id in rows}
     return [(message.shop_domain, message.webhook_id) in new for message in messages]
 
 

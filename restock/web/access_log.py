@@ -77,22 +77,19 @@ class AccessLog:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         began = perf_counter()
         identity = environ[REQUEST_ID] = new_request_id()
-        status = route = "-"
 
         def started(line: str, headers: list[tuple[str, str]], *failure: Any) -> Any:
-            nonlocal status, route
-            status, route = line[:3], _route(environ)
+            route = _route(environ)
+            if route not in _QUIET:
+                method = environ["REQUEST_METHOD"]
+                milliseconds = (perf_counter() - began) * 1000
+                self._lines.add(
+                    self._line % (method if method.isalpha() else "-", route, line[:3], milliseconds, identity, time())
+                )
             headers.append(("X-Request-Id", identity))
             return start_response(line, headers, *failure)
 
-        body = self._application(environ, started)
-        if route not in _QUIET:
-            method = environ["REQUEST_METHOD"]
-            milliseconds = (perf_counter() - began) * 1000
-            self._lines.add(
-                self._line % (method if method.isalpha() else "-", route, status, milliseconds, identity, time())
-            )
-        return body
+        return self._application(environ, started)
 
 
 def _route(environ: WSGIEnvironment) -> str:

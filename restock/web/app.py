@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from asyncio import AbstractEventLoop
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING
+
 from flask import Blueprint, Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -22,6 +26,9 @@ from restock.web.playground import playground_blueprint
 from restock.web.receipts import receipts_blueprint
 from restock.web.storefront import ProxyCheck, proxy_blueprint, proxy_signature, storefront_blueprint
 
+if TYPE_CHECKING:
+    from restock.web.server.adapter import Adapter
+
 MAX_BODY_BYTES = 4 * 1024 * 1024  # the outer bound; each route has its own, lower one
 
 
@@ -31,6 +38,22 @@ def create_wsgi_app() -> Flask:
     configure_logging(settings)
     report_errors(settings)
     return create_app(settings)
+
+
+def create_adapter() -> Adapter:
+    """Build what granian serves by its RSGI interface, from the environment."""
+    from restock.web.server.adapter import (
+        Adapter,  # loads granian, which other servers of the application need not have
+    )
+
+    app = create_wsgi_app()
+    services: Services = app.extensions["restock"]
+
+    def attach(loop: AbstractEventLoop, threads: Executor) -> None:
+        services.subscriptions.on_loop.attach(loop, threads)
+        services.inbox.on_loop.attach(loop, threads)
+
+    return Adapter(app, MAX_BODY_BYTES, attach)
 
 
 def create_app(settings: Settings) -> Flask:

@@ -15,6 +15,8 @@ from restock.errors import UnauthorizedError, UnsupportedMediaTypeError
 from restock.inbox.rules.envelope import received_message
 from restock.inbox.values import Received
 from restock.shopify.signatures import WebhookSignature
+from restock.web.server import Later, is_inline, run_inline
+from restock.web.server.inline import said_length
 from restock.web.storefront.posting import read_bytes
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from restock.bootstrap import Services
     from restock.config import Settings
 
+PATH = "/webhooks/shopify"
 MAX_BODY_BYTES = 2 * 1024 * 1024  # a product with all its variants and texts; the largest seen stay below one
 
 
@@ -32,17 +35,29 @@ def hooks_blueprint(services: Services) -> Blueprint:
     signature = webhook_signature(services.settings)
     inbox, waker = services.inbox, services.waker
 
-    @hooks.post("/webhooks/shopify")
+    @hooks.post(PATH)
     def shopify() -> Response:
         environ = request.environ
         header = partial(_header, environ)
         body = _raw_body(environ)
         if not signature.is_genuine(body, header("HMAC_SHA256")):
             raise UnauthorizedError("The webhook's signature is missing or wrong.")
-        if inbox.receive(received_message(header, body)) is Received.new:
-            waker.wake()
+        message = received_message(header, body)
+        if is_inline(environ):
+            return Later(inbox.begin(message), taken, "text/html; charset=utf-8")
+        taken(inbox.receive(message))
         return Response(status=200)
 
+    def taken(received: Received) -> tuple[int, bytes]:
+        if received is Received.new:
+            waker.wake()
+        return 200, b""
+
+    def may_run(environ: WSGIEnvironment) -> bool:
+        length = said_length(environ)
+        return length is not None and inbox.can_begin(length)
+
+    run_inline(hooks, PATH, may_run)
     return hooks
 
 

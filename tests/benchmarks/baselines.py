@@ -1,4 +1,4 @@
-"""What the routes are measured against: the least a Flask route can do. Served beside ours, under the same settings."""
+"""What the routes are measured against: the least a Flask route can do. Served beside ours, in both ways there are."""
 
 from __future__ import annotations
 

@@ -10,18 +10,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 
-import psycopg
 import structlog
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from restock.batches import Batches
 from restock.catalog import repository as catalog
 from restock.catalog.values import ItemGone, ItemSaid, LevelSaid, ProductGone, ProductSaid, VariantSaid
-from restock.database import Database
-from restock.errors import UnavailableError
 from restock.failpoints import failpoint
 from restock.inbox import repository
 from restock.inbox.repository import DueMessage
@@ -29,17 +24,16 @@ from restock.inbox.rules.envelope import GiveUp, TryAgain, after_failure
 from restock.inbox.rules.fields import UnreadableBodyError, read_object
 from restock.inbox.rules.topics import CatalogFact, read_fact
 from restock.inbox.service.effects import Effect, Origin
-from restock.inbox.values import InboxMessage, InboxState, Received
+from restock.inbox.service.receiving import LARGEST_SHARED_BYTES, Receiving
+from restock.inbox.values import InboxState
 from restock.shops import repository as shop_rows
 from restock.shops.values import ShopState
-from restock.statements import Connection, Lane
+
+__all__ = ["LARGEST_SHARED_BYTES", "InboxService"]
 
 log = structlog.get_logger(__name__)
 
 RETENTION_DAYS = 30
-LARGEST_SHARED_BYTES = 64 * 1024  # a larger body is stored alone: it must not hold up the small ones
-# The last one: a pooler or a rollback has dropped the prepared statement.
-_CONNECTION_FAULTS = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.InvalidSqlStatementName)
 _Told = tuple[DueMessage, CatalogFact]
 
 
@@ -56,43 +50,14 @@ class _Batch:
 
 
 @dataclass(frozen=True)
-class InboxService:
+class InboxService(Receiving):
     """The use cases of the inbox. `settle_seconds`: how long a burst of news about a variant is waited out.
 
     `effects` are what topics lead to beside news of the catalog; a topic has one at the most.
     """
 
-    database: Database
     settle_seconds: float
     effects: Sequence[Effect] = ()
-
-    def receive(self, message: InboxMessage) -> Received:
-        """Store a message durably, once, however often it is sent.
-
-        Messages that arrive together share a commit. Raises UnavailableError when the database is away.
-        """
-        failpoint("inbox.before_insert")
-        if len(message.body) > LARGEST_SHARED_BYTES:
-            received = self._store_alone(message)
-        else:
-            received = self._batches.write(message, [(message.shop_domain, message.webhook_id)])
-        failpoint("inbox.after_insert")
-        return received
-
-    @cached_property
-    def _batches(self) -> Batches[InboxMessage, Received]:
-        return Batches([Lane(self.database.connect_for_batches)], _store_together, self._store_alone)
-
-    def _store_alone(self, message: InboxMessage) -> Received:
-        try:
-            return self._store(message)
-        except _CONNECTION_FAULTS:
-            self.database.drop_hot()  # a connection the server closed: the first use after its restart notices
-        try:
-            return self._store(message)
-        except _CONNECTION_FAULTS:
-            self.database.drop_hot()
-            raise UnavailableError("Please send this again in a few seconds.", retry_after_seconds=5) from None
 
     def apply_due(self, limit: int = 100) -> int:
         """Give due messages their effects, and say how many were taken; 0 means nothing is due.
@@ -127,9 +92,6 @@ class InboxService:
         with self.database.transaction() as session:
             return repository.purge(session, older_than_days, limit)
 
-    def _store(self, message: InboxMessage) -> Received:
-        return _received(repository.insert_message(self.database.hot(), message))
-
     def _record(self, session: Session, shop_id: int, batch: _Batch) -> None:
         told_at: dict[int, datetime] = {}
         for group in _groups(batch.told[shop_id]):
@@ -138,14 +100,6 @@ class InboxService:
                 for variant_id in _record_group(session, shop_id, together, batch):
                     told_at[variant_id] = min(first, told_at.get(variant_id, first))
         catalog.request_told(session, shop_id, told_at, self.settle_seconds)
-
-
-def _store_together(connection: Connection, messages: Sequence[InboxMessage]) -> list[Received]:
-    return [_received(stored) for stored in repository.insert_messages(connection, messages)]
-
-
-def _received(stored: bool) -> Received:
-    return Received.new if stored else Received.duplicate
 
 
 def _read(session: Session, message: DueMessage, batch: _Batch) -> None:

@@ -169,7 +169,7 @@ _fill = partial(
     merge_subscription=MERGE_SUBSCRIPTION,
     opened=OPENED,
 )
-_REGISTER = PreparedStatement(
+REGISTER = PreparedStatement(
     "register_intent",
     _fill(gate=_SAME_ADDRESS, merge_intent=MERGE_INTENT.format(moves="", unmoved=NOT_MOVED), anew="false"),
 )
@@ -211,7 +211,7 @@ def register(connection: Connection, parameters: Parameters) -> RegisteredIntent
     In the None case, and when psycopg.errors.DivisionByZero is raised (the same, by a post at this very moment),
     nothing was written.
     """
-    row = _REGISTER.fetch_one(connection, parameters)
+    row = REGISTER.fetch_one(connection, parameters)
     return None if row is None else read_intent(row)
 
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from restock.statements import Connection, PreparedStatement
+from psycopg import pq
+
+from restock.batches import Wire
+from restock.statements import Connection, Parameter, PreparedStatement
 from restock.subscriptions.repository.register import (
     FIRST_STATE,
     LIFTABLE,
@@ -19,6 +22,7 @@ from restock.subscriptions.repository.register import (
     MERGE_SUBSCRIPTION,
     NOT_MOVED,
     OPENED,
+    REGISTER,
     Parameters,
     read_intent,
 )
@@ -173,9 +177,39 @@ def register_many(connection: Connection, posts: Sequence[Parameters]) -> list[R
     None where the customer's open intent names another address: of that post nothing was written. Raises psycopg.Error
     when nothing was written of any.
     """
-    columns = {name: [post[name] for post in posts] for name in _TYPES}
-    settle_seconds = posts[0]["settle_seconds"]
-    intents: list[RegisteredIntent | None] = [None] * len(posts)
-    for place, *row in _REGISTER_MANY.fetch_all(connection, {**columns, "settle_seconds": settle_seconds}):
+    return _intents(_REGISTER_MANY.fetch_all(connection, _arrays(posts)), len(posts))
+
+
+def _prepare(connection: Connection) -> None:
+    REGISTER.prepare(connection)
+    _REGISTER_MANY.prepare(connection)
+
+
+def _send(connection: Connection, posts: Sequence[Parameters]) -> None:
+    """Send the posts; one that is alone goes by the statement of its own, which costs the server less."""
+    if len(posts) == 1:
+        REGISTER.send(connection, posts[0])
+    else:
+        _REGISTER_MANY.send(connection, _arrays(posts))
+
+
+def _receive(result: pq.abc.PGresult, posts: Sequence[Parameters]) -> list[RegisteredIntent | None]:
+    rows = PreparedStatement.read(result)
+    if len(posts) == 1:
+        return [read_intent(rows[0]) if rows else None]
+    return _intents(rows, len(posts))
+
+
+REGISTERING = Wire(_prepare, _send, _receive)
+
+
+def _arrays(posts: Sequence[Parameters]) -> dict[str, Parameter]:
+    columns: dict[str, Parameter] = {name: [post[name] for post in posts] for name in _TYPES}
+    return columns | {"settle_seconds": posts[0]["settle_seconds"]}
+
+
+def _intents(rows: Sequence[Sequence[bytes]], count: int) -> list[RegisteredIntent | None]:
+    intents: list[RegisteredIntent | None] = [None] * count
+    for place, *row in rows:
         intents[int.from_bytes(place) - 1] = read_intent(row)
     return intents

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import uuid
+from asyncio import Future
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,7 +16,7 @@ import psycopg
 from psycopg import errors
 from sqlalchemy.orm import Session
 
-from restock.batches import Batches
+from restock.batches import Batches, LoopBatches
 from restock.channels.values import PushKeys
 from restock.database import Database
 from restock.errors import NotFoundError, UnavailableError
@@ -25,7 +27,7 @@ from restock.subscriptions import repository
 from restock.subscriptions.repository import purchases
 from restock.subscriptions.repository import register as posts
 from restock.subscriptions.repository.endings import lock_contact
-from restock.subscriptions.repository.register_many import register_many
+from restock.subscriptions.repository.register_many import REGISTERING, register_many
 from restock.subscriptions.service.choices import Choices
 from restock.subscriptions.service.ports import NoTurns, Turns
 from restock.subscriptions.values import ContactView, Provenance, RegisteredIntent, Signup, SuppressionReason
@@ -51,12 +53,16 @@ class SubscriptionService:
         Posts that arrive together share a commit, unless they name the same address or customer. Raises
         NotFoundError when the shop was erased meanwhile, UnavailableError when the database is away.
         """
-        parameters = _parameters(shop, signup, provenance, self.settle_seconds)
-        keys = {signup.contact.address_hash, signup.customer_id} - {None}
-        try:
-            return self._batches.write(parameters, keys)
-        except errors.ForeignKeyViolation:
-            raise NotFoundError("This shop does not use the app.") from None
+        return self._batches.write(_parameters(shop, signup, provenance, self.settle_seconds), _keys(signup))
+
+    def begin(self, shop: Shop, signup: Signup, provenance: Provenance) -> Future[RegisteredIntent]:
+        """As `register`, for a caller on an event loop; only while `on_loop.is_ready`. The future raises the same."""
+        return self.on_loop.write(_parameters(shop, signup, provenance, self.settle_seconds), _keys(signup))
+
+    @cached_property
+    def on_loop(self) -> LoopBatches[posts.Parameters, RegisteredIntent]:
+        """What writes posts for an event loop, once it is attached to one."""
+        return LoopBatches(self.database.connect_for_batches, REGISTERING, self._write)
 
     @cached_property
     def choices(self) -> Choices:
@@ -74,6 +80,8 @@ class SubscriptionService:
             try:
                 if (intent := _write_once(self.database.hot(), parameters)) is not None:
                     return intent
+            except errors.ForeignKeyViolation:
+                raise NotFoundError("This shop does not use the app.") from None
             except _AGAIN:
                 continue
             except (errors.LockNotAvailable, errors.QueryCanceled):
@@ -145,6 +153,11 @@ def _write_once(connection: Connection, parameters: posts.Parameters) -> Registe
     except errors.DivisionByZero:
         intent = None
     return intent or posts.move(connection, parameters)
+
+
+def _keys(signup: Signup) -> Collection[Hashable]:
+    """Name what no two posts of a batch may share."""
+    return {signup.contact.address_hash, signup.customer_id} - {None}
 
 
 def _stored_keys(keys: PushKeys) -> str:

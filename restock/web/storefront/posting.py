@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 LARGEST_BODY = 64 * 1024
-_JSON = "application/json"
+JSON = "application/json"
 _DUPLICATE = '"duplicate":true,'
 _LONGEST_USER_AGENT = 255
 _LONGEST_PAGE_URL = 512
@@ -85,8 +85,8 @@ def provenance_of(environ: WSGIEnvironment, vault: Vault) -> Provenance:
     )
 
 
-def intent_answer(signup: Signup, intent: RegisteredIntent) -> Response:
-    """Answer a post that was taken: 201, or 200 where this customer had already asked for this variant."""
+def intent_answer(signup: Signup, intent: RegisteredIntent) -> tuple[int, bytes]:
+    """Say what answers a post that was taken: 201, or 200 where this customer had already asked for this variant."""
     handle, created_at = str(intent.customer_id), _iso(intent.created_at)
     updated_at = created_at if intent.updated_at == intent.created_at else _iso(intent.updated_at)
     body = (
@@ -97,13 +97,13 @@ def intent_answer(signup: Signup, intent: RegisteredIntent) -> Response:
         f'"optin_confirmed":false,"created_at":"{created_at}","updated_at":"{updated_at}",'
         f'"customer_id":"{handle}"}},"customer":{{"id":"{handle}"}}}}'
     )
-    return Response(body.encode(), 200 if intent.duplicate else 201, content_type=_JSON)
+    return 200 if intent.duplicate else 201, body.encode()
 
 
 def legacy_refusal(error: RestockError) -> Response:
     """Answer a faulty post as the original API does: 200 with sentences, for shops that ask for it."""
     sentences = [f"{fault.field}: {fault.message}" for fault in error.faults] or [error.message]
-    return Response(json.dumps({"errors": sentences}), 200, content_type=_JSON)
+    return Response(json.dumps({"errors": sentences}), 200, content_type=JSON)
 
 
 def _iso(moment: datetime) -> str:

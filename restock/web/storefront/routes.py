@@ -16,9 +16,12 @@ from flask import Blueprint, Response, request
 from restock.channels.sms.countries import is_allowed
 from restock.deliveries.limits.service import countries_for
 from restock.errors import ChannelDisabledError, MalformedJsonError, RateLimitedError, ValidationError
+from restock.shopify.domains import clean_shop_domain
 from restock.shops.values import Shop
 from restock.subscriptions.rules.phones import warm_up
 from restock.subscriptions.values import RegisteredIntent, Signup
+from restock.web.server import Later, is_inline, run_inline
+from restock.web.server.inline import said_length
 from restock.web.storefront import assets, cors, posting
 from restock.web.storefront.intent_body import IntentReader
 from restock.web.storefront.limits import Allowance, IntentLimits, RateLimiter, ValkeyTally
@@ -40,6 +43,7 @@ def storefront_blueprint(services: Services) -> Blueprint:
     for path in _INTENT_PATHS:
         blueprint.add_url_rule(path, "intents", door.post, methods=["POST"], provide_automatic_options=False)
         blueprint.add_url_rule(path, "preflight", cors.preflight, methods=["OPTIONS"])
+        run_inline(blueprint, path, door.may_run)
 
     @blueprint.get("/storefront/config.json")
     def config() -> Response:
@@ -98,25 +102,41 @@ class IntentDoor:
             raise
         if logged_in is not None:
             signup = replace(signup, shopify_customer_id=logged_in)
-        intent = self._register(environ, shop, signup)
+        self._check(environ, shop, signup)
+        provenance = posting.provenance_of(environ, self.services.vault)
+        if is_inline(environ):
+            written = self.services.subscriptions.begin(shop, signup, provenance)
+            return Later(written, partial(self._taken, signup), posting.JSON)
+        intent = self.services.subscriptions.register(shop, signup, provenance)
         if logged_in is not None:
             self.services.subscriptions.verify_customer(shop.id, intent.customer_id, logged_in)
-        return posting.intent_answer(signup, intent)
+        status, answer = self._taken(signup, intent)
+        return Response(answer, status, content_type=posting.JSON)
+
+    def may_run(self, environ: WSGIEnvironment) -> bool:
+        """Say whether nothing of this post would wait: the shop is remembered, and writes can begin."""
+        domain = clean_shop_domain(environ.get("HTTP_X_SHOPIFY_SHOP_DOMAIN") or "")
+        return (
+            domain is not None
+            and said_length(environ) is not None
+            and self.services.shops.memory.recall(domain)[0]
+            and self.services.subscriptions.on_loop.is_ready
+        )
 
     def _may_text(self, shop: Shop, number: str) -> bool:
         return is_allowed(number, countries_for(shop, self.services.settings.sms_countries))
 
-    def _register(self, environ: WSGIEnvironment, shop: Shop, signup: Signup) -> RegisteredIntent:
-        """Write one faultless post: a single statement, whatever is known of its address."""
+    def _check(self, environ: WSGIEnvironment, shop: Shop, signup: Signup) -> None:
+        """Raise unless the shop writes on this channel, and this often to this address."""
         channel = signup.contact.channel
         if channel not in shop.settings.channels or channel not in self.services.channels_on:
             raise ChannelDisabledError(f"This shop does not send alerts by {channel.value}.")
         admit(environ, self.limits.count_address(signup.contact.address_hash))
-        provenance = posting.provenance_of(environ, self.services.vault)
-        intent = self.services.subscriptions.register(shop, signup, provenance)
+
+    def _taken(self, signup: Signup, intent: RegisteredIntent) -> tuple[int, bytes]:
         if not intent.duplicate:
             self.services.waker.wake()
-        return intent
+        return posting.intent_answer(signup, intent)
 
 
 def admit(environ: WSGIEnvironment, allowance: Allowance) -> None:

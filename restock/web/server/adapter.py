@@ -1,0 +1,152 @@
+"""A WSGI application behind granian's RSGI interface: hot routes on the loop, the others in threads.
+
+The loop's thread is the only one that answers. It must never wait: whatever might, runs in a thread of the pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import closing, suppress
+from io import BytesIO
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Protocol
+
+from flask import Flask
+from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # part of its documented interface
+
+from restock.web.server.environ import Scope, wsgi_environ
+from restock.web.server.inline import inline_routes, mark_inline, said_length
+from restock.web.server.later import awaited
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+Answer = tuple[int, list[tuple[str, str]], bytes]
+Attach = Callable[[asyncio.AbstractEventLoop, Executor], None]
+
+THREADS = 8  # for everything but the hot routes
+_SEND_SECONDS = 60.0  # how long a reader of a streamed answer may take for one piece of it
+
+
+class Stream(Protocol):
+    """An answer sent in pieces."""
+
+    async def send_bytes(self, data: bytes) -> None: ...
+
+
+class Exchange(Protocol):
+    """What RSGI gives for a request's body and its answer."""
+
+    def __aiter__(self) -> Any: ...
+    async def __call__(self) -> bytes: ...
+    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None: ...
+    def response_stream(self, status: int, headers: list[tuple[str, str]]) -> Stream: ...
+
+
+class Adapter:
+    """Serve a Flask application. `attach` is told the loop and the threads when the server begins.
+
+    A body of more than `largest_body` bytes is not read to its end; the application sees by its length, or by what
+    there is of it, that it is too large.
+    """
+
+    def __init__(self, app: Flask, largest_body: int, attach: Attach | None = None, threads: int = THREADS) -> None:
+        self._app, self._largest_body, self._attach = app, largest_body, attach
+        self._inline = inline_routes(app)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="web")
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin; granian calls it once in each worker process."""
+        self._loop = loop
+        if self._attach is not None:
+            self._attach(loop, self._threads)
+
+    def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
+        """End: nothing new begins, what is running comes to its end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
+        """Answer one request."""
+        environ = wsgi_environ(scope)
+        environ["wsgi.input"] = BytesIO(await self._read(environ, exchange))
+        may_run = self._inline.get(environ["PATH_INFO"])
+        if may_run is not None and environ["REQUEST_METHOD"] == "POST" and may_run(environ):
+            answer: Answer | None = await self._run_inline(environ)
+        else:
+            answer = await self._loop.run_in_executor(self._threads, self._run, environ, exchange)
+        if answer is not None:
+            exchange.response_bytes(*answer)
+
+    async def _read(self, environ: WSGIEnvironment, exchange: Exchange) -> bytes:
+        """Read the body, no further than what is too large anyhow."""
+        length = said_length(environ)
+        if length is not None:
+            return await exchange() if 0 < length <= self._largest_body else b""
+        if "HTTP_TRANSFER_ENCODING" not in environ and environ["SERVER_PROTOCOL"] != "HTTP/2":
+            return b""  # RFC 9112 section 6.3: it says nothing of a body, so there is none
+        pieces, size = [], 0
+        async for piece in exchange:
+            pieces.append(piece)
+            size += len(piece)
+            if size > self._largest_body:
+                break
+        return b"".join(pieces)
+
+    async def _run_inline(self, environ: WSGIEnvironment) -> Answer:
+        mark_inline(environ)
+        start = _Start()
+        body = self._app(environ, start)
+        if (later := awaited(environ)) is not None:
+            whole = await later.body()
+        else:
+            whole = b"".join(_closing(body))
+        return start.status, start.headers, whole
+
+    def _run(self, environ: WSGIEnvironment, exchange: Exchange) -> Answer | None:
+        """Run a request in a thread; return the answer where its length is known, else send it piece by piece."""
+        start = _Start()
+        pieces = _closing(self._app(environ, start))
+        first = next(pieces, b"")
+        if environ["REQUEST_METHOD"] == "HEAD" or start.says_length():
+            return start.status, start.headers, b"".join([first, *pieces])
+        with closing(pieces), suppress(ProtocolClosed):  # the caller has gone
+            stream = exchange.response_stream(start.status, start.headers)
+            for piece in chain([first], pieces):
+                asyncio.run_coroutine_threadsafe(_send(stream, piece), self._loop).result(_SEND_SECONDS)
+        return None
+
+
+class _Start:
+    """The application's `start_response`, and what it was called with."""
+
+    __slots__ = ("headers", "status")
+
+    def __init__(self) -> None:
+        self.status = 500
+        self.headers: list[tuple[str, str]] = []
+
+    def __call__(self, line: str, headers: list[tuple[str, str]], _failure: Any = None) -> Callable[[bytes], object]:
+        self.status, self.headers = int(line[:3]), headers
+        return _refuse_to_write
+
+    def says_length(self) -> bool:
+        return any(name.lower() == "content-length" for name, _ in self.headers)
+
+
+def _refuse_to_write(_piece: bytes) -> None:
+    raise NotImplementedError("return the body: PEP 3333's write() is not served here")
+
+
+def _closing(body: Iterable[bytes]) -> Generator[bytes, None, None]:
+    """Yield the pieces of a body, and close it however that ends."""
+    try:
+        yield from body
+    finally:
+        if (close := getattr(body, "close", None)) is not None:
+            close()
+
+
+async def _send(stream: Stream, piece: bytes) -> None:
+    await stream.send_bytes(piece)

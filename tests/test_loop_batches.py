@@ -1,0 +1,189 @@
+"""Writes for an event loop: who goes with whom, and what becomes of them when the server fails or falls silent."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+
+from restock.batches import LoopBatches, Wire
+from restock.batches.looping import MOST_WAITING
+
+LONG = 10.0
+
+
+class Server:
+    """Stands where libpq and the server stand; it answers when told to."""
+
+    def __init__(self) -> None:
+        self.here, self.there = socket.socketpair()
+        self.here.setblocking(False)
+        self.sent: list[list[str]] = []
+        self.alone: list[str] = []
+        self.fault: Exception | None = None
+        self.connections, self.refuses = 0, False
+        self.results: list[Any] = []
+
+    def connect(self) -> Any:
+        self.connections += 1
+        if self.refuses:
+            raise psycopg.OperationalError("away")
+        wire = SimpleNamespace(
+            nonblocking=0,
+            flush=lambda: 0,
+            consume_input=self._consume,
+            is_busy=lambda: not self.results,
+            get_result=lambda: self.results.pop(0),
+        )
+        return SimpleNamespace(pgconn=wire, fileno=self.here.fileno, close=lambda: None)
+
+    def _consume(self) -> None:
+        if self.here.recv(1) == b"x":
+            raise psycopg.OperationalError("the connection to the database was lost")
+        self.results += [object(), None]
+
+    def answer(self) -> None:
+        self.there.send(b".")
+
+    def hang_up(self) -> None:
+        self.there.send(b"x")
+
+    def send(self, _connection: Any, items: Sequence[str]) -> None:
+        self.sent.append(list(items))
+
+    def receive(self, _result: Any, items: Sequence[str]) -> list[str | None]:
+        if self.fault is not None:
+            raise self.fault
+        return [None if item.startswith("odd") else f"{item} together" for item in items]
+
+    def write_one(self, item: str) -> str:
+        self.alone.append(item)
+        if item.startswith("bad"):
+            raise ValueError(item)
+        return f"{item} alone"
+
+
+Story = Callable[[Server, "LoopBatches[str, str]"], Coroutine[Any, Any, None]]
+
+
+def play(story: Story, server: Server | None = None, **options: float) -> Server:
+    """Tell a story on a loop, with batches that are attached to it."""
+    server = server or Server()
+
+    async def tell() -> None:
+        wire: Wire[str, str] = Wire(lambda _connection: None, server.send, server.receive)
+        batches: LoopBatches[str, str] = LoopBatches(server.connect, wire, server.write_one, **options)
+        with ThreadPoolExecutor(2) as threads:
+            batches.attach(asyncio.get_running_loop(), threads)
+            await until(lambda: batches.is_ready or server.refuses)
+            await asyncio.wait_for(story(server, batches), LONG)
+            batches.close()
+
+    with server.here, server.there:
+        asyncio.run(tell())
+    return server
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    while not is_so():  # noqa: ASYNC110 (what is waited for tells nobody)
+        await asyncio.sleep(0.005)
+
+
+def test_those_of_one_round_go_together_and_those_who_come_meanwhile_go_next() -> None:
+    async def story(server: Server, batches: LoopBatches[str, str]) -> None:
+        first = [batches.write(item, {item}) for item in ("a", "b")]
+        await until(lambda: len(server.sent) == 1)
+        later = [batches.write(item, {item}) for item in ("c", "d")]
+        await asyncio.sleep(0.02)
+        assert server.sent == [["a", "b"]]
+        server.answer()
+        assert await asyncio.gather(*first) == ["a together", "b together"]
+        await until(lambda: len(server.sent) == 2)
+        server.answer()
+        assert await asyncio.gather(*later) == ["c together", "d together"]
+
+    assert play(story).sent == [["a", "b"], ["c", "d"]]
+
+
+def test_two_that_share_a_key_are_never_in_one_batch() -> None:
+    async def story(server: Server, batches: LoopBatches[str, str]) -> None:
+        written = [batches.write(item, {item[0], "a"} if item == "b1" else {item[0]}) for item in ("a1", "b1", "c1")]
+        for count in (1, 2):
+            await until(lambda count=count: len(server.sent) == count)  # type: ignore[misc]
+            server.answer()
+        await asyncio.gather(*written)
+
+    assert play(story).sent == [["a1", "c1"], ["b1"]]
+
+
+def test_what_cannot_go_with_others_is_done_alone() -> None:
+    async def story(server: Server, batches: LoopBatches[str, str]) -> None:
+        written = [batches.write(item, {item}) for item in ("a", "odd")]
+        await until(lambda: len(server.sent) == 1)
+        server.answer()
+        assert await asyncio.gather(*written) == ["a together", "odd alone"]
+
+    play(story)
+
+
+def test_a_batch_that_fails_is_taken_apart_and_each_told_its_own() -> None:
+    async def story(server: Server, batches: LoopBatches[str, str]) -> None:
+        server.fault = psycopg.errors.LockNotAvailable("busy")
+        written = [batches.write(item, {item}) for item in ("a", "bad", "c")]
+        await until(lambda: len(server.sent) == 1)
+        server.answer()
+        told = await asyncio.gather(*written, return_exceptions=True)
+        assert [str(one) for one in told] == ["a alone", "bad", "c alone"]
+        assert isinstance(told[1], ValueError)
+        assert batches.is_ready
+
+    play(story)
+
+
+@pytest.mark.parametrize("how", ["hangs up", "says nothing"])
+def test_a_server_that_is_gone_strands_nobody(how: str) -> None:
+    async def story(server: Server, batches: LoopBatches[str, str]) -> None:
+        flying = batches.write("a", {"a"})
+        await until(lambda: len(server.sent) == 1)
+        waiting = batches.write("b", {"b"})
+        if how == "hangs up":
+            server.hang_up()
+        assert list(await asyncio.gather(flying, waiting)) == ["a alone", "b alone"]
+        assert not batches.is_ready  # until the next connection is there
+        await until(lambda: batches.is_ready)
+
+    assert play(story, patience_seconds=LONG if how == "hangs up" else 0.1).connections == 2
+
+
+def test_a_server_that_refuses_is_asked_again_in_a_while_and_not_at_once() -> None:
+    server = Server()
+    server.refuses = True
+
+    async def story(server: Server, batches: LoopBatches[str, str]) -> None:
+        await until(lambda: server.connections == 1)
+        for _ in range(20):
+            assert not batches.is_ready
+            await asyncio.sleep(0.005)
+        assert server.connections == 1
+        server.refuses = False
+        await until(lambda: batches.is_ready)
+
+    assert play(story, server).connections == 2
+
+
+def test_when_too_many_wait_it_is_not_ready() -> None:
+    async def story(server: Server, batches: LoopBatches[str, str]) -> None:
+        written = [batches.write("first", {"first"})]
+        await until(lambda: len(server.sent) == 1)
+        written += [batches.write(f"{number}", {number}) for number in range(MOST_WAITING)]
+        assert not batches.is_ready
+        server.hang_up()
+        assert len(await asyncio.gather(*written)) == MOST_WAITING + 1
+
+    play(story)
