@@ -74,8 +74,8 @@ class DeliveryRow(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"))
-    lane_id: Mapped[int] = mapped_column(BigInteger)  # no foreign key: see migration 0009
+    shop_id: Mapped[int] = mapped_column(BigInteger)  # no foreign keys: see migrations 0009 and 0023
+    lane_id: Mapped[int] = mapped_column(BigInteger)
     kind: Mapped[str] = mapped_column(Text)
     channel: Mapped[str] = mapped_column(Text)
     dedupe_key: Mapped[str] = mapped_column(Text)

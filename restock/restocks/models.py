@@ -121,10 +121,10 @@ class OfferRow(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"))
-    event_id: Mapped[int] = mapped_column(BigInteger)  # no foreign keys: see migration 0009
+    shop_id: Mapped[int] = mapped_column(BigInteger)  # no foreign keys: see migrations 0009 and 0023
+    event_id: Mapped[int] = mapped_column(BigInteger)
     wave_id: Mapped[int] = mapped_column(BigInteger)
-    subscription_id: Mapped[int] = mapped_column(ForeignKey("subscriptions.id", ondelete="CASCADE"))
+    subscription_id: Mapped[int] = mapped_column(BigInteger)
     units: Mapped[int] = mapped_column(Integer)
     state: Mapped[str] = mapped_column(Text, server_default="open")
     reason: Mapped[str | None] = mapped_column(Text)

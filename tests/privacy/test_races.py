@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
-from restock.channels.values import Blame, ChannelName, Outcome, Receipt, ReceiptStatus, Verdict
+from restock.channels.values import Blame, ChannelName, NoticeKind, Outcome, Receipt, ReceiptStatus, Verdict
+from restock.deliveries.repository import notices
 from restock.deliveries.service import DeliveryNotices
-from restock.deliveries.values import Batch
+from restock.deliveries.values import Batch, NewDelivery
 from restock.ids import address_hash
 from restock.links import Vault
+from restock.privacy.repository.shop import erase_row
 from restock.privacy.service import PrivacyService
 from restock.privacy.values import Identity, NewRequest, RequestKind
+from restock.restocks.repository import add_offers
 from restock.restocks.service.purchases import PurchaseService
+from restock.restocks.values import OpenEvent, Turn
 from restock.subscriptions.values import ContactFacts, Order, OrderLine, Provenance, Signup
 from tests.restocks.at_once import no_deadlock, race, rounds
 from tests.restocks.store import KEY, VARIANT, Store
@@ -247,3 +253,30 @@ def buy(store: Store, purchases: PurchaseService, number: int) -> None:
         order = Order(number + 1, ordered_at, "EUR", (line,), None, hashes)
         purchases.record(session, store.shop, order)
     purchases.close_due()
+
+
+def test_erasing_a_shop_waits_for_what_is_written_of_it_and_erases_that_too(store: Store) -> None:
+    """Neither offers nor messages have a foreign key that would see to it."""
+    waiting(store, range(PEOPLE))
+    shop = store.shop
+    opened = OpenEvent(int(str(store.one("SELECT id FROM restock_events"))), shop.id, VARIANT, datetime.now(UTC))
+    store.sql("UPDATE shops SET state = 'uninstalled' RETURNING id")
+
+    def erase() -> None:
+        with store.database.transaction() as session:
+            assert erase_row(session, shop.id) == 1
+
+    def write(session: Session) -> object:
+        return add_offers(session, opened, 1, [Turn(1, 1, "email", 1)], None)
+
+    eraser = threading.Thread(target=erase)
+    with store.database.transaction() as session:
+        assert write(session)
+        notices.add(session, [NewDelivery(shop.id, "email", NoticeKind.test, "test:1", 1)])
+        eraser.start()
+        eraser.join(0.3)
+        assert eraser.is_alive()
+    eraser.join(30)
+    assert store.sql("SELECT id FROM offers UNION ALL SELECT id FROM deliveries") == []
+    with store.database.transaction() as session:
+        assert not write(session)

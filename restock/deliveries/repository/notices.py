@@ -11,7 +11,11 @@ from restock.deliveries.repository.lanes import advance, ensure_lanes
 from restock.deliveries.values import NewDelivery, SkipReason
 from restock.restocks.values import OfferRef
 
+# The shops are held once for all of them: deliveries have no foreign keys, see migration 0023.
 _ADD = text("""
+    WITH held AS MATERIALIZED (
+        SELECT id FROM shops WHERE id = ANY(CAST(:shop_id AS bigint[])) ORDER BY id FOR KEY SHARE
+    )
     INSERT INTO deliveries
         (shop_id, lane_id, kind, channel, dedupe_key, contact_id, subscription_id, offer_id, event_id, next_at)
     SELECT fresh.shop_id, lane.id, fresh.kind, fresh.channel, fresh.dedupe_key, fresh.contact_id,
@@ -22,6 +26,7 @@ _ADD = text("""
         CAST(:event_id AS bigint[]), CAST(:due_at AS timestamptz[])
     ) WITH ORDINALITY
         AS fresh(shop_id, channel, kind, dedupe_key, contact_id, subscription_id, offer_id, event_id, due_at, place)
+    JOIN held ON held.id = fresh.shop_id
     JOIN delivery_lanes lane USING (channel, shop_id, event_id)
     ORDER BY fresh.place
     ON CONFLICT (offer_id, dedupe_key) DO NOTHING

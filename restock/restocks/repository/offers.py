@@ -22,12 +22,15 @@ _OPEN_UNITS = text("""
 
 _ANY_TURN = text("SELECT EXISTS (SELECT 1 FROM offers WHERE event_id = :event_id AND state = 'open')")
 
+# The shop is held once for all of them: offers have no foreign keys, see migration 0023.
 _ADD = text("""
+    WITH held AS MATERIALIZED (SELECT id FROM shops WHERE id = :shop_id FOR KEY SHARE)
     INSERT INTO offers (shop_id, event_id, wave_id, subscription_id, units, kept_until)
-    SELECT :shop_id, :event_id, :wave_id, turn.subscription_id, turn.units,
+    SELECT held.id, :event_id, :wave_id, turn.subscription_id, turn.units,
         CASE WHEN turn.sleeps THEN now() + make_interval(secs => CAST(:kept_seconds AS float8)) END
     FROM unnest(CAST(:subscription_ids AS bigint[]), CAST(:units AS int[]), CAST(:sleeps AS bool[]))
         AS turn(subscription_id, units, sleeps)
+    CROSS JOIN held
     RETURNING subscription_id, id
 """)
 
@@ -90,7 +93,7 @@ def has_open_turn(session: Session, event_id: int) -> bool:
 def add_offers(
     session: Session, event: OpenEvent, wave_id: int, turns: Sequence[Turn], longest_kept: timedelta | None
 ) -> dict[int, int]:
-    """Write one offer for each turn; return subscription id -> offer id.
+    """Write one offer for each turn; return subscription id -> offer id, nothing when the shop is erased meanwhile.
 
     Those who sleep have their units kept for `longest_kept`; None: for as long as it takes.
     """

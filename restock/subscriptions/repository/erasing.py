@@ -103,11 +103,16 @@ _OLD_PAGE = text("""
         created_at, now() - make_interval(days => :days) AS cutoff
     FROM subscriptions WHERE id > :after ORDER BY id LIMIT :limit
 """)
+# Offers have no foreign key that would do it; there is none of a subscription that waits for nothing any more to come.
 _DROP_OLD = text("""
-    DELETE FROM subscriptions WHERE id IN (
-        SELECT id FROM subscriptions WHERE id = ANY(:ids) ORDER BY id FOR UPDATE SKIP LOCKED
-    ) AND state NOT IN ('pending', 'active')
-      AND greatest(ended_at, notified_at, updated_at) < now() - make_interval(days => :days)
+    WITH dropped AS (
+        DELETE FROM subscriptions WHERE id IN (
+            SELECT id FROM subscriptions WHERE id = ANY(:ids) ORDER BY id FOR UPDATE SKIP LOCKED
+        ) AND state NOT IN ('pending', 'active')
+          AND greatest(ended_at, notified_at, updated_at) < now() - make_interval(days => :days)
+        RETURNING id
+    )
+    DELETE FROM offers WHERE subscription_id = ANY(ARRAY(SELECT id FROM dropped))
 """)
 
 # Shopify's numbers become our own, so that a line stays one line.
