@@ -19,6 +19,29 @@ _CONTACT = text("""
       AND address_hash = ANY(CAST(:hashes AS bytea[])) AND address IS NOT NULL ORDER BY id LIMIT 1
 """)
 
+# Who holds one of these addresses by a handle holds the browsers of that handle too. The halves of both tables have
+# indexes of their own.
+_BROWSER = text("""
+    WITH mine AS (
+        SELECT id FROM contacts
+        WHERE shop_id = :shop_id AND channel <> 'push' AND address_hash = ANY(CAST(:hashes AS bytea[]))
+    ), alerts AS (
+        SELECT s.id FROM subscriptions s JOIN mine ON mine.id = s.contact_id WHERE s.state IN ('pending', 'active')
+        UNION ALL
+        SELECT s.id FROM subscriptions s JOIN mine ON mine.id = s.contact_id WHERE s.state NOT IN ('pending', 'active')
+    ), handles AS (
+        SELECT DISTINCT i.customer_id FROM intents i JOIN alerts ON alerts.id = i.subscription_id
+    ), said AS (
+        SELECT i.contact_id, i.created_at FROM intents i JOIN handles ON handles.customer_id = i.customer_id
+        WHERE i.channel = 'push' AND i.closed_at IS NULL
+        UNION ALL
+        SELECT i.contact_id, i.created_at FROM intents i JOIN handles ON handles.customer_id = i.customer_id
+        WHERE i.channel = 'push' AND i.closed_at IS NOT NULL
+    )
+    SELECT c.id FROM said JOIN contacts c ON c.id = said.contact_id AND c.shop_id = :shop_id
+    WHERE c.suppression IS NULL AND c.push_keys IS NOT NULL ORDER BY said.created_at DESC, c.id DESC LIMIT 1
+""")
+
 _IN_LINE = """
     SELECT c.address FROM subscriptions s JOIN contacts c ON c.id = s.contact_id AND c.suppression IS NULL
     WHERE s.shop_id = :shop_id AND s.variant_id = :variant_id AND s.channel = 'sms' AND s.state = 'active'
@@ -39,6 +62,12 @@ def contact_of(session: Session, shop_id: int, channel: str, hashes: Sequence[by
     """Find a contact by the hashes its address may be filed under; None: the shop has none such."""
     values = {"shop_id": shop_id, "channel": channel, "hashes": list(hashes)}
     found: int | None = session.execute(_CONTACT, values).scalar_one_or_none()
+    return found
+
+
+def browser_of(session: Session, shop_id: int, hashes: Sequence[bytes]) -> int | None:
+    """Find the contact of the browser that asked last beside an address, by the hashes of that; None: there is none."""
+    found: int | None = session.execute(_BROWSER, {"shop_id": shop_id, "hashes": list(hashes)}).scalar_one_or_none()
     return found
 
 

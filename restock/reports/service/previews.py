@@ -106,11 +106,16 @@ class MessagePreviews:
             return messages.last_asked_for(session, shop.id)
 
     def contact_of(self, shop: Shop, channel: ChannelName, address: str) -> int | None:
-        """Find the contact a test can go to by its address as typed; None: nobody of that address has signed up."""
+        """Find the contact a test can go to by its address as typed; None: nobody of that address has signed up.
+
+        A browser has no address that anybody could type: it is found by another that its owner has signed up with.
+        """
         hashes = search_hashes(address.strip()[:254], shop.settings.country)
         if not hashes:
             return None
         with self.database.transaction() as session:
+            if channel is ChannelName.push:
+                return messages.browser_of(session, shop.id, hashes)
             return messages.contact_of(session, shop.id, channel.value, hashes)
 
     def _product(self, session: Session, shop: Shop, locale: str, variant_id: int | None) -> ProductFacts | None:

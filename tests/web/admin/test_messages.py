@@ -129,6 +129,33 @@ def test_a_test_goes_to_somebody_who_has_signed_up_and_to_nobody_else(house: Hou
         assert session.execute(text("SELECT count(*) FROM deliveries WHERE kind = 'test'")).scalar() == 1
 
 
+def test_a_test_of_a_notification_goes_to_the_browser_beside_an_address_or_says_how_to_have_one(
+    house: House, kettle: Shop
+) -> None:
+    where = "/messages/push/restock/en"
+    fill(house.database, kettle, 60)
+    assert texts()["texts.test_text.push"] in house.get(where)
+    assert texts()["texts.done.nobrowser"] in post(house, where, do="test", to="stranger@example.org")
+    with house.database.transaction() as session:
+        session.execute(
+            text("""INSERT INTO intents (id, shop_id, customer_id, subscription_id, contact_id, channel,
+            variant_id, product_id, quantity, source) SELECT gen_random_uuid(), shop_id,
+            '00000000-0000-4000-8000-000000000001', id, contact_id, channel, variant_id, 1, 1, 'sdk'
+            FROM subscriptions WHERE id IN (SELECT min(id) FROM subscriptions WHERE channel <> 'sms' GROUP BY channel)
+        """)
+        )
+        session.execute(text("UPDATE contacts SET push_keys = '{}' WHERE channel = 'push'"))
+        address = session.execute(
+            text("""SELECT address FROM contacts WHERE id = (
+            SELECT contact_id FROM intents WHERE channel = 'email')""")
+        ).scalar_one()
+    assert texts()["texts.done.tested"] in post(house, where, do="test", to=str(address))
+    with house.database.transaction() as session:
+        queued = session.execute(text("SELECT channel, contact_id FROM deliveries WHERE kind = 'test'")).all()
+        browser = session.execute(text("SELECT contact_id FROM intents WHERE channel = 'push'")).scalar_one()
+    assert queued == [("push", browser)]
+
+
 def test_the_pages_are_the_shops_alone(house: House, kettle: Shop) -> None:
     other = house.services.shops.add("other.myshopify.com")
     house.services.texts.save(other, KEY, {"subject": "Theirs"})

@@ -84,7 +84,7 @@ def _acts(services: Services, pages: Pages) -> Mapping[str, Callable[[TextKey, d
             return pages.go(_address(key), done=_alert_tested(services, shop, key))
         contact_id = services.previews.contact_of(shop, key.channel, request.form.get("to", ""))
         if contact_id is None:
-            return pages.go(_address(key), done="nobody")
+            return pages.go(_address(key), done="nobrowser" if key.channel is ChannelName.push else "nobody")
         sample = Sample(KINDS[key.stage], key.locale, services.previews.goods_shown(shop))
         queued = services.deliveries.queue_test(shop.id, contact_id, key.channel, sample)
         return pages.go(_address(key), done="tested" if queued else "wait")

@@ -64,7 +64,7 @@ class Desk:
         return cls(key, fields, others, variables, saved, preview, done if done in _DONE else "")
 
 
-_DONE = frozenset(["saved", "tested", "wait", "nobody", "unaddressed"])
+_DONE = frozenset(["saved", "tested", "wait", "nobody", "nobrowser", "unaddressed"])
 
 
 def by_stage(texts: Sequence[ShopText]) -> Mapping[tuple[ChannelName, Stage], Sequence[ShopText]]:
