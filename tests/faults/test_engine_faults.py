@@ -51,11 +51,11 @@ def test_a_worker_that_is_asked_to_end_leaves_nothing_in_doubt(town: Town, insta
 
 
 def test_a_sweeper_ends_in_order_when_asked(instance: Instance) -> None:
-    """Even while it waits for its next look, which would be in ten minutes."""
-    sweeper = instance.start("sweeper", SWEEP_SECONDS="600")
-    assert until(lambda: instance.said("sweeper_started"))
+    """Even while it waits for its next look, which would be in a minute."""
+    sweeper = instance.start("sweeper", SWEEP_SECONDS="60")
+    assert until(lambda: instance.said("sweeper_started")), instance.log()
     sweeper.terminate()
-    assert sweeper.wait(timeout=60) == 0
+    assert sweeper.wait(timeout=30) == 0
 
 
 def test_a_mail_server_that_goes_away_for_a_while_costs_nobody_the_message(town: Town, instance: Instance) -> None:
