@@ -20,10 +20,19 @@ _VARIANT_RFC = 0x80
 
 def new_handle() -> uuid.UUID:
     """Make a customer handle: a version 4 UUID (RFC 9562), 122 random bits."""
+    return uuid.UUID(bytes=_handle())
+
+
+def new_handle_hex() -> str:
+    """Make a customer handle as its 32 hexadecimal digits."""
+    return _handle().hex()
+
+
+def _handle() -> bytes:
     raw = bytearray(_randomness.take())
     raw[6] = (raw[6] & 0x0F) | _VERSION_4
     raw[8] = (raw[8] & 0x3F) | _VARIANT_RFC
-    return uuid.UUID(bytes=bytes(raw))
+    return bytes(raw)
 
 
 def new_token() -> uuid.UUID:

@@ -24,6 +24,7 @@ from restock.web.operations import operations_blueprint
 from restock.web.people import people_blueprint
 from restock.web.playground import playground_blueprint
 from restock.web.receipts import receipts_blueprint
+from restock.web.server.lean_flask import LeanFlask
 from restock.web.storefront import ProxyCheck, proxy_blueprint, proxy_signature, storefront_blueprint
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def create_adapter() -> Adapter:
 
 def create_app(settings: Settings) -> Flask:
     """Build the application from given settings; connects to nothing yet."""
-    app = Flask("restock.web")
+    app = LeanFlask("restock.web")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
     services = build_services(settings, app).make_all()

@@ -20,7 +20,7 @@ from restock.batches import Batches, LoopBatches
 from restock.channels.values import PushKeys
 from restock.database import Database
 from restock.errors import NotFoundError, UnavailableError
-from restock.ids import new_handle
+from restock.ids import new_handle_hex
 from restock.shops.values import Shop
 from restock.statements import Connection, Lane
 from restock.subscriptions import repository
@@ -172,8 +172,8 @@ def _parameters(shop: Shop, signup: Signup, provenance: Provenance, settle_secon
     return {
         "shop": str(shop.id),
         "given": _text(signup.customer_id),
-        "fresh": new_handle().hex,
-        "intent": new_handle().hex,
+        "fresh": new_handle_hex(),
+        "intent": new_handle_hex(),
         "channel": contact.channel.value,
         "address": contact.address,
         "address_hash": _bytea(contact.address_hash),

@@ -6,6 +6,7 @@ The loop's thread is the only one that answers. It must never wait: whatever mig
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -27,6 +28,7 @@ Answer = tuple[int, list[tuple[str, str]], bytes]
 Attach = Callable[[asyncio.AbstractEventLoop, Executor], None]
 
 THREADS = 8  # for everything but the hot routes
+_OBJECTS_BETWEEN_LOOKS = 10_000  # some megabytes
 _SEND_SECONDS = 60.0  # how long a reader of a streamed answer may take for one piece of it
 
 
@@ -60,6 +62,9 @@ class Adapter:
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin; granian calls it once in each worker process."""
         self._loop = loop
+        gc.collect()
+        gc.freeze()  # what is loaded by now never ends: the collector need not look at it again and again
+        gc.set_threshold(_OBJECTS_BETWEEN_LOOKS, 10, 10)
         if self._attach is not None:
             self._attach(loop, self._threads)
 
@@ -99,7 +104,7 @@ class Adapter:
         start = _Start()
         body = self._app(environ, start)
         if (later := awaited(environ)) is not None:
-            whole = await later.body()
+            whole = await later.body(self._app)
         else:
             whole = b"".join(_closing(body))
         return start.status, start.headers, whole

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -29,34 +29,36 @@ class Later(Response):
         self, written: asyncio.Future[Written], finish: Callable[[Written], tuple[int, bytes]], content_type: str
     ) -> None:
         super().__init__(content_type=content_type)
+        self._more: list[tuple[str, str]] = []
         self._written: asyncio.Future[Any] = written
         self._finish: Callable[[Any], tuple[int, bytes]] = finish
 
+    def add_headers(self, headers: Iterable[tuple[str, str]]) -> None:
+        """Add headers of our own making, which need no check."""
+        self._more.extend(headers)
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Begin the answer: the server finds it by `awaited`."""
-        self._environ, self._start = environ, start_response
-        self._app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 (documented for this use)
-        self._request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 (the same)
+        self._environ, self._start, self._request = environ, start_response, environ[_REQUEST]
         environ[_LATER] = self
         return ()
 
-    async def body(self) -> bytes:
-        """Wait for the write, start the response, and return its body."""
+    async def body(self, app: Flask) -> bytes:
+        """Wait for the write, start the response, and return its body; `app` says what a failure is answered with."""
         try:
             status, body = self._finish(await self._written)
         except Exception as error:  # noqa: BLE001 (the outer door: Flask's own is behind us)
-            return self._failed(error)
-        headers = self.headers.to_wsgi_list()
-        headers.append(("Content-Length", str(len(body))))
+            return self._failed(app, error)
+        headers = [*self.headers, *self._more, ("Content-Length", str(len(body)))]
         self._environ[_REQUEST] = self._request  # the access log asks it for the route
         self._start(_STATUS_LINES[status], headers)
         self._environ[_REQUEST] = None
         return body
 
-    def _failed(self, error: Exception) -> bytes:
+    def _failed(self, app: Flask, error: Exception) -> bytes:
         """Answer as Flask would have, had the view raised it."""
-        with self._app.request_context(self._environ):
-            response = self._app.finalize_request(self._app.handle_user_exception(error), from_error_handler=True)
+        with app.request_context(self._environ):
+            response = app.finalize_request(app.handle_user_exception(error), from_error_handler=True)
             return b"".join(response(self._environ, self._start))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from flask import Response, request
 
+from restock.web.server import Later
 from restock.web.storefront.limits import Allowance
 
 if TYPE_CHECKING:
@@ -39,7 +40,11 @@ def remember_allowance(environ: WSGIEnvironment, allowance: Allowance) -> None:
 
 def open_answer(response: Response) -> Response:
     """Add the headers; for errors too, so that a page can read why."""
-    response.headers.extend(open_headers(request.environ))
+    headers = open_headers(request.environ)
+    if isinstance(response, Later):
+        response.add_headers(headers)
+    else:
+        response.headers.extend(headers)
     return response
 
 
