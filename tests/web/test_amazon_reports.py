@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from structlog.testing import capture_logs
 
 from restock.channels.email.providers.catalogue import ProviderName
 from restock.channels.email.reports.amazon import LARGEST_ANSWER, AmazonAwayError, AmazonSns, Answer, fetch
@@ -198,6 +199,14 @@ def test_the_end_of_a_subscription_does_not_begin_it_anew(door: Door) -> None:
 def test_a_message_that_is_no_report_is_taken_without_effect(door: Door, message: str) -> None:
     assert post(door, delivered(message, NOW)) == 200
     assert door.deliveries.told == []
+
+
+def test_a_report_that_cannot_be_told_of_which_message_is_logged_without_anybodys_address(door: Door) -> None:
+    bare = BOUNCE | {"mail": {"messageId": "0102-m", "destination": ["ada@mail.example"]}}
+    with capture_logs() as lines:
+        assert [post(door, delivered(said, NOW)) for said in (bare, BOUNCE, "a test of the topic")] == [200] * 3
+    assert [line["event"] for line in lines if line["log_level"] == "warning"] == ["ses_report_without_headers"]
+    assert "ada" not in str(lines)
 
 
 @pytest.mark.parametrize(

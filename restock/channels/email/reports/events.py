@@ -60,6 +60,11 @@ def read_events(provider: ProviderName, said: Any) -> list[Event]:
     return list(found)
 
 
+def lacks_headers(said: Any) -> bool:
+    """Say whether Amazon SES reports of a message without its headers, so that nobody can say which it was."""
+    return bool(_within(said, "mail", "messageId")) and not _identity(_within(said, "mail"))
+
+
 def bounced_with(text: str) -> Said:
     """Judge a message that came back by the mail server's own words, such as `550 5.1.1 no such user`."""
     return came_back(judge(Stage.content, 550, _from_enhanced(text)))
