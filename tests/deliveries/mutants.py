@@ -27,6 +27,8 @@ DRAINS = "tests/deliveries/test_races.py::test_two_drains_of_one_lane_share_it"
 ENDINGS = "tests/privacy/test_races.py::test_whoever_ends_an_address_waits_for_its_person_before_it_holds_the_message"
 OUTCOMES = "restock/deliveries/repository/outcomes.py"
 CLAIMS = "restock/deliveries/repository/claims.py"
+LANES = "restock/deliveries/repository/lanes.py"
+PLACES = "tests/deliveries/test_lanes.py"
 RECEIPTS = "restock/deliveries/repository/receipts.py"
 SENDING = "restock/deliveries/service/sending.py"
 STREAM = "restock/deliveries/service/streams/stream.py"
@@ -206,6 +208,34 @@ MUTANTS = (
         "restock/deliveries/service/doubts.py",
         "        lanes.advance(session, seconds_by_lane)\n",
         "",
+    ),
+    Mutant(
+        "what is put in before a lane's place is not looked for",
+        LANES,
+        "ELSE LEAST(first_at, {_BEFORE}) END,",
+        "ELSE first_at END,",
+        caught_by=(f"{PLACES}::test_what_is_put_in_before_all_others_is_next",),
+    ),
+    Mutant(
+        "what is put back at its old place is not looked for",
+        LANES,
+        "CASE WHEN :old_places THEN 'epoch' ELSE",
+        "CASE WHEN :old_places THEN first_at ELSE",
+        caught_by=(f"{PLACES}::test_what_is_put_in_before_all_others_is_next",),
+    ),
+    Mutant(
+        "a lane's place goes past what another holds",
+        LANES,
+        "ORDER BY next_at, id LIMIT 1\n    ) front",
+        "ORDER BY next_at, id LIMIT 1 FOR UPDATE SKIP LOCKED\n    ) front",
+        caught_by=(f"{PLACES}::test_what_somebody_else_holds_is_still_in_the_lane",),
+    ),
+    Mutant(
+        "a lane whose place is wrong stays so",
+        LANES,
+        "first_at = LEAST(first_at, front.at),",
+        "first_at = first_at,",
+        caught_by=(f"{PLACES}::test_a_lane_whose_place_is_wrong_forgets_nobody",),
     ),
     Mutant(
         "what was withdrawn may have left",
