@@ -62,24 +62,24 @@ def queue_order(store: Store) -> list[int]:
 
 
 def test_an_hour_without_a_mail_server_loses_nothing_and_keeps_the_order(store: Store) -> None:
-    """2,000 people wait; it fails for an hour, then everybody hears, in the order of the queue, one message first."""
-    store.join(2000)
+    """600 people wait; it fails for an hour, then everybody hears, in the order of the queue, one message first."""
+    store.join(600)
     store.restock(None)
     store.channel.answer = away
     store.send()
-    assert store.states("deliveries") == {"queued": 2000}
+    assert store.states("deliveries") == {"queued": 600}
     tried_first = len(store.channel.sent)
     assert tried_first <= 200, "what one claim holds, and then no more"
     an_hour_passes(store)
     tried = len(store.channel.sent) - tried_first
     assert 20 <= tried <= 61, f"one message at a time asks whether it is back: {tried}"
-    assert store.states("deliveries") == {"queued": 2000}
+    assert store.states("deliveries") == {"queued": 600}
     assert store.sql("SELECT DISTINCT attempt FROM deliveries") == [(0,)], "an outage uses up nobody's attempts"
     back(store)
     store.send()
     assert [envelope.delivery_id for envelope in store.channel.sent] == queue_order(store)
-    assert store.states("deliveries") == {"sent": 2000}
-    assert store.states("subscriptions") == {"notified": 2000}
+    assert store.states("deliveries") == {"sent": 600}
+    assert store.states("subscriptions") == {"notified": 600}
     assert store.sql("SELECT state FROM provider_states") == [("closed",)]
 
 
@@ -139,7 +139,7 @@ def test_of_many_workers_one_probes(store: Store) -> None:
 
 def test_of_many_workers_one_opens_it_and_all_keep_the_order(store: Store) -> None:
     """Each fails with what it had claimed; what they had goes back to its places, and the line is as it was."""
-    store.join(1500)
+    store.join(900)
     store.restock(None)
     store.channel.answer = away
     assert together(*[store.send] * 4) == []

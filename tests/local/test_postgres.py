@@ -29,6 +29,12 @@ def running(folder: Path, **options: object) -> Iterator[Postgres]:
         server.stop()
 
 
+@pytest.fixture
+def made(data_folder: Path) -> Path:
+    """Where a first start has made everything already, for those who ask about something else."""
+    return data_folder / "postgres"
+
+
 def connect(server: Postgres) -> psycopg.Connection[tuple[object, ...]]:
     return psycopg.connect(server.url().replace("+psycopg", ""), autocommit=True)
 
@@ -41,14 +47,14 @@ def test_it_starts_from_nothing_in_a_path_with_spaces_and_keeps_its_rows(open_fo
         assert connection.execute("SELECT id FROM kept").fetchone() == (1,)
 
 
-def test_it_listens_on_no_network_port_and_only_its_owner_can_enter_the_socket_folder(open_folder: Path) -> None:
-    with running(open_folder / "postgres") as server, connect(server) as connection:
+def test_it_listens_on_no_network_port_and_only_its_owner_can_enter_the_socket_folder(made: Path) -> None:
+    with running(made) as server, connect(server) as connection:
         assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
         assert server.sockets.stat().st_mode & 0o077 == 0
 
 
-def test_it_is_durable_unless_told_otherwise(open_folder: Path) -> None:
-    server = start_postgres(open_folder / "postgres")
+def test_it_is_durable_unless_told_otherwise(made: Path) -> None:
+    server = start_postgres(made)
     try:
         with connect(server) as connection:
             assert connection.execute("SHOW fsync").fetchone() == ("on",)
@@ -66,25 +72,23 @@ def test_a_path_too_long_for_a_socket_gets_a_short_private_folder(open_folder: P
     assert not server.sockets.exists(), "the short folder goes with the server"
 
 
-def test_after_kill_9_the_next_start_recovers(open_folder: Path) -> None:
-    server = start_postgres(open_folder / "postgres")
+def test_after_kill_9_the_next_start_recovers(made: Path) -> None:
+    server = start_postgres(made)
     with connect(server) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS id")
     server.process.kill()
     server.process.wait()
-    with running(open_folder / "postgres") as again, connect(again) as connection:
+    with running(made) as again, connect(again) as connection:
         assert connection.execute("SELECT id FROM kept").fetchone() == (1,)
 
 
-def test_a_stale_pid_file_with_somebody_elses_number_does_no_harm(open_folder: Path) -> None:
+def test_a_stale_pid_file_with_somebody_elses_number_does_no_harm(made: Path) -> None:
     """A reused process number neither keeps us from starting nor is that process ever touched."""
-    with running(open_folder / "postgres"):
-        pass
     stranger = subprocess.Popen(["sleep", "60"])
     try:
-        data = find_lodging(open_folder / "postgres").data
+        data = find_lodging(made).data
         (data / "postmaster.pid").write_text(f"{stranger.pid}\n{data}\n0\n5432\n\n\n\n")
-        with running(open_folder / "postgres") as server, connect(server) as connection:
+        with running(made) as server, connect(server) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
         assert stranger.poll() is None
     finally:
@@ -116,24 +120,24 @@ def test_a_locale_this_machine_lacks_does_not_matter(open_folder: Path, monkeypa
         assert connection.execute("SELECT lower('ÀÉ')").fetchone() == ("àé",)
 
 
-def test_a_row_that_breaks_a_rule_is_not_quoted_in_the_log(open_folder: Path) -> None:
-    with running(open_folder / "postgres") as server, connect(server) as connection:
+def test_a_row_that_breaks_a_rule_is_not_quoted_in_the_log(made: Path) -> None:
+    with running(made) as server, connect(server) as connection:
         connection.execute("CREATE TABLE people (email text PRIMARY KEY)")
         connection.execute("INSERT INTO people VALUES ('ada@example.com')")
         with pytest.raises(psycopg.errors.UniqueViolation):
             connection.execute("INSERT INTO people VALUES ('ada@example.com')")
-    log = (open_folder / "postgres.log").read_text()
+    log = made.with_name("postgres.log").read_text()
     assert "duplicate key" in log
     assert "ada@example.com" not in log
 
 
-def test_it_ends_when_its_owner_is_killed(open_folder: Path) -> None:
+def test_it_ends_when_its_owner_is_killed(made: Path) -> None:
     script = (
         "import sys, time\nfrom pathlib import Path\nfrom restock.local.postgres import start_postgres\n"
         "server = start_postgres(Path(sys.argv[1]), durable=False)\n"
         "print(server.process.pid, flush=True)\ntime.sleep(60)\n"
     )
-    command = [sys.executable, "-c", script, str(open_folder / "postgres")]
+    command = [sys.executable, "-c", script, str(made)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout
         pid = int(owner.stdout.readline())
@@ -141,7 +145,7 @@ def test_it_ends_when_its_owner_is_killed(open_folder: Path) -> None:
         owner.kill()
     assert pid in family
     wait_until(lambda: not any(is_alive(one) for one in family), what="the end of every process")
-    with running(open_folder / "postgres"):
+    with running(made):
         pass
 
 
