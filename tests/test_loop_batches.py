@@ -72,13 +72,15 @@ class Server:
 Story = Callable[[Server, "LoopBatches[str, str]"], Coroutine[Any, Any, None]]
 
 
-def play(story: Story, server: Server | None = None, **options: float) -> Server:
+def play(story: Story, server: Server | None = None, patience_seconds: float = LONG) -> Server:
     """Tell a story on a loop, with batches that are attached to it."""
     server = server or Server()
 
     async def tell() -> None:
         wire: Wire[str, str] = Wire(lambda _connection: None, server.send, server.receive)
-        batches: LoopBatches[str, str] = LoopBatches(server.connect, wire, server.write_one, **options)
+        batches: LoopBatches[str, str] = LoopBatches(
+            server.connect, wire, server.write_one, patience_seconds=patience_seconds
+        )
         with ThreadPoolExecutor(2) as threads:
             batches.attach(asyncio.get_running_loop(), threads)
             await until(lambda: batches.is_ready or server.refuses)
@@ -175,6 +177,32 @@ def test_a_server_that_refuses_is_asked_again_in_a_while_and_not_at_once() -> No
         await until(lambda: batches.is_ready)
 
     assert play(story, server).connections == 2
+
+
+def test_with_two_lanes_the_next_batch_need_not_wait_for_the_one_before() -> None:
+    first, second = Server(), Server()
+    second.sent = first.sent
+
+    async def tell() -> None:
+        connections = iter((first.connect(), second.connect()))
+        wire: Wire[str, str] = Wire(lambda _connection: None, first.send, first.receive)
+        batches: LoopBatches[str, str] = LoopBatches(lambda: next(connections), wire, first.write_one, lanes=2)
+        with ThreadPoolExecutor(1) as threads:
+            batches.attach(asyncio.get_running_loop(), threads)
+            await until(lambda: all(lane.is_free for lane in batches._lanes))
+            early = batches.write("a", {"a"})
+            await until(lambda: len(first.sent) == 1)
+            late = batches.write("b", {"b"})
+            await until(lambda: len(first.sent) == 2)
+            second.answer()
+            assert await late == "b together"
+            assert not early.done()
+            first.answer()
+            assert await early == "a together"
+            batches.close()
+
+    with first.here, first.there, second.here, second.there:
+        asyncio.run(tell())
 
 
 def test_when_too_many_wait_it_is_not_ready() -> None:

@@ -67,11 +67,12 @@ MERGE_INTENT = """
         {moves}
         updated_at = greatest(old.updated_at, now())
     {unmoved}"""
-# A subscription that was not in line before; this statement sees the rows as they were when it began.
+# A subscription that was not in line before; this statement sees the rows as they were when it began. No EXISTS: that
+# may be planned as a hash of the whole table.
 OPENED = """
-    old.xmax = 0 OR old.state = 'active' AND old.paused_at IS NULL AND EXISTS (
-        SELECT FROM subscriptions before WHERE before.id = old.id
-          AND (before.state = 'pending' OR before.paused_at IS NOT NULL)) AS opened"""
+    old.xmax = 0 OR old.state = 'active' AND old.paused_at IS NULL AND coalesce((
+        SELECT before.state = 'pending' OR before.paused_at IS NOT NULL
+        FROM subscriptions before WHERE before.id = old.id), false) AS opened"""
 NOT_MOVED = "WHERE old.contact_id = excluded.contact_id"
 
 # Nothing at all is written where the customer's open intent names another address: that is for `_MOVE`.
