@@ -31,7 +31,7 @@ from restock.local.postgres import Postgres, start_postgres
 from restock.local.valkey import start_valkey
 from restock.shops.service import ShopService
 from restock.shops.values import Shop
-from tests.opened import opened
+from tests.opened import kept
 
 hypothesis.settings.register_profile("restock", deadline=None)  # a busy machine is not a failing test
 hypothesis.settings.load_profile("restock")
@@ -158,6 +158,7 @@ def database_url(request: pytest.FixtureRequest, cluster_url: str) -> Iterator[s
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log")
         connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
     yield _sqlalchemy_url(cluster_url, name)
+    kept(_sqlalchemy_url(cluster_url, name)).end()
     _drop_databases(cluster_url, name)
 
 
@@ -235,11 +236,9 @@ def settings(make_settings: Callable[..., Settings], database_url: str, redis_ur
 
 
 @pytest.fixture
-def database(clean_database: str) -> Iterator[Database]:
+def database(clean_database: str) -> Database:
     """This worker's database, empty, as the services have it."""
-    database = opened(clean_database)
-    yield database
-    database.dispose()
+    return kept(clean_database)
 
 
 @pytest.fixture

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import psycopg
+import pytest
 
 from restock.bootstrap import build_services
 from restock.channels.values import ChannelName
@@ -14,6 +15,7 @@ from restock.config import Settings
 from restock.database import Database
 from restock.shopify.signatures import sign_webhook
 from restock.web.app import create_app
+from tests.opened import kept, opened
 
 OURS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'restock'"
 
@@ -28,10 +30,19 @@ def sessions(dsn: str) -> int:
 
 def comes_to(count: int, dsn: str) -> bool:
     """Wait until there are so many: PostgreSQL takes a moment to notice that one was closed."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while (found := sessions(dsn)) != count and time.monotonic() < until:
         time.sleep(0.02)
     return found == count
+
+
+@pytest.fixture
+def database(clean_database: str) -> Iterator[Database]:
+    """A database with no session of an earlier test."""
+    kept(clean_database).end()
+    database = opened(clean_database)
+    yield database
+    database.dispose()
 
 
 def test_a_threads_own_connection_is_closed_when_the_thread_ends(database: Database) -> None:
@@ -45,16 +56,16 @@ def test_a_threads_own_connection_is_closed_when_the_thread_ends(database: Datab
 def test_the_connections_of_every_thread_are_closed_at_the_end_and_opened_again_when_needed(
     database: Database,
 ) -> None:
-    opened, end = threading.Event(), threading.Event()
+    is_open, end = threading.Event(), threading.Event()
 
     def work() -> None:
         database.hot()
-        opened.set()
-        end.wait(10)
+        is_open.set()
+        end.wait(60)
 
     thread = threading.Thread(target=work)
     thread.start()
-    opened.wait(10)
+    is_open.wait(60)
     first = database.hot()
     database.connect_for_batches()
     database.dispose()
@@ -69,6 +80,7 @@ def test_an_instance_that_has_worked_leaves_no_connection(
     make_settings: Callable[..., Settings], clean_database: str, redis_url: str
 ) -> None:
     """Its doors, its threads and its waker each have one."""
+    kept(clean_database).end()
     app = create_app(make_settings(database_url=clean_database, redis_url=redis_url, smtp_url="smtp://127.0.0.1:1"))
     services = app.extensions["restock"]
     services.shops.add("demo")

@@ -17,7 +17,7 @@ from restock.restocks.service import RestockService
 from restock.shops.service import ShopService
 from restock.shops.values import Shop
 from restock.subscriptions.service import SubscriptionService
-from tests.opened import opened
+from tests.opened import kept
 
 VARIANT = 9_007_199_254_740_993  # larger than a float can hold
 KEY = "a-key-for-tests-only-000001"
@@ -96,7 +96,7 @@ class Store:
     """One shop, `demo`, and everything that works for it."""
 
     def __init__(self, url: str, channels: Sequence[RecordingChannel] = (), lease_seconds: float = 30) -> None:
-        self.database = opened(url)
+        self.database = kept(url)
         self.shops = ShopService(self.database, Vault([KEY]))
         self.shop: Shop = self.shops.add("demo")
         self.set(send_hours__sms="any")  # the tests run at night too

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,18 +14,17 @@ from restock.shops.service import ShopService
 from restock.shops.values import Shop
 from restock.subscriptions.service import SubscriptionService
 from restock.subscriptions.values import ContactFacts, Provenance, RegisteredIntent, Signup, SuppressionReason
-from tests.opened import opened
+from tests.opened import kept
 
 VARIANT, PRODUCT = 111, 222
 
 
 @pytest.fixture
-def database(clean_database: str) -> Iterator[Database]:
-    database = opened(clean_database)
+def database(clean_database: str) -> Database:
+    database = kept(clean_database)
     for table in ("shops", "contacts", "subscriptions"):  # so that a test can name the first row
         database.hot().execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 1, false)")
-    yield database
-    database.dispose()
+    return database
 
 
 @pytest.fixture

@@ -113,11 +113,13 @@ def claim_checks(
         .order_by(StockCheckRow.told_at.is_(None), StockCheckRow.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        .cte("due")
+        .prefix_with("MATERIALIZED")  # a subquery may be run once for each row it is compared with: then no limit holds
     )
     row = StockCheckRow
     taken = session.execute(
         update(row)
-        .where(key.in_(due))
+        .where(key.in_(select(due.c.shop_id, due.c.variant_id)))
         .values(due_at=func.now() + timedelta(seconds=lease_seconds), attempts=row.attempts + 1)
         .returning(row.shop_id, row.variant_id, row.version, row.told_at, row.attempts),
         execution_options={"synchronize_session": False},
