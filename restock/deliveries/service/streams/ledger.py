@@ -15,6 +15,7 @@ from restock.deliveries.service.streams.holds import Hold, Timer
 
 GROUP_SIZE = 100
 GROUP_SECONDS = 0.2
+_MEANWHILE = 20
 
 Group = Mapping[Hold, Sequence[Outcome]]
 
@@ -28,8 +29,8 @@ class Ledger:
         self._since = timer()
         self._under_way: deque[tuple[Future[None], int]] = deque()
         self._unwritten = 0  # how many of them
-        # While one half is being written the other is gathered.
-        self._enough = GROUP_SIZE if isinstance(desk, Here) else GROUP_SIZE // 2
+        # A record costs nearly the same whatever is in it; so many may come while it is written.
+        self._enough = GROUP_SIZE if isinstance(desk, Here) else GROUP_SIZE - _MEANWHILE
 
     def add(self, hold: Hold, outcome: Outcome) -> bool:
         """Take an outcome; True when a group has just left for the desk. Waits where too many are not written yet.
