@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -67,6 +68,7 @@ class Adapter:
         gc.set_threshold(_OBJECTS_BETWEEN_LOOKS, 10, 10)
         if self._attach is not None:
             self._attach(loop, self._threads)
+        _let_the_loop_go_first(loop)
 
     def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
         """End: nothing new begins, what is running comes to its end."""
@@ -121,6 +123,18 @@ class Adapter:
             for piece in chain([first], pieces):
                 asyncio.run_coroutine_threadsafe(_send(stream, piece), self._loop).result(_SEND_SECONDS)
         return None
+
+
+def _let_the_loop_go_first(loop: asyncio.AbstractEventLoop) -> None:
+    """Have the server's own threads, begun between now and the loop's first round, wait until the loop's pauses.
+
+    Each takes a few microseconds to read or write a request. Woken in between, they took the core away twice a request:
+    an eighth of the time. A policy is inherited; SCHED_BATCH interrupts nobody (sched(7), Linux).
+    """
+    if hasattr(os, "SCHED_BATCH"):
+        with suppress(OSError):  # a sandbox may forbid it
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+            loop.call_soon(os.sched_setscheduler, 0, os.SCHED_OTHER, os.sched_param(0))
 
 
 class _Start:
