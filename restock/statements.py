@@ -125,14 +125,17 @@ def _encode(value: Parameter, oid: int) -> bytes | None:
     """Write a parameter as it travels: a text as it is, an array in the binary form of array_recv."""
     if value is None or isinstance(value, str):
         return None if value is None else value.encode()
-    parts = [_ARRAY_HEAD.pack(1, 1, oid, len(value), 1)]
-    for element in value:
-        if element is None:
-            parts.append(_NULL_ELEMENT)
-        else:
-            raw = element.encode() if isinstance(element, str) else element
-            parts += (_LENGTH(len(raw)), raw)
-    return b"".join(parts)
+    head, first = _ARRAY_HEAD.pack(1, 1, oid, len(value), 1), value[0] if value else None
+    if value.count(first) == len(value):  # most columns of a batch: the shop, what is absent, what is the default
+        return head + _element(first) * len(value)
+    return head + b"".join([_element(element) for element in value])
+
+
+def _element(value: str | bytes | None) -> bytes:
+    if value is None:
+        return _NULL_ELEMENT
+    raw = value.encode() if isinstance(value, str) else value
+    return _LENGTH(len(raw)) + raw
 
 
 def _check(result: pq.abc.PGresult, expected: pq.ExecStatus) -> None:
