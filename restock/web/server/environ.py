@@ -56,14 +56,13 @@ def wsgi_environ(scope: Scope) -> WSGIEnvironment:
     another.
     """
     environ = _BASE.copy()
-    path = scope.path
     environ["REQUEST_METHOD"] = scope.method
-    environ["PATH_INFO"] = path if path.isascii() else path.encode().decode("latin-1")
-    environ["QUERY_STRING"] = scope.query_string
+    environ["PATH_INFO"] = _as_bytes(scope.path)
+    environ["QUERY_STRING"] = _as_bytes(scope.query_string)
     environ["SERVER_PROTOCOL"] = "HTTP/" + scope.http_version
     environ["wsgi.url_scheme"] = scope.scheme
-    environ["REMOTE_ADDR"] = scope.client.rpartition(":")[0]
-    environ["SERVER_NAME"], _, environ["SERVER_PORT"] = scope.server.rpartition(":")
+    environ["REMOTE_ADDR"], _ = _address(scope.client)
+    environ["SERVER_NAME"], environ["SERVER_PORT"] = _address(scope.server)
     for name, value in scope.headers.items():
         key = _names.get(name) or _key(name)
         if key not in environ:
@@ -74,6 +73,17 @@ def wsgi_environ(scope: Scope) -> WSGIEnvironment:
     if "HTTP_HOST" not in environ and scope.authority:  # HTTP/2
         environ["HTTP_HOST"] = scope.authority
     return environ
+
+
+def _as_bytes(text: str) -> str:
+    """Write a text as PEP 3333 has it: its bytes in UTF-8, one a character."""
+    return text if text.isascii() else text.encode().decode("latin-1")
+
+
+def _address(end: str) -> tuple[str, str]:
+    """Take the end of a connection apart; an IPv6 address comes in brackets, which are no part of it."""
+    host, _, port = end.rpartition(":")
+    return host.strip("[]"), port
 
 
 def _key(name: str) -> str:

@@ -82,11 +82,17 @@ def test_a_header_with_an_underscore_passes_for_no_other(client: LoopClient) -> 
 
 
 def test_who_asks_whom_for_what(client: LoopClient) -> None:
-    said = call(client, [], client="2001:db8::1:443", authority="shop.test", query_string="a=%20")
+    said = call(client, [], client="[2001:db8::1]:443", authority="shop.test", query_string="a=%20")
     assert said["REMOTE_ADDR"] == "2001:db8::1"
     assert (said["SERVER_NAME"], said["SERVER_PORT"]) == ("127.0.0.1", "8000")
     assert said["HTTP_HOST"] == "shop.test"
     assert said["QUERY_STRING"] == "a=%20"
+
+
+def test_a_query_sent_raw_is_the_bytes_it_was(client: LoopClient) -> None:
+    """Flask would fail on a character that is no byte."""
+    said = call(client, [("host", "shop.test")], query_string="a=€")
+    assert said["QUERY_STRING"].encode("latin-1").decode() == "a=€"
 
 
 def test_a_path_beyond_ascii_finds_its_route(client: LoopClient) -> None:
