@@ -172,9 +172,10 @@ def purge(session: Session, older_than_days: int, limit: int) -> int:
         .order_by(InboxMessageRow.received_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        .cte("old")
+        .prefix_with("MATERIALIZED")  # a subquery may be run once for each row it is compared with: then no limit holds
     )
-    result = session.execute(
-        delete(InboxMessageRow).where(InboxMessageRow.id.in_(old)), execution_options={"synchronize_session": False}
-    )
+    statement = delete(InboxMessageRow).where(InboxMessageRow.id.in_(select(old.c.id)))
+    result = session.execute(statement, execution_options={"synchronize_session": False})
     assert isinstance(result, CursorResult)
     return result.rowcount

@@ -109,9 +109,11 @@ def claim_to_ask(session: Session, limit: int, every_seconds: float, retry_secon
     """
     long_ago = or_(ShopRow.asked_at.is_(None), ShopRow.asked_at < func.now() - timedelta(seconds=every_seconds))
     may = (ShopRow.state == ShopState.installed, ShopRow.access == ShopAccess.granted, long_ago)
-    due = select(ShopRow.id).where(*may).order_by(ShopRow.asked_at.nulls_first()).limit(limit)
+    longest_ago = select(ShopRow.id).where(*may).order_by(ShopRow.asked_at.nulls_first()).limit(limit)
+    # Materialized: a subquery may be run once for each row it is compared with, and then no limit holds.
+    due = longest_ago.with_for_update(skip_locked=True).cte("due").prefix_with("MATERIALIZED")
     until = func.now() - timedelta(seconds=every_seconds - retry_seconds)
-    statement = update(ShopRow).where(ShopRow.id.in_(due.with_for_update(skip_locked=True))).values(asked_at=until)
+    statement = update(ShopRow).where(ShopRow.id.in_(select(due.c.id))).values(asked_at=until)
     options = {"synchronize_session": False}
     return session.scalars(statement.returning(ShopRow.id), execution_options=options).all()
 
