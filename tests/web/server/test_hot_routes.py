@@ -30,6 +30,7 @@ class Served:
 
     def __init__(self, app: Flask) -> None:
         self.services: Services = app.extensions["restock"]
+        self.began = self.rows("SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()")[0][0]
         self.inline: list[bool] = []
         app.before_request(lambda: self.inline.append(is_inline(request.environ)))
         self.wsgi = app.test_client()
@@ -50,6 +51,12 @@ class Served:
     def post(self, body: object, shop: str = SHOP) -> Exchange:
         self.services.shops.find(shop)  # so that it is remembered
         return self.loop.post(PATH, json.dumps(body).encode(), {"X-Shopify-Shop-Domain": shop})
+
+    def cut_connections(self, url: str, **where: str) -> None:
+        """End the connections that were opened since this was made; the test's own stays."""
+        url = url.replace("+psycopg", "", 1)
+        with psycopg.connect(**(conninfo_to_dict(url) | where), autocommit=True) as connection:  # type: ignore[arg-type]
+            connection.execute(_CUT, [conninfo_to_dict(url)["dbname"], self.began])
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         return self.services.database.hot().execute(query.encode()).fetchall()
@@ -158,12 +165,10 @@ def test_a_shop_erased_meanwhile_is_not_found(served: Served) -> None:
     assert "X-RateLimit-Limit" in answer.headers
 
 
-def _cut_connections(url: str) -> None:
-    with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name = 'restock'"
-        )
+_CUT = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = %s AND application_name = 'restock' AND backend_start > %s
+"""
 
 
 def test_a_lost_connection_loses_no_post(served: Served, clean_database: str) -> None:
@@ -173,7 +178,7 @@ def test_a_lost_connection_loses_no_post(served: Served, clean_database: str) ->
     under_way = []
     for number in range(40):
         if number == 20:
-            _cut_connections(clean_database)
+            served.cut_connections(clean_database)
         post = json.dumps(sign_up(f"shopper-{number}@example.com")).encode()
         under_way.append(served.loop.begin_post(PATH, post, headers))
     assert {one.result(LONG).status for one in under_way} == {201}
@@ -191,11 +196,7 @@ def test_while_the_database_is_away_posts_are_told_to_come_again(served: Served,
     with psycopg.connect(server, dbname="postgres", autocommit=True) as connection:
         connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'.encode())
         try:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = %s AND application_name = 'restock'",
-                [name],
-            )
+            served.cut_connections(server, dbname="postgres")
             answer = served.loop.post(PATH, json.dumps(sign_up()).encode(), {"X-Shopify-Shop-Domain": SHOP})
         finally:
             connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'.encode())
