@@ -32,7 +32,7 @@ from restock.shops.service.texts import TextShelf
 from restock.shops.values import ShopSettings
 from tests.benchmarks.fanout.crowd import GOODS, SHOP, SHOP_ROW
 from tests.benchmarks.fanout.instance import use_every_core
-from tests.benchmarks.machine import tree_seconds
+from tests.benchmarks.machine import Meter
 from tests.benchmarks.report import Goal
 from tests.benchmarks.stage import OURS, Stage
 from tests.opened import opened
@@ -83,16 +83,20 @@ class Worked(NamedTuple):
 
 @dataclass(frozen=True)
 class Claimed:
-    """What claiming from one size came to: rows a second of all together, and µs of CPU for each row."""
+    """What claiming from one size came to: rows a second of all together, and µs of CPU for each row.
+
+    `foreign_cores`: what other programs took meanwhile, which the rate must be read with.
+    """
 
     size: int
     rows: int
     rate: float
     worker_us: float
     postgres_us: float
+    foreign_cores: float
 
     def line(self) -> str:
-        used = f"{self.worker_us:>12.1f}{self.postgres_us:>16.1f}"
+        used = f"{self.worker_us:>12.1f}{self.postgres_us:>16.1f}{self.foreign_cores:>9.2f}"
         return f"{self.size:>12,}{self.rows:>12,}{self.rate:>12,.0f}{used}"
 
 
@@ -102,7 +106,10 @@ def run(stage: Stage, sizes: Sequence[int], say: Callable[[str], None]) -> Seque
     use_every_core(os.getpid())  # and PostgreSQL, which it has started
     processes = os.cpu_count() or 1
     print(f"{processes} processes claim, {LARGEST_CLAIM:,} rows a claim")
-    print(f"{'in the table':>12}{'claimed':>12}{'rows/s':>12}{'worker µs':>12}{'PostgreSQL µs':>16}", flush=True)
+    print(
+        f"{'in the table':>12}{'claimed':>12}{'rows/s':>12}{'worker µs':>12}{'PostgreSQL µs':>16}{'foreign':>9}",
+        flush=True,
+    )
     for size in sizes:
         say(f"{size:,} rows: filling the tables …")
         with _queue(stage, size) as name:
@@ -122,12 +129,13 @@ def _claim(stage: Stage, name: str, size: int, processes: int) -> Claimed:
     with ProcessPoolExecutor(processes, context, initializer=_meet_at, initargs=(barrier,)) as pool:
         running = [pool.submit(_work, stage.database_url(name), most) for _ in range(processes)]
         barrier.wait(_START_SECONDS)
-        postgres = tree_seconds(stage.postgres.process.pid)
+        meter = Meter(postgres=stage.postgres.process.pid)
         worked = [one.result() for one in running]
-        postgres = tree_seconds(stage.postgres.process.pid) - postgres
+        usage = meter.stop()
     rows = sum(one.rows for one in worked)
     rate = rows / (max(one.ended for one in worked) - min(one.began for one in worked))
-    return Claimed(size, rows, rate, sum(one.cpu for one in worked) / rows * 1e6, postgres / rows * 1e6)
+    worker_us, postgres_us = (used / rows * 1e6 for used in (sum(one.cpu for one in worked), usage.cpu["postgres"]))
+    return Claimed(size, rows, rate, worker_us, postgres_us, usage.foreign_cores)
 
 
 _start: list[Barrier] = []  # of this process alone
