@@ -32,6 +32,9 @@ PLACES = "tests/deliveries/test_lanes.py"
 RECEIPTS = "restock/deliveries/repository/receipts.py"
 SENDING = "restock/deliveries/service/sending.py"
 STREAM = "restock/deliveries/service/streams/stream.py"
+HOLDS = "restock/deliveries/service/streams/holds.py"
+LEDGER = "restock/deliveries/service/streams/ledger.py"
+STREAMS = "tests/deliveries/test_streams.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,27 @@ MUTANTS = (
         SENDING,
         "if hold.lease.is_over():  # the claim",
         "if False:  # the claim",
+    ),
+    Mutant(
+        "a stream goes over to a claim whose lease is over",
+        HOLDS,
+        "return self.lease.timer() < self.until and not self.lease.is_over()",
+        "return self.lease.timer() < self.until",
+        (f"{STREAMS}::test_a_second_claim_whose_lease_runs_out_while_the_first_is_sent_is_left_to_others",),
+    ),
+    Mutant(
+        "more than a group is taken and not recorded",
+        LEDGER,
+        "while self._under_way and self._is_full():",
+        "while False:",
+        (f"{STREAMS}::test_no_more_than_a_group_is_taken_and_not_recorded_whichever_claim_it_is_of",),
+    ),
+    Mutant(
+        "who is asked to end gives nothing back",
+        STREAM,
+        "if not hold.lease.is_over():",
+        "if False:",
+        (f"{STREAMS}::test_asked_to_end_a_worker_hears_what_is_under_way_and_gives_the_rest_back",),
     ),
     Mutant(
         "a lease that is over is prolonged",

@@ -6,6 +6,7 @@ Real processes; the providers that count stand outside them.
 from __future__ import annotations
 
 from restock.channels.values import ChannelName
+from restock.failpoints import VARIABLE
 from restock.jobs import Doorbell, JobName
 from tests.faults.instance import Instance
 from tests.faults.oracle import Oracle
@@ -47,6 +48,27 @@ def test_a_worker_that_is_asked_to_end_leaves_nothing_in_doubt(town: Town, insta
     found = states(town)
     assert set(found) <= {"sent", "queued"}
     assert found["sent"] == len(taken) == len({one.recipient for one in taken})
+    bell.close()
+
+
+def test_a_worker_that_dies_between_two_claims_is_followed_by_one_that_tells_the_rest(
+    town: Town, instance: Instance
+) -> None:
+    """Power off while the next claim is taken and the present one is sent: at most a group is handed over again."""
+    instance.witnesses.mail.delay_seconds = 0.002
+    variant = town.new_variant()
+    town.join(variant, ChannelName.email, 600)
+    town.plan_by_hand(variant)
+    worker = instance.start("deliveries", **{VARIABLE: "claim.after_commit:2"})
+    bell = Doorbell(instance.redis_url)
+    bell.ring(JobName.drain, channel="email")
+    assert until(lambda: worker.poll() is not None), instance.log()
+    assert 0 < len(instance.witnesses.record.taken) < 600
+    assert states(town)["sending"] > 200, "more than one claim was in hand"
+    for role in ("sweeper", "deliveries"):
+        instance.start(role)
+    judgement = Oracle(town, crashes=1).judge()
+    assert judgement.faults() == [], f"{judgement}\n{instance.log()}"
     bell.close()
 
 
