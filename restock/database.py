@@ -22,6 +22,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from restock.errors import ConfigurationError
 from restock.tables import Base, UtcDateTime
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -30,6 +31,7 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 CONNECT_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_MS = 30_000
 LOCK_TIMEOUT_MS = 10_000
+OLDEST_SERVER = 15  # PostgreSQL: NULLS NOT DISTINCT, see migration 0022
 _NOTICE_A_DEAD_SERVER = {  # within some 15 seconds, when it vanished without a word; for TCP alone
     "tcp_user_timeout": 10_000,
     "keepalives_idle": 5,
@@ -58,6 +60,13 @@ def connect_arguments() -> dict[str, object]:
         "application_name": "restock",
         **_NOTICE_A_DEAD_SERVER,
     }
+
+
+def server_fault(version: int) -> str | None:
+    """Say what is wrong with a version of PostgreSQL, and the mend; None when it will do."""
+    if version >= OLDEST_SERVER * 10_000:
+        return None
+    return f"PostgreSQL {version // 10_000} is too old: have DATABASE_URL name one of version {OLDEST_SERVER} or newer"
 
 
 def run_lean(session: Session, query: LiteralString, values: Mapping[str, object]) -> psycopg.Cursor[tuple[Any, ...]]:
@@ -194,12 +203,22 @@ class Database:
         return connection
 
     def upgrade(self) -> None:
-        """Bring the tables to the newest migration; several processes may call it at once."""
+        """Bring the tables to the newest migration; several processes may call it at once.
+
+        Raises ConfigurationError, before anything is changed, where PostgreSQL is too old.
+        """
         from flask_migrate import upgrade
 
+        if fault := server_fault(self.server_version()):
+            raise ConfigurationError(fault)
         offer_migrations(self._app)
         with self._app.app_context():
             upgrade(directory=str(MIGRATIONS))
+
+    def server_version(self) -> int:
+        """Read which PostgreSQL this is, as one number: 150004 is 15.4."""
+        with self.transaction() as session:
+            return int(session.execute(text("SHOW server_version_num")).scalar_one())
 
     def at_head(self) -> bool:
         """Say whether the database has exactly the newest migration."""

@@ -20,6 +20,7 @@ from restock.channels.values import ChannelName
 from restock.commands.outages import say_outages
 from restock.commands.surroundings import surroundings
 from restock.config import Settings, has_password
+from restock.database import server_fault
 from restock.deliveries.limits.opening import pace_of
 from restock.shops.values import ShopAccess
 
@@ -96,11 +97,11 @@ def _providers(services: Services) -> Iterator[Finding]:
 
 def _database(services: Services) -> Iterator[Finding]:
     try:
-        at_head = services.database.at_head()
+        at_head, fault = services.database.at_head(), server_fault(services.database.server_version())
     except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.TimeoutError):
         yield Finding("database", State.amiss, "does not answer: check DATABASE_URL and that PostgreSQL runs")
         return
-    yield Finding("database", State.well, "answers")
+    yield Finding("database", State.amiss, fault) if fault else Finding("database", State.well, "answers")
     mend = Finding("migrations", State.amiss, "not at the newest: run restock migrate")
     yield Finding("migrations", State.well, "at the newest") if at_head else mend
 
