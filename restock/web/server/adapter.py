@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from flask import Flask
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # part of its documented interface
 
+from restock.web.server.bodies import PATIENCE_SECONDS, BodyReader, Incoming
 from restock.web.server.environ import Scope, wsgi_environ
-from restock.web.server.inline import inline_routes, mark_inline, said_length
+from restock.web.server.inline import inline_routes, mark_inline
 from restock.web.server.later import awaited
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ THREADS = 8  # for everything but the hot routes
 _OBJECTS_BETWEEN_LOOKS = 10_000  # some megabytes
 _SEND_SECONDS = 60.0  # how long a reader of a streamed answer may take for one piece of it
 
+_HANG_UP = [("Connection", "close"), ("Content-Length", "0")]  # the rest of the body would pass for a request
+
 
 class Stream(Protocol):
     """An answer sent in pieces."""
@@ -39,11 +42,9 @@ class Stream(Protocol):
     async def send_bytes(self, data: bytes) -> None: ...
 
 
-class Exchange(Protocol):
+class Exchange(Incoming, Protocol):
     """What RSGI gives for a request's body and its answer."""
 
-    def __aiter__(self) -> Any: ...
-    async def __call__(self) -> bytes: ...
     def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None: ...
     def response_stream(self, status: int, headers: list[tuple[str, str]]) -> Stream: ...
 
@@ -52,11 +53,19 @@ class Adapter:
     """Serve a Flask application. `attach` is told the loop and the threads when the server begins.
 
     A body of more than `largest_body` bytes is not read to its end; the application sees by its length, or by what
-    there is of it, that it is too large.
+    there is of it, that it is too large. Whose body has not come in `patience_seconds` is told 408.
     """
 
-    def __init__(self, app: Flask, largest_body: int, attach: Attach | None = None, threads: int = THREADS) -> None:
-        self._app, self._largest_body, self._attach = app, largest_body, attach
+    def __init__(
+        self,
+        app: Flask,
+        largest_body: int,
+        attach: Attach | None = None,
+        threads: int = THREADS,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._app, self._attach = app, attach
+        self._bodies = BodyReader(largest_body, patience_seconds)
         self._inline = inline_routes(app)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="web")
 
@@ -66,6 +75,7 @@ class Adapter:
         gc.collect()
         gc.freeze()  # what is loaded by now never ends: the collector need not look at it again and again
         gc.set_threshold(_OBJECTS_BETWEEN_LOOKS, 10, 10)
+        self._bodies.attach(loop)
         if self._attach is not None:
             self._attach(loop, self._threads)
         _let_the_loop_go_first(loop)
@@ -77,7 +87,13 @@ class Adapter:
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
         """Answer one request."""
         environ = wsgi_environ(scope)
-        environ["wsgi.input"] = BytesIO(await self._read(environ, exchange))
+        try:
+            environ["wsgi.input"] = BytesIO(await self._bodies.read(environ, exchange))
+        except TimeoutError:
+            exchange.response_bytes(408, _HANG_UP, b"")
+            return
+        except ProtocolClosed:  # the caller has gone before everything was said
+            return
         may_run = self._inline.get(environ["PATH_INFO"])
         if may_run is not None and environ["REQUEST_METHOD"] == "POST" and may_run(environ):
             answer: Answer | None = await self._run_inline(environ)
@@ -85,21 +101,6 @@ class Adapter:
             answer = await self._loop.run_in_executor(self._threads, self._run, environ, exchange)
         if answer is not None:
             exchange.response_bytes(*answer)
-
-    async def _read(self, environ: WSGIEnvironment, exchange: Exchange) -> bytes:
-        """Read the body, no further than what is too large anyhow."""
-        length = said_length(environ)
-        if length is not None:
-            return await exchange() if 0 < length <= self._largest_body else b""
-        if "HTTP_TRANSFER_ENCODING" not in environ and environ["SERVER_PROTOCOL"] != "HTTP/2":
-            return b""  # RFC 9112 section 6.3: it says nothing of a body, so there is none
-        pieces, size = [], 0
-        async for piece in exchange:
-            pieces.append(piece)
-            size += len(piece)
-            if size > self._largest_body:
-                break
-        return b"".join(pieces)
 
     async def _run_inline(self, environ: WSGIEnvironment) -> Answer:
         mark_inline(environ)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
 
@@ -68,15 +68,24 @@ class Exchange:
     read: int = 0
     answers: int = 0
     stream: FakeStream | None = None
+    ends: Literal["whole", "never", "leaves"] = "whole"
 
     async def __call__(self) -> bytes:
         self.read = len(self.pieces)
+        await self._end()
         return b"".join(self.pieces)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for piece in self.pieces:
             self.read += 1
             yield piece
+        await self._end()
+
+    async def _end(self) -> None:
+        if self.ends == "never":
+            await asyncio.Event().wait()
+        elif self.ends == "leaves":
+            raise ProtocolClosed
 
     def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.answers += 1

@@ -129,6 +129,23 @@ def test_a_body_that_says_it_is_too_large_is_not_read_and_refused(client: LoopCl
     assert (exchange.status, exchange.read) == (413, 0)
 
 
+@pytest.mark.parametrize("said", [("content-length", "9"), ("transfer-encoding", "chunked")])
+def test_who_never_ends_a_body_is_told_so_and_hung_up_on(said: tuple[str, str]) -> None:
+    impatient = LoopClient(Adapter(make_app(), LARGEST, patience_seconds=0.2))
+    exchange = Exchange([b"half"], ends="never")
+    impatient.call(FakeScope("POST", "/size", FakeHeaders([("host", "a"), said])), exchange)
+    assert (exchange.status, exchange.headers["Connection"]) == (408, "close")
+    assert impatient.begin_post("/size", b"four").result(LONG).json["size"] == 4
+    impatient.close()
+
+
+@pytest.mark.parametrize("said", [("content-length", "9"), ("transfer-encoding", "chunked")])
+def test_who_leaves_in_the_middle_of_a_body_is_answered_nothing(client: LoopClient, said: tuple[str, str]) -> None:
+    exchange = Exchange([b"half"], ends="leaves")
+    client.call(FakeScope("POST", "/size", FakeHeaders([("host", "a"), said])), exchange)
+    assert exchange.answers == 0
+
+
 def test_an_answer_of_unknown_length_is_sent_in_pieces_and_closed(client: LoopClient) -> None:
     exchange = client.begin("GET", "/pieces", headers={"Host": "a"}).result(LONG)
     assert exchange.stream is not None
