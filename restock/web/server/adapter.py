@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from flask import Flask
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # part of its documented interface
 
-from restock.web.server.bodies import PATIENCE_SECONDS, BodyReader, Incoming
+from restock.web.server.bodies import PATIENCE_SECONDS, BodyReader, Incoming, LateError
 from restock.web.server.environ import Scope, wsgi_environ
 from restock.web.server.inline import inline_routes, mark_inline
 from restock.web.server.later import awaited
@@ -87,20 +87,25 @@ class Adapter:
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
         """Answer one request."""
         environ = wsgi_environ(scope)
+        if (room := self._bodies.take_room(environ)) is None:
+            exchange.response_bytes(503, [*_HANG_UP, ("Retry-After", "5")], b"")
+            return
         try:
             environ["wsgi.input"] = BytesIO(await self._bodies.read(environ, exchange))
-        except TimeoutError:
+            if (answer := await self._answer(environ, exchange)) is not None:
+                exchange.response_bytes(*answer)
+        except LateError:
             exchange.response_bytes(408, _HANG_UP, b"")
-            return
         except ProtocolClosed:  # the caller has gone before everything was said
-            return
+            pass
+        finally:
+            self._bodies.give_back(room)
+
+    async def _answer(self, environ: WSGIEnvironment, exchange: Exchange) -> Answer | None:
         may_run = self._inline.get(environ["PATH_INFO"])
         if may_run is not None and environ["REQUEST_METHOD"] == "POST" and may_run(environ):
-            answer: Answer | None = await self._run_inline(environ)
-        else:
-            answer = await self._loop.run_in_executor(self._threads, self._run, environ, exchange)
-        if answer is not None:
-            exchange.response_bytes(*answer)
+            return await self._run_inline(environ)
+        return await self._loop.run_in_executor(self._threads, self._run, environ, exchange)
 
     async def _run_inline(self, environ: WSGIEnvironment) -> Answer:
         mark_inline(environ)

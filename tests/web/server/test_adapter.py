@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 from flask import Flask, Response, jsonify, request
 
 from restock.web.server.adapter import Adapter
+from restock.web.server.bodies import MOST_OF_LARGE, SMALL, BodyReader
 from restock.web.server.inline import inline_routes
 from tests.web.server.calling import LONG, Exchange, FakeHeaders, FakeScope, LoopClient
 
@@ -137,6 +139,46 @@ def test_who_never_ends_a_body_is_told_so_and_hung_up_on(said: tuple[str, str]) 
     assert (exchange.status, exchange.headers["Connection"]) == (408, "close")
     assert impatient.begin_post("/size", b"four").result(LONG).json["size"] == 4
     impatient.close()
+
+
+def test_large_bodies_share_so_much_memory_and_give_it_back() -> None:
+    reader = BodyReader(4 * SMALL, most_of_large=5 * SMALL)
+    large: dict[str, Any] = {"CONTENT_LENGTH": str(3 * SMALL)}
+    first = reader.take_room(large)
+    assert first == 3 * SMALL
+    assert reader.take_room(large) is None
+    assert reader.take_room({"HTTP_TRANSFER_ENCODING": "chunked"}) is None
+    assert reader.take_room({"CONTENT_LENGTH": str(SMALL)}) == 0
+    assert reader.take_room({"CONTENT_LENGTH": str(5 * SMALL)}) == 0  # too large: it is not read
+    reader.give_back(first)
+    assert reader.take_room(large) == first
+
+
+@pytest.mark.parametrize(("method", "size"), [("GET", 0), ("POST", 900)])
+def test_by_http_2_a_body_may_come_unannounced_where_the_method_has_one(
+    client: LoopClient, method: str, size: int
+) -> None:
+    client.adapter._app.add_url_rule("/sized", "sized", lambda: str(len(request.get_data())), methods=["GET", "POST"])
+    exchange = Exchange([b"x" * 300] * 3)
+    client.call(FakeScope(method, "/sized", FakeHeaders([("host", "a")]), http_version="2"), exchange)
+    assert (exchange.body, exchange.read) == (str(size).encode(), 3 if size else 0)
+
+
+def test_a_large_body_that_finds_no_room_is_told_to_come_again_and_the_next_finds_it() -> None:
+    client = LoopClient(Adapter(make_app(), 100 * MOST_OF_LARGE, patience_seconds=LONG))
+    held = Exchange([b"half"], ends="never")
+    large = [("host", "a"), ("content-length", str(MOST_OF_LARGE))]
+    waiting = asyncio.run_coroutine_threadsafe(
+        client.adapter.__rsgi__(FakeScope("POST", "/size", FakeHeaders(large)), held), client.loop
+    )
+    refused = client.call(FakeScope("POST", "/size", FakeHeaders(large)), Exchange([b"half"], ends="leaves"))
+    assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
+    assert client.post("/size", b"four").status == 200
+    waiting.cancel()
+    client.on_loop(lambda: None)
+    left = client.call(FakeScope("POST", "/size", FakeHeaders(large)), Exchange([b"half"], ends="leaves"))
+    assert left.answers == 0  # it was let in
+    client.close()
 
 
 @pytest.mark.parametrize("said", [("content-length", "9"), ("transfer-encoding", "chunked")])
