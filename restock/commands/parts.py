@@ -12,6 +12,7 @@ from typing import Any
 
 from restock.commands.surroundings import surroundings
 from restock.config import load_settings
+from restock.local.connections import room_for_connections
 from restock.local.crew.processes import TIED
 from restock.local.lifeline import StartError, tie_forks, tie_this_process
 from restock.local.sockets import free_port, port_is_taken
@@ -35,7 +36,7 @@ def run(_options: argparse.Namespace) -> int:
 def web(_options: argparse.Namespace) -> int:
     """Serve HTTP."""
     from granian import Granian
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces
     from granian.log import LogLevels
 
     _tie()
@@ -50,6 +51,8 @@ def web(_options: argparse.Namespace) -> int:
             port=port,
             interface=Interfaces.RSGI,
             workers=1,
+            http=HTTPModes.http1,  # asked for both, it waits for ever for whoever says nothing at all
+            backpressure=room_for_connections(),  # how many connections: it keeps the others waiting outside
             websockets=False,
             log_access=False,
             workers_kill_timeout=STOP_SECONDS,  # asked to stop while still starting, its worker would never hear
