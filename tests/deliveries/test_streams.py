@@ -393,6 +393,66 @@ def test_a_shop_with_a_provider_of_its_own_is_sent_for_by_itself(store: Store, s
     assert len({envelope.delivery_id for envelope in store.channel.sent}) == len(store.channel.sent) == 120
 
 
+class OtherSender:
+    """One shop's own provider, which cannot be asked and takes a repeat for another message; nobody else has one."""
+
+    def __init__(self, store: Store, doubt: Doubt) -> None:
+        self.instances, self.doubt = store.shop.id, doubt
+
+    def choice(self, session: Session, shop_id: int) -> SenderChoice | None:
+        own = SenderChoice("resend", "own:1", "ada@example.com", doubt=self.doubt)
+        return None if shop_id == self.instances else own
+
+
+def two_shops(store: Store, count: int) -> None:
+    store.join(count)
+    store.restock(None)
+    other = store.shops.add("other")
+    store.join(count, shop=other)
+    store.restock(None, shop=other)
+
+
+def test_what_was_claimed_ahead_is_given_back_when_the_stream_breaks(store: Store, sending: Sending) -> None:
+    """Nobody has begun it: it is in no doubt, which of some providers would be its end."""
+    two_shops(store, 60)
+
+    def break_down(envelope: Envelope) -> Outcome:
+        if len(claims(sending)) == 2:
+            raise RuntimeError("broken")
+        return Outcome(envelope.delivery_id, Verdict.accepted)
+
+    store.channel.answer = break_down
+    claiming = replace(sending.claiming, senders=OtherSender(store, Doubt.at_most_once))
+    with pytest.raises(RuntimeError, match="broken"):
+        drain(replace(sending, claiming=claiming))
+    ahead = claims(sending)[1]
+    assert ahead.shop.id != store.shop.id
+    states = {row[0]: row[1] for row in store.sql("SELECT id, state FROM deliveries")}
+    assert {states[number] for number in ahead.rows} == {"queued"}
+
+
+def test_what_was_claimed_ahead_and_has_waited_long_is_claimed_anew(store: Store, sending: Sending) -> None:
+    """A silent provider holds the first claim up: the second would be sent on old facts, and outlast its lease."""
+    two_shops(store, 60)
+    now = 0.0
+
+    def silently(envelope: Envelope) -> Outcome:
+        nonlocal now
+        if len(claims(sending)) == 2 and now < 20:
+            now += 25.0
+        return Outcome(envelope.delivery_id, Verdict.accepted)
+
+    store.channel.answer = silently
+    claiming = replace(sending.claiming, senders=OtherSender(store, Doubt.resend_once))
+    drained = drain(replace(sending, claiming=claiming, timer=lambda: now, lease_seconds=60.0), seconds=1000)
+    assert (drained.sent_count, drained.left) == (120, False)
+    first, ahead, *later = claims(sending)
+    assert first.shop.id == store.shop.id != ahead.shop.id
+    assert ahead.rows.keys() in [batch.rows.keys() for batch in later]
+    assert store.states("deliveries") == {"sent": 120}
+    assert store.one("SELECT max(attempt) FROM deliveries") == 1
+
+
 def test_the_desk_works_in_order_in_one_thread_beside_the_caller() -> None:
     done: list[int] = []
     threads: set[int] = set()

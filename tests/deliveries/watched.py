@@ -203,8 +203,12 @@ class _Late(Future[T]):
 
     def catch_up(self) -> None:
         work, self._work = self._work, None
-        if work is not None:
+        if work is None:
+            return
+        try:
             self.set_result(work())
+        except Exception as error:  # noqa: BLE001 (told to who asks; a worker that is killed tells nobody)
+            self.set_exception(error)
 
     def result(self, timeout: float | None = None) -> T:
         self.catch_up()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -119,8 +119,8 @@ class Sending:
             stream, is_down = self._send(order, claimed)
             sent_count += stream.accepted_count
             following = stream.feed.following()
-            if following and (is_down or order.stopping()):
-                self._stream(order, Feed(following, self.timer)).run(iter(()))
+            if following and (is_down or order.stopping() or following.lease.wants_renewal):
+                self._let_go(order, following)
                 following = None
             if is_down:
                 return Drained(sent_count, left=False, provider_down=True)
@@ -165,9 +165,20 @@ class Sending:
         else:
             feed.begin_all()
             answers = self.breaker.send(hold.entry, channel, hold.batch.envelopes)
-        is_down = stream.run(answers)
+        with ExitStack() as ending:
+            ending.push(lambda kind, *_: self._break_off(order, feed, kind))
+            is_down = stream.run(answers)
         order.pace.go_on(self._doubt(hold.batch), feed.told_count, self.timer())
         return stream, is_down
+
+    def _break_off(self, order: _Order, feed: Feed, kind: type[BaseException] | None) -> None:
+        """Where a stream has failed, give back what was claimed ahead: nobody is in doubt about it."""
+        if kind is not None and issubclass(kind, Exception) and (following := feed.following()):
+            self._let_go(order, following)
+
+    def _let_go(self, order: _Order, hold: Hold) -> None:
+        """Give back a claim nobody has begun."""
+        self._stream(order, Feed(hold, self.timer)).run(iter(()))
 
     def _stream(self, order: _Order, feed: Feed) -> Stream:
         ledger = Ledger(order.desk, self._record, self.timer)
