@@ -55,6 +55,8 @@ class Server:
         self.there.send(b"x")
 
     def send(self, _connection: Any, items: Sequence[str]) -> None:
+        if any(item.startswith("unsendable") for item in items):
+            raise UnicodeEncodeError("utf-8", items[0], 0, 1, "surrogates not allowed")
         self.sent.append(list(items))
 
     def receive(self, _result: Any, items: Sequence[str]) -> list[str | None]:
@@ -161,6 +163,24 @@ def test_a_server_that_is_gone_strands_nobody(how: str) -> None:
         await until(lambda: batches.is_ready)
 
     assert play(story, patience_seconds=LONG if how == "hangs up" else 0.1).connections == 2
+
+
+@pytest.mark.parametrize("fault", ["sent", "read"])
+def test_a_fault_of_our_own_leaves_nobody_without_an_answer(fault: str) -> None:
+    async def story(server: Server, batches: LoopBatches[str, str]) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, said: told.append(said["exception"]))
+        if fault == "read":
+            server.fault = ValueError("not a number")
+        written = [batches.write(item, {item}) for item in ("a", "unsendable" if fault == "sent" else "b")]
+        if fault == "read":
+            await until(lambda: len(server.sent) == 1)
+            server.answer()
+        assert [one[-5:] for one in await asyncio.gather(*written)] == ["alone", "alone"]
+        await until(lambda: batches.is_ready)
+
+    told: list[Exception] = []
+    play(story)
+    assert [isinstance(one, ValueError) for one in told] == [True]
 
 
 def test_a_server_that_refuses_is_asked_again_in_a_while_and_not_at_once() -> None:

@@ -65,6 +65,9 @@ class LoopLane:
             self._flush()
         except psycopg.Error as error:
             self._lose(error)
+        except ValueError:  # a text that cannot be written: it must not hold up those who come next
+            self._lose()
+            raise
 
     def drop(self) -> None:
         """Close the connection; whatever is on its way is told that it broke."""

@@ -140,12 +140,15 @@ class LoopBatches(Generic[Item, Result]):
         if said is None:
             self._each_alone(batch)
             return None
+        results: Sequence[Result | None] | None = None
         try:
             results = self._wire.receive(said, [turn.item for turn in batch])
         except psycopg.Error as error:
             log.info("batch_taken_apart", size=len(batch), error=type(error).__name__)
-            self._each_alone(batch)
             return error
+        finally:
+            if results is None:  # whatever was wrong, a fault of ours too: nobody is left without an answer
+                self._each_alone(batch)
         for turn, result in zip(batch, results, strict=True):
             if result is None:
                 self._each_alone([turn])
