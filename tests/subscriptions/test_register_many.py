@@ -205,3 +205,16 @@ def test_a_crowd_of_threads_in_two_processes_loses_nothing_and_doubles_nothing(
         " (SELECT FROM intents i WHERE i.subscription_id = s.id AND i.closed_at IS NULL)"
     )
     assert rows(bare) == []
+
+
+@pytest.mark.parametrize("repeated", ["alone", "together"])
+@pytest.mark.parametrize("yes", [None, True, False])
+def test_a_post_whose_answer_was_lost_is_repeated_without_a_second_line_in_the_ledger(
+    connection: Any, service: SubscriptionService, shop: Shop, rows: Rows, *, repeated: str, yes: bool | None
+) -> None:
+    """It is answered as the first time: the post is one and the same."""
+    posts = [_parameters(shop, signup(address, accepts_marketing=yes), WHENCE, 10) for address in ADDRESSES[::3]]
+    first = register_many(connection, posts)
+    again = register_many(connection, posts) if repeated == "together" else [service._write(post) for post in posts]
+    assert [(one and one.id, one and one.duplicate) for one in again] == [(one and one.id, False) for one in first]
+    assert rows("SELECT count(*) FROM consents") == [(2 if yes is None else 4,)]

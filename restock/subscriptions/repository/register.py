@@ -85,6 +85,8 @@ _SAME_ADDRESS = """
           AND contacts.address_hash <> %(address_hash)t::bytea
     )"""
 
+# `created` is true again for a post that is repeated because its answer was lost; `is_new` is not, and so the ledger
+# has one line of it.
 # {gate}, {merge_intent} and {anew} are what differs between a first or repeated post and a change of address.
 _TEMPLATE = """
 WITH customer AS (
@@ -125,7 +127,8 @@ WITH customer AS (
         %(goods)t::jsonb
     FROM subscription, contact, customer
     {merge_intent}
-    RETURNING id, customer_id, id = %(intent)t::uuid AS created, quantity, source, product_id, created_at, updated_at
+    RETURNING id, customer_id, id = %(intent)t::uuid AS created, quantity, source, product_id, created_at, updated_at,
+        old.xmax = 0 AS is_new
 ), said AS (
     INSERT INTO consents (shop_id, contact_id, customer_id, purpose, action, effective, variant_id, source, page_url,
         ip_hash, user_agent, locale)
@@ -135,15 +138,15 @@ WITH customer AS (
     FROM intent, contact, subscription, LATERAL (VALUES
         ('back_in_stock', 'granted',
             contact.suppression IS NULL AND (contact.confirmed_at IS NOT NULL OR NOT %(asks)t::boolean),
-            intent.created OR subscription.opened OR {anew}),
+            intent.is_new OR subscription.opened OR {anew}),
         ('marketing', %(marketing)t::text, coalesce(contact.marketing = %(marketing)t::text, false),
             %(marketing)t::text IS NOT NULL AND (
-                intent.created OR {anew} OR contact.marketing <> %(marketing)t::text
+                intent.is_new OR {anew} OR contact.marketing <> %(marketing)t::text
                 OR %(channel)t::text = 'email' AND %(marketing)t::text IS DISTINCT FROM (
                     SELECT marketing FROM contacts
                     WHERE shop_id = %(shop)t::bigint AND address_hash = %(address_hash)t::bytea)))
-    ) AS word (purpose, action, effective, is_new)
-    WHERE word.is_new
+    ) AS word (purpose, action, effective, is_worth_a_line)
+    WHERE word.is_worth_a_line
 ), reading AS (
     SELECT found.sellable FROM subscription JOIN stock_readings found
         ON found.shop_id = %(shop)t::bigint AND found.variant_id = %(variant)t::bigint
@@ -157,7 +160,8 @@ WITH customer AS (
     ON CONFLICT (shop_id, variant_id) DO UPDATE SET
         version = old.version + 1, due_at = least(old.due_at, excluded.due_at)
 )
-SELECT intent.*, 1 / (SELECT count(*) FROM intent) FROM customer LEFT JOIN intent ON true
+SELECT intent.id, intent.customer_id, intent.created, intent.quantity, intent.source, intent.product_id,
+    intent.created_at, intent.updated_at, 1 / (SELECT count(*) FROM intent) FROM customer LEFT JOIN intent ON true
 """
 
 # A division by zero at the end takes everything back: the address was changed by a post at the same moment.

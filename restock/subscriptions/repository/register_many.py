@@ -114,10 +114,11 @@ WITH said AS MATERIALIZED (
         goods, came_at, came_at
     FROM waiting ORDER BY customer_id
     {merge_intent}
-    RETURNING id, customer_id, quantity, source, product_id, created_at, updated_at
+    RETURNING id, customer_id, quantity, source, product_id, created_at, updated_at, old.xmax = 0 AS is_new
 ), written AS MATERIALIZED (
     SELECT waiting.*, intent.id = waiting.intent AS created, intent.id, intent.quantity AS quantity_now,
-        intent.source AS source_now, intent.product_id, intent.created_at, intent.updated_at
+        intent.source AS source_now, intent.product_id, intent.created_at, intent.updated_at,
+        intent.is_new
     FROM intent JOIN waiting ON waiting.customer_id = intent.customer_id
 ), consent AS (
     INSERT INTO consents (shop_id, contact_id, customer_id, purpose, action, effective, variant_id, source, page_url,
@@ -125,14 +126,14 @@ WITH said AS MATERIALIZED (
     SELECT shop, contact_id, customer_id, word.purpose, word.action, word.effective, variant, source, page_url,
         ip_hash, user_agent, locale
     FROM written, LATERAL (VALUES
-        ('back_in_stock', 'granted', suppression IS NULL AND said_yes, created OR opened),
+        ('back_in_stock', 'granted', suppression IS NULL AND said_yes, written.is_new OR opened),
         ('marketing', marketing, coalesce(stands = marketing, false),
             marketing IS NOT NULL AND (
-                created OR stands <> marketing OR channel = 'email' AND marketing IS DISTINCT FROM (
+                written.is_new OR stands <> marketing OR channel = 'email' AND marketing IS DISTINCT FROM (
                     SELECT before.marketing FROM contacts before
                     WHERE before.shop_id = shop AND before.address_hash = written.address_hash)))
-    ) AS word (purpose, action, effective, is_new)
-    WHERE word.is_new
+    ) AS word (purpose, action, effective, is_worth_a_line)
+    WHERE word.is_worth_a_line
 ), cause AS MATERIALIZED (
     SELECT shop, variant, count(*) AS count FROM waiting WHERE opened GROUP BY shop, variant
 ), reading AS (
