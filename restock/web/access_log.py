@@ -6,13 +6,13 @@ Flask's own hooks cost more than all that is done here.
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 import threading
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
+from multiprocessing.util import Finalize
 from time import perf_counter, sleep, time
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -42,7 +42,7 @@ class LineWriter:
         self._stream = stream
         self._lines: deque[str] = deque()
         self._pid = 0
-        atexit.register(self.flush)
+        Finalize(None, self.flush, exitpriority=0)  # unlike atexit, in a forked worker of the server's too
 
     def add(self, line: str) -> None:
         """Keep a line for the next write; the thread begins with the first line of a process."""
