@@ -101,7 +101,8 @@ class Stage:
         """
         port = free_port()
         log = self.folder / f"{database}-{port}.log"
-        command = [sys.executable, "-m", "granian", "--no-ws", "--workers", "1", "--log-level", "warning"]
+        command = [sys.executable, "-m", "granian", "--no-ws", "--http", "1", "--workers", "1"]
+        command += ["--log-level", "warning"]
         wsgi = ["--interface", "wsgi", "--blocking-threads", str(WSGI_THREADS)]
         command += wsgi if by_wsgi else ["--interface", "rsgi"]
         command += ["--host", "127.0.0.1", "--port", str(port), "--factory", target]
