@@ -90,8 +90,14 @@ def play(story: Story, server: Server | None = None, patience_seconds: float = L
             batches.close()
 
     with server.here, server.there:
-        asyncio.run(tell())
+        run(tell())
     return server
+
+
+def run(story: Coroutine[Any, Any, None]) -> None:
+    """Run on a loop of its own, in a thread of its own: a test's may have one, when a browser was driven before it."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, story).result()
 
 
 async def until(is_so: Callable[[], bool]) -> None:
@@ -222,7 +228,7 @@ def test_with_two_lanes_the_next_batch_need_not_wait_for_the_one_before() -> Non
             batches.close()
 
     with first.here, first.there, second.here, second.there:
-        asyncio.run(tell())
+        run(tell())
 
 
 def test_when_too_many_wait_it_is_not_ready() -> None:

@@ -100,6 +100,15 @@ _ALERTS = """
 """
 
 
+_STORY = """
+    SELECT s.variant_id, s.state, s.notified_at, o.id, o.state, o.reason, o.accepted_at, o.kept_until, o.ends_at,
+        d.id, d.kind, d.dedupe_key, d.state, d.reason, d.attempt, d.doubts, d.created_at, d.claimed_at, d.sent_at
+    FROM contacts c JOIN subscriptions s ON s.contact_id = c.id LEFT JOIN offers o ON o.subscription_id = s.id
+    LEFT JOIN deliveries d ON d.offer_id = o.id OR (o.id IS NULL AND d.subscription_id = s.id)
+    WHERE c.address = %(address)s ORDER BY o.id, d.id
+"""
+
+
 class Due(NamedTuple):
     """One person a message must reach."""
 
@@ -250,6 +259,12 @@ class Town:
         line = {"id": number, "variant_id": variant, "quantity": 1, "price": "12.50", "total_discount": "0.00"}
         body = {"id": number, "created_at": datetime.now(UTC).isoformat(), "currency": "EUR", "total_price": "12.50"}
         self.post("orders/create", body | {"email": email, "line_items": [line]})
+
+    def story_of(self, person: Due) -> str:
+        """Write what the tables and the witnesses know of somebody, for who reads why a run went wrong."""
+        rows = [" ".join(map(str, row)) for row in self.sql(_STORY, address=person.recipient)]
+        taken = [one for one in self.instance.witnesses.record.of(person.channel) if one.recipient == person.recipient]
+        return "\n".join([str(person), *rows, *map(str, taken)])
 
     def post(self, topic: str, body: dict[str, object]) -> None:
         """Put one webhook on its way; it is sent until it is taken."""

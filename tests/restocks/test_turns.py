@@ -451,6 +451,20 @@ def test_units_without_limit_are_never_lent_on(store: Store) -> None:
     assert store.sql("SELECT DISTINCT kept_until FROM offers") == [(None,)]
 
 
+def test_a_message_that_may_have_arrived_is_never_taken_back(store: Store) -> None:
+    """Its provider took it and its worker was lost: its person would be told a second time, of another offer."""
+    store.join(2)
+    store.set(policy="strict")
+    sleep(store, 6)
+    store.restock(1)
+    store.sql("UPDATE deliveries SET doubts = 1")
+    store.pass_time("offers", "kept_until", 13 * 3600)
+    assert store.restocks.end_turns() == 0
+    assert store.sql("SELECT state FROM offers") == [("open",)]
+    assert store.sql("SELECT state FROM deliveries") == [("queued",)]
+    assert store.one("SELECT kept_until > now() FROM offers") is True
+
+
 def test_a_message_on_its_way_is_never_taken_back(store: Store) -> None:
     store.join(1)
     store.set(policy="strict")

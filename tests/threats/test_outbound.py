@@ -24,8 +24,11 @@ from restock.channels.push.http.sites import AddressBook, origin_from
 ROOT = Path(restock.__file__).parent
 _NETWORK = "socket ssl smtplib http.client urllib.request urllib3 httpx requests dns asyncio twilio.rest"
 NETWORK = frozenset(_NETWORK.split())
+_LOOP = "waits on the server's loop, and opens nothing there"
 # Each with whose word the address is. Local tools (the playground, the first run) never run in production.
 MAY_CONNECT = {
+    "batches/lane.py": _LOOP,
+    "batches/looping.py": _LOOP,
     "channels/email/providers/calls.py": "one of KINDS",
     "channels/email/providers/mailgun.py": "writes forms only",
     "channels/email/reports/amazon.py": "Amazon SNS, in the region of the topic a shop has named",
@@ -37,9 +40,15 @@ MAY_CONNECT = {
     "channels/push/http/sites.py": "an allowed push service at a public address",
     "channels/sms/channel.py": "TWILIO_API_URL",
     "channels/sms/twilio_http.py": "TWILIO_API_URL",
+    "inbox/service/receiving.py": _LOOP,
     "shopify/admin_api/transport.py": "a shop below myshopify.com",
     "shopify/oauth.py": "a shop below myshopify.com",
     "shopify/token_transport.py": "a shop below myshopify.com",
+    "subscriptions/service/__init__.py": _LOOP,
+    "web/app.py": _LOOP,
+    "web/server/adapter.py": _LOOP,
+    "web/server/bodies.py": _LOOP,
+    "web/server/later.py": _LOOP,
     "worker/stopping.py": "a socket pair of its own",
 }
 NOT_IN_PRODUCTION = ("playground/", "local/")

@@ -38,10 +38,11 @@ _COLUMNS = (
     *("subscription_id", "offer_id", "event_id", "due_at"),
 )
 
-# A message that is on its way already stays true: it was.
+# A message that is on its way already stays true: it was. One that may have arrived (its provider never answered, or
+# its worker was lost) is not taken back either: its person would be told of another offer, by another name.
 _WITHDRAW = text("""
     UPDATE deliveries SET state = 'skipped', reason = :reason, finished_at = now()
-    WHERE shop_id = :shop_id AND offer_id = ANY(:offer_ids) AND state = 'queued'
+    WHERE shop_id = :shop_id AND offer_id = ANY(:offer_ids) AND state = 'queued' AND (doubts = 0 OR NOT :unless_doubted)
     RETURNING offer_id
 """)
 
@@ -62,14 +63,17 @@ def add(session: Session, messages: Sequence[NewDelivery]) -> int:
     return len(added)
 
 
-def withdraw(session: Session, shop_id: int, offer_ids: Sequence[int], reason: SkipReason) -> set[int]:
+def withdraw(
+    session: Session, shop_id: int, offer_ids: Sequence[int], reason: SkipReason, *, unless_doubted: bool = False
+) -> set[int]:
     """queued -> skipped, for the messages of these offers; waits for a claim that holds one of them.
 
-    Return the offers of which a message was skipped.
+    Return the offers of which a message was skipped. `unless_doubted`: not those that may have arrived.
     """
     if not offer_ids:
         return set()
     values = {"shop_id": shop_id, "offer_ids": list(offer_ids), "reason": reason.value}
+    values["unless_doubted"] = unless_doubted
     return set(session.execute(_WITHDRAW, values).scalars())
 
 

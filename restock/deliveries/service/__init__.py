@@ -56,8 +56,8 @@ class DeliveryNotices:
         notices.withdraw(session, shop_id, offer_ids, SkipReason.purchased)
 
     def take_back(self, session: Session, shop_id: int, offer_ids: Sequence[int], reason: str) -> set[int]:
-        """Skip the messages of offers that are taken back, where they have not left yet; return those offers."""
-        return notices.withdraw(session, shop_id, offer_ids, SkipReason(reason))
+        """Skip the messages of offers that are taken back, where they surely have not left; return those offers."""
+        return notices.withdraw(session, shop_id, offer_ids, SkipReason(reason), unless_doubted=True)
 
     def offer_of(self, session: Session, delivery_id: int) -> OfferRef | None:
         """Say which offer a message is about; None for any other message."""
