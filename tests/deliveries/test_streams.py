@@ -23,11 +23,11 @@ from restock.deliveries.limits.values import Admission
 from restock.deliveries.service.claiming import Claiming
 from restock.deliveries.service.recording import Recording
 from restock.deliveries.service.sending import Sending, never
-from restock.deliveries.service.streams.desk import Desk, Here, open_beside
+from restock.deliveries.service.streams.desk import Desk, Here
 from restock.deliveries.service.streams.ledger import GROUP_SIZE
 from restock.deliveries.values import Batch
 from restock.shops.values import Shop
-from tests.deliveries.watched import LateDesk
+from tests.deliveries.watched import LateDesk, open_beside
 from tests.restocks.store import RecordingChannel, Store
 
 EMAIL = ChannelName.email

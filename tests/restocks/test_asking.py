@@ -278,7 +278,7 @@ def test_a_large_batch_is_few_questions_and_only_what_matters_is_followed_one_by
     people = store.join(1, variant=VARIANT + 7)
     shopify.put(*(stock_of(one, 3) for one in range(VARIANT, VARIANT + 600)))
     ask(store, *range(VARIANT, VARIANT + 600))
-    assert store.restocks.check_due() == 600
+    assert store.restocks.check_due(patience_seconds=60) == 600
     store.plan()
     assert store.offered() == people
     assert shopify.portions == [250, 250, 100]

@@ -309,7 +309,8 @@ def test_5_000_variants_take_20_questions_and_few_statements(store: Store, shopi
     event.remove(engine, "before_cursor_execute", count)
     pages = MANY // rules.PASS_PAGE
     print(f"{MANY} variants: {seconds:.1f} s of work, {statements} statements")
-    assert shopify.portions == [rules.PASS_PAGE] * pages
+    assert shopify.portions[:pages] == [rules.PASS_PAGE] * pages  # the next pass may have begun meanwhile
+    assert len(shopify.portions) <= pages + 2
     assert statements < 20 * (pages + 1)
     assert seconds < 30
 

@@ -23,7 +23,7 @@ from restock.deliveries.repository import outcomes
 from restock.deliveries.service.breaker import Breaker
 from restock.deliveries.service.claiming import Claiming
 from restock.deliveries.service.recording import Recording
-from restock.deliveries.service.streams.desk import Desk, Here, open_beside
+from restock.deliveries.service.streams.desk import Desk, Here
 from restock.deliveries.service.streams.feed import Ahead, Feed
 from restock.deliveries.service.streams.holds import Claimed, Hold, Lease, NothingDue, Timer
 from restock.deliveries.service.streams.ledger import Group, Ledger
@@ -73,11 +73,15 @@ class _Order:
     pace: _Pace
 
 
+def _here() -> AbstractContextManager[Desk]:
+    return nullcontext(Here())
+
+
 @dataclass(frozen=True)
 class Sending:
     """Hand the due deliveries of one channel to its provider. `timer`: seconds that only ever go forward.
 
-    `open_desk` gives a thread of its own to what is read and written beside a channel that streams.
+    `open_desk` says where rows are read and written beside a channel that streams: at once, unless told otherwise.
     """
 
     database: Database
@@ -88,7 +92,7 @@ class Sending:
     lease_seconds: float
     clock: Clock = field(default_factory=SystemClock)
     timer: Timer = time.monotonic
-    open_desk: Callable[[], AbstractContextManager[Desk]] = open_beside
+    open_desk: Callable[[], AbstractContextManager[Desk]] = _here
     claim_sizes: Mapping[ChannelName, int] = field(default_factory=lambda: CLAIM_SIZES)
 
     def drain(
@@ -105,7 +109,7 @@ class Sending:
         """
         smallest = self._smallest(channel)
         pace = _Pace(smallest, smallest)
-        with self.open_desk() if self._streaming(channel) else nullcontext(Here()) as desk:
+        with self.open_desk() if self._streaming(channel) else _here() as desk:
             return self._drain(_Order(channel, self.timer(), seconds, give_way, stopping, desk, pace))
 
     def _drain(self, order: _Order) -> Drained:

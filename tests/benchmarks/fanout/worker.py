@@ -46,10 +46,9 @@ class Watch:
     _over: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        spent: dict[int, float] = {}
+        spent = _cpu_by_thread()  # what came before is nobody's
         while not self._over.wait(LOOK_SECONDS):
-            frames, threads = sys._current_frames(), {one.ident: one.native_id for one in threading.enumerate()}
-            seen = {ident: _cpu_seconds(native) for ident, native in threads.items() if ident and native}
+            frames, seen = sys._current_frames(), _cpu_by_thread()
             for ident, now in seen.items():
                 used, frame = now - spent.get(ident, 0.0), frames.get(ident)
                 if frame is not None and used > 0 and ident != threading.get_ident() and stage_of(frame) != START:
@@ -59,6 +58,11 @@ class Watch:
 
     def stop(self) -> None:
         self._over.set()
+
+
+def _cpu_by_thread() -> dict[int, float]:
+    threads = {one.ident: one.native_id for one in threading.enumerate()}
+    return {ident: _cpu_seconds(native) for ident, native in threads.items() if ident and native}
 
 
 def _cpu_seconds(native_id: int) -> float:
