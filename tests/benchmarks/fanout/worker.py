@@ -48,12 +48,14 @@ class Watch:
     def run(self) -> None:
         spent = _cpu_by_thread()  # what came before is nobody's
         while not self._over.wait(LOOK_SECONDS):
-            frames, seen = sys._current_frames(), _cpu_by_thread()
+            # Read whole before anything else: a generator that has been left meanwhile says no more who called it.
+            stacks = {ident: (stage_of(frame), _names(frame)) for ident, frame in sys._current_frames().items()}
+            seen = _cpu_by_thread()
             for ident, now in seen.items():
-                used, frame = now - spent.get(ident, 0.0), frames.get(ident)
-                if frame is not None and used > 0 and ident != threading.get_ident() and stage_of(frame) != START:
-                    self.stages[stage_of(frame)] += used
-                    self.stacks[";".join(_names(frame))] += used
+                used, (stage, names) = now - spent.get(ident, 0.0), stacks.get(ident, (START, []))
+                if used > 0 and ident != threading.get_ident() and stage != START:
+                    self.stages[stage] += used
+                    self.stacks[";".join(names)] += used
             spent = seen
 
     def stop(self) -> None:
