@@ -161,7 +161,7 @@ class _Start:
 
 
 def _refuse_to_write(_piece: bytes) -> None:
-    raise NotImplementedError("return the body: PEP 3333's write() is not served here")
+    raise RuntimeError("return the body: PEP 3333's write() is not served here")
 
 
 def _closing(body: Iterable[bytes]) -> Generator[bytes, None, None]:
