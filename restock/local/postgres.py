@@ -34,7 +34,12 @@ _QUIET = {  # an error message may quote the row that broke a rule; terse logs l
     "log_min_error_statement": "panic",
     "log_checkpoints": "off",
 }
-_CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}  # for tests: nothing to keep
+_CARELESS = {  # for tests: nothing to keep, and one server for many processes that each keep a pool
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "500",
+}
 
 
 @dataclass(frozen=True)
