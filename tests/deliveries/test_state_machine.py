@@ -59,11 +59,12 @@ LEASE_SECONDS = 30.0
 MOST_WORKERS, MOST_PEOPLE = 3, 10
 DESKS = ("one after the other", "in a stream", "in a stream, recorded late")
 TOLD = {"sent", "delivered", "bounced", "complained"}
+GOODS_GONE = {"sold_out", "event_closed"}
 OVER = {"failed", "skipped", "delivered", "bounced", "complained"}
 
 # engine.md section 4, by who goes the arrow. A receipt may overtake our own record; a late answer ends a doubt.
 WORKERS = {
-    ("queued", "sending"), ("queued", "skipped"), ("queued", "queued"),
+    ("queued", "sending"), ("queued", "skipped"), ("queued", "queued"), ("queued", "unknown"),
     ("sending", "sent"), ("sending", "failed"), ("sending", "queued"), ("sending", "unknown"), ("sending", "sending"),
     ("unknown", "sent"), ("unknown", "failed"), ("unknown", "queued"),
 }  # fmt: skip
@@ -347,6 +348,7 @@ class DeliveryMachine(RuleBasedStateMachine):
             assert row.token is None or row.state in {"sending", "unknown"}, row
             assert row.token is not None or row.state != "sending", row
             assert (row.finished_at is not None) or row.state not in OVER, row
+            assert not (row.doubts and row.reason in GOODS_GONE and row.state == "skipped"), ("told anew", row)
             assert row.state != "queued" or (row.lane_next_at is not None and row.lane_in_time), ("forgotten", row)
 
     def _nobody_is_told_twice(self, rows: Mapping[int, Any]) -> None:
@@ -417,6 +419,8 @@ class DeliveryMachine(RuleBasedStateMachine):
             if arrow.was == "queued" and arrow.now == "sending":
                 assert arrow.was_due, f"claimed before its time: {arrow}"
                 claimed.append(arrow.id)
+            elif (arrow.was, arrow.now) == ("queued", "unknown"):
+                assert arrow.was_doubts, f"nobody has been handed this: {arrow}"
             elif arrow.was in {"sending", "unknown"} and allowed is WORKERS:
                 assert arrow.was_token in mine, f"another's message: {arrow}"
             elif allowed is RESOLVERS:

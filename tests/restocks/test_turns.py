@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from restock.channels.values import ChannelName
+from restock.channels.values import ChannelName, Envelope, Outcome, Verdict
 from restock.deliveries.service import DeliveryNotices
 from restock.ids import address_hash
 from restock.restocks.service import RestockService
 from restock.subscriptions.service.answers import AnswerService
 from restock.subscriptions.values import ContactFacts, Provenance, Signup
-from tests.restocks.store import VARIANT, Store, together
+from tests.restocks.store import VARIANT, Store, together, unanswered
 
 
 def register(store: Store, address: str, **facts: object) -> int:
@@ -463,6 +463,86 @@ def test_a_message_that_may_have_arrived_is_never_taken_back(store: Store) -> No
     assert store.sql("SELECT state FROM offers") == [("open",)]
     assert store.sql("SELECT state FROM deliveries") == [("queued",)]
     assert store.one("SELECT kept_until > now() FROM offers") is True
+
+
+def accepted(envelope: Envelope) -> Outcome:
+    return Outcome(envelope.delivery_id, Verdict.accepted)
+
+
+def doubted(store: Store) -> None:
+    """Hand over what is due: the provider takes it, and its answer is lost; then its repeat is due."""
+    store.channel.answer = unanswered
+    store.send()
+    store.channel.answer = accepted
+    store.pass_time("deliveries", "next_at", 60)
+    assert store.deliveries.resolve_unknown() > 0
+    assert store.states("deliveries") == {"queued": 1}
+
+
+def miss(store: Store) -> None:
+    offer_id = number(store, "SELECT id FROM offers")
+    store.in_transaction(lambda session: store.restocks.offers_missed(session, store.shop.id, [offer_id]))
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_whoever_may_have_been_told_and_finds_the_goods_gone_hears_of_the_next_restock_that_it_was_missed(
+    store: Store, is_over: bool
+) -> None:
+    """One unit of two is left, or the restock is over. Nobody knows whether the message arrived: it stays so, the place
+    is kept, and what comes next is no second news of the same."""
+    person = store.join(1, quantity=2)
+    store.set(policy="strict", policy__max_offers="1")
+    store.restock(2)
+    doubted(store)
+    store.stock(0 if is_over else 1)
+    store.check()
+    store.pass_time("deliveries", "next_at", 60)
+    store.send()
+    assert store.sql("SELECT state, reason, finished_at IS NOT NULL FROM deliveries") == [
+        ("unknown", "event_closed" if is_over else "sold_out", True)
+    ]
+    assert store.sql("SELECT state, reason, accepted_at FROM offers") == [("missed", "sold_out", None)]
+    assert told_of(store, person[0])[-1] == ("missed", "sold_out")
+    assert store.states("subscriptions") == {"active": 1}
+    store.restock(2)
+    store.send()
+    assert [one.notice.missed_before for one in store.channel.sent] == [False, True]
+    assert store.states("subscriptions") == {"notified": 1}
+
+
+def test_units_of_a_turn_that_may_have_been_missed_are_free_at_once(store: Store) -> None:
+    people = store.join(1, quantity=2)
+    store.set(policy="strict")
+    store.restock(2)
+    doubted(store)
+    people += store.join(1)
+    store.stock(1)
+    store.check()
+    assert store.offered() == people[:1]
+    store.send()
+    store.plan()
+    assert store.offered() == people[1:]
+
+
+def test_whoever_leaves_before_a_turn_is_missed_is_gone(store: Store) -> None:
+    person = store.join(1)
+    store.set(policy="strict")
+    store.restock(1)
+    doubted(store)
+    store.sql("UPDATE subscriptions SET end_reason = 'unsubscribed'")
+    miss(store)
+    assert store.sql("SELECT id, state, open_offer_id FROM subscriptions") == [(person[0], "cancelled", None)]
+
+
+def test_a_turn_that_a_receipt_has_begun_is_not_missed(store: Store) -> None:
+    """The provider's word came between the claim's look and its decision."""
+    store.join(1)
+    store.set(policy="strict")
+    store.restock(1)
+    store.send()
+    miss(store)
+    assert store.states("offers") == {"open": 1}
+    assert store.states("subscriptions") == {"notified": 1}
 
 
 def test_a_message_on_its_way_is_never_taken_back(store: Store) -> None:

@@ -107,6 +107,13 @@ _SKIP = text("""
     WHERE id = ANY(:ids) AND state = 'queued'
 """)
 
+# Asked for again and not repeated: it stays unknown whether it arrived.
+_MISS = text("""
+    UPDATE deliveries SET state = 'unknown', reason = :reason, finished_at = now()
+    WHERE id = ANY(:ids) AND state = 'queued' AND kind = 'offer' AND doubts > 0
+    RETURNING offer_id
+""")
+
 _POSTPONE = text("""
     UPDATE deliveries SET next_at = now() + make_interval(secs => :seconds), reason = :reason
     WHERE id = ANY(:ids) AND state = 'queued'
@@ -140,6 +147,11 @@ def mark_sending(session: Session, ids: Sequence[int], token: uuid.UUID, lease_s
 def mark_skipped(session: Session, ids: Sequence[int], reason: SkipReason) -> None:
     """queued -> skipped."""
     session.execute(_SKIP, {"ids": list(ids), "reason": reason.value})
+
+
+def mark_missed(session: Session, ids: Sequence[int], reason: SkipReason) -> list[int]:
+    """queued -> unknown, for good, of offers' messages that may have arrived; return those offers."""
+    return list(session.execute(_MISS, {"ids": list(ids), "reason": reason.value}).scalars())
 
 
 def postpone(session: Session, ids: Sequence[int], seconds: float, reason: str) -> None:

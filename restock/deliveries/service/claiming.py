@@ -35,6 +35,7 @@ from restock.shops.values import Shop
 from restock.subscriptions.rules.zones import candidate_zones, wakes_at
 
 _WHOLE_LANE = (rules.STALE, PACED)  # everybody behind waits too: nobody is overtaken
+_GOODS_GONE = (SkipReason.sold_out, SkipReason.event_closed)
 _SLEEPERS = (rules.ASLEEP, DAY_CAP, FILTERED)  # whose units are kept no longer than a sleeper's
 
 
@@ -144,16 +145,25 @@ class Claiming:
             if why in _SLEEPERS and _has_turns(shop, facts):
                 self.turns.offers_asleep(session, shop.id, [row.offer_id for row in group if row.offer_id is not None])
         for reason, group in found.skipped.items():
-            claims.mark_skipped(session, [row.id for row in group], reason)
-            turns = (row.offer_id for row in group if row.kind is NoticeKind.offer)
-            offer_ids = [offer_id for offer_id in turns if offer_id is not None]
-            self.turns.offers_returned(session, shop.id, offer_ids, reason.value)
+            self._skip(session, shop, group, reason)
         # Behind the turns: whoever follows a reading holds the event before the check.
         held = found.held.items()
         if unread := [row for (_, why), group in held if why in (rules.STALE, rules.UNREAD) for row in group]:
             variants = {row.variant_id for row in unread if row.variant_id}
             catalog.request_checks(session, shop.id, variants, 0)
         return found.sending, rest_seconds
+
+    def _skip(self, session: Session, shop: Shop, rows: Sequence[ClaimedRow], reason: SkipReason) -> None:
+        """Skip messages and give their turns back.
+
+        Where the goods are gone, whoever may have been told already has missed a turn: what comes next says so.
+        """
+        if reason in _GOODS_GONE and (doubted := [row.id for row in rows if row.doubts]):
+            self.turns.offers_missed(session, shop.id, claims.mark_missed(session, doubted, reason))
+        claims.mark_skipped(session, [row.id for row in rows], reason)
+        offers = (row.offer_id for row in rows if row.kind is NoticeKind.offer)
+        offer_ids = [offer_id for offer_id in offers if offer_id is not None]
+        self.turns.offers_returned(session, shop.id, offer_ids, reason.value)
 
     def _sort(self, shop: Shop, rows: Sequence[ClaimedRow], facts: LaneFacts, now: datetime) -> _Sorted:
         """Decide about each by itself."""

@@ -38,6 +38,12 @@ _LEND_ON = text("""
     RETURNING id, event_id, subscription_id, NULL, units
 """)
 
+_MISS_UNHEARD = text("""
+    UPDATE offers SET state = 'missed', reason = 'sold_out'
+    WHERE id = ANY(:ids) AND shop_id = :shop_id AND state = 'open' AND accepted_at IS NULL
+    RETURNING id, event_id, subscription_id, NULL, units
+""")
+
 _KEEP_ON = text("""
     UPDATE offers SET kept_until = now() + make_interval(secs => :seconds)
     WHERE id = ANY(:ids) AND shop_id = :shop_id AND state = 'open' AND accepted_at IS NULL
@@ -146,6 +152,11 @@ def running_turns(session: Session, event_id: int, limit: int) -> list[HeldTurn]
 def miss_offers(session: Session, offer_ids: Sequence[int]) -> None:
     """open -> missed, of turns held by `running_turns`."""
     session.execute(_MISS, {"ids": list(offer_ids)})
+
+
+def miss_unheard(session: Session, shop_id: int, offer_ids: Sequence[int]) -> list[HeldTurn]:
+    """open -> missed, where no provider is known to have the message; return the turns missed."""
+    return [HeldTurn(*row) for row in session.execute(_MISS_UNHEARD, {"ids": list(offer_ids), "shop_id": shop_id})]
 
 
 def unheard_offers(session: Session, event_id: int, limit: int) -> list[int]:

@@ -132,6 +132,14 @@ class RestockService:
             repository.replan(session, list(event_ids))
             subscriptions.release_offers(session, people)
 
+    def offers_missed(self, session: Session, shop_id: int, offer_ids: Sequence[int]) -> None:
+        """Put people who may have been told, and whose goods are gone, back to their place: their turn was missed.
+
+        In the caller's transaction. As no provider is known to have the message, it is none of the turns a shop gives.
+        """
+        if offer_ids:
+            self._turns.miss_doubted(session, shop_id, offer_ids)
+
     def offers_bounced(self, session: Session, shop_id: int, offer_ids: Sequence[int]) -> None:
         """End the running turns of people whose message came back, or who are erased; their units go to the next.
 

@@ -68,6 +68,13 @@ class Turns:
                 continue
         return False
 
+    def miss_doubted(self, session: Session, shop_id: int, offer_ids: Sequence[int]) -> None:
+        """Miss turns whose message may have arrived, and is not repeated: sold out meanwhile."""
+        missed = turns.miss_unheard(session, shop_id, offer_ids)
+        repository.replan(session, [turn.event_id for turn in missed])
+        subscriptions.release_offers(session, [turn.subscription_id for turn in missed], told=True)
+        subscriptions.add_history(session, shop_id, [_said(turn, HistoryKind.missed, _SOLD_OUT) for turn in missed])
+
     def settle(self, limit: int) -> int:
         """End the turns of sold-out restocks, a page a transaction; return how many pages.
 

@@ -110,6 +110,7 @@ _CLOSE_INTENTS = """
 # An end that waited for the open offer (end_reason on a waiting row) happens now.
 _RELEASE = text("""
     UPDATE subscriptions SET open_offer_id = NULL, updated_at = now(),
+        notified_at = CASE WHEN :told THEN now() ELSE notified_at END,
         state = CASE WHEN end_reason IS NULL THEN state ELSE 'cancelled' END,
         ended_at = CASE WHEN end_reason IS NULL THEN ended_at ELSE now() END
     WHERE id = ANY(:ids) AND state = 'active' AND open_offer_id IS NOT NULL
@@ -200,12 +201,12 @@ def mark_notified(session: Session, subscription_ids: Sequence[int]) -> set[int]
     return notified
 
 
-def release_offers(session: Session, subscription_ids: Sequence[int]) -> set[int]:
+def release_offers(session: Session, subscription_ids: Sequence[int], *, told: bool = False) -> set[int]:
     """Take the open offer back from people never reached: they stand at their old place again.
 
-    Returns the subscriptions whose offer was taken back.
+    Returns the subscriptions whose offer was taken back. `told`: they may have been reached.
     """
-    return set(session.execute(_RELEASE, {"ids": list(subscription_ids)}).scalars())
+    return set(session.execute(_RELEASE, {"ids": list(subscription_ids), "told": told}).scalars())
 
 
 def _place(row: Row[Any], priority: int) -> QueuePlace:
