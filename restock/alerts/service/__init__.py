@@ -7,7 +7,6 @@ It runs in a thread of its own, one at a time per process, and holds no connecti
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from restock.alerts.repository import outbox, shops_to_tell
 from restock.alerts.rules import MOST_DOUBTS, Again, Done, read_facts, what_next, when_off
 from restock.alerts.service.looking import Looking, queue
 from restock.alerts.values import DueAlert, Missed
+from restock.beside import Beside
 from restock.channels.alerts.message import write_alert
 from restock.channels.alerts.values import AlertFacts, AlertKind, AlertLinks, ShopAlert
 from restock.channels.port import Channel
@@ -71,18 +71,15 @@ class ShopAlerts:
     outages: Callable[[int], Sequence[Outage]] = _nothing
     clock: Clock = field(default_factory=SystemClock)
     texts: TextShelf = field(default_factory=TextShelf)
-    _under_way: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _beside: Beside = field(default_factory=lambda: Beside("shop_alerts"), repr=False)
 
     def start(self) -> None:
         """Begin what is due in a thread, unless that is under way; returns at once."""
-        if self._under_way.acquire(blocking=False):
-            threading.Thread(target=self._run_and_release, name="shop-alerts", daemon=True).start()
+        self._beside.start(self._look_and_send)
 
     def wait(self, seconds: float) -> bool:
         """Wait until what `start` began has ended; False when it has not within so many seconds."""
-        if has_ended := self._under_way.acquire(timeout=seconds):
-            self._under_way.release()
-        return has_ended
+        return self._beside.wait(seconds)
 
     def look(self) -> int:
         """Queue what shops are to be told now; return for how many shops it was looked."""
@@ -209,11 +206,9 @@ class ShopAlerts:
             letter=write_alert(said),
         )
 
-    def _run_and_release(self) -> None:
+    def _look_and_send(self) -> None:
         try:
             self.look()
             self.send()
         except Exception as error:  # noqa: BLE001 (the outer door of the thread: what is due stays due)
             log.error("shop_alerts_failed", error=type(error).__name__)  # noqa: TRY400 (its text may quote a row)
-        finally:
-            self._under_way.release()

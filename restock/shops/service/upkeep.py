@@ -6,12 +6,12 @@ work, since every shop is claimed by a statement. Whatever is cut off is due aga
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import structlog
 
+from restock.beside import Beside
 from restock.shopify.errors import AdminError, NoAccessError
 from restock.shops import repository
 from restock.shops.service.tokens import AT_ONCE, BATCH, TokenService
@@ -30,18 +30,15 @@ class Upkeep:
 
     tokens: TokenService
     topics: TopicService
-    _under_way: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _beside: Beside = field(default_factory=lambda: Beside("upkeep"), repr=False)
 
     def start(self) -> None:
         """Begin what is due in a thread, unless it is under way; returns at once."""
-        if self._under_way.acquire(blocking=False):
-            threading.Thread(target=self._run_and_release, name="upkeep", daemon=True).start()
+        self._beside.start(self.run)
 
     def wait(self, seconds: float) -> bool:
         """Wait until what `start` began has ended; False when it has not within so many seconds."""
-        if has_ended := self._under_way.acquire(timeout=seconds):
-            self._under_way.release()
-        return has_ended
+        return self._beside.wait(seconds)
 
     def run(self) -> None:
         """Do what is due; no shop's failure keeps another waiting."""
@@ -66,11 +63,3 @@ class Upkeep:
         else:
             with self.tokens.renewal.database.transaction() as session:
                 repository.asked(session, shop_id)
-
-    def _run_and_release(self) -> None:
-        try:
-            self.run()
-        except Exception:  # the outer door of the thread: what is due stays due
-            log.exception("upkeep_failed")
-        finally:
-            self._under_way.release()

@@ -6,7 +6,6 @@ it, in a thread of its own and one at a time per process, a few shops at once; w
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Protocol, TypeVar, assert_never
 import structlog
 from sqlalchemy.orm import Session
 
+from restock.beside import Beside
 from restock.channels.values import ChannelName
 from restock.database import Database
 from restock.shopify.errors import (
@@ -63,7 +63,7 @@ class MarketingWriteBack:
     database: Database
     tokens: Tokens
     admin: AdminApi
-    _under_way: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _beside: Beside = field(default_factory=lambda: Beside("marketing"), repr=False)
 
     def take_new(self, limit: int = 1000) -> int:
         """Queue the yeses said since the last time; return how many."""
@@ -75,14 +75,12 @@ class MarketingWriteBack:
         self.take_new()
         with self.database.transaction() as session:
             is_due = bool(marketing.shops_due(session))
-        if is_due and self._under_way.acquire(blocking=False):
-            threading.Thread(target=self._run_and_release, name="marketing", daemon=True).start()
+        if is_due:
+            self._beside.start(self.run)
 
     def wait(self, seconds: float) -> bool:
         """Wait until what `start` began has ended; False when it has not within so many seconds."""
-        if has_ended := self._under_way.acquire(timeout=seconds):
-            self._under_way.release()
-        return has_ended
+        return self._beside.wait(seconds)
 
     def run(self) -> int:
         """Write what is due, shops side by side; return how many were settled or left for later."""
@@ -182,14 +180,6 @@ class MarketingWriteBack:
         with self.database.transaction() as session:
             marketing.postpone(session, due, seconds, reason, counts=counts)
         return go_on
-
-    def _run_and_release(self) -> None:
-        try:
-            self.run()
-        except Exception:  # the outer door of the thread: what is due stays due
-            log.exception("marketing_failed")
-        finally:
-            self._under_way.release()
 
 
 def _our_word(due: DueWrite) -> OurWord:

@@ -7,7 +7,6 @@ up, in between stands first from the next reading on. It runs in a thread of its
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Iterator, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from restock.beside import Beside
 from restock.database import Database
 from restock.shopify.errors import (
     AdminError,
@@ -59,18 +59,15 @@ class Priorities:
     database: Database
     tokens: Tokens
     admin: TaggedCustomers
-    _under_way: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _beside: Beside = field(default_factory=lambda: Beside("priorities"), repr=False)
 
     def start(self) -> None:
         """Begin what is due in a thread, unless that is under way; returns at once."""
-        if self._under_way.acquire(blocking=False):
-            threading.Thread(target=self._run_and_release, name="priorities", daemon=True).start()
+        self._beside.start(self.run)
 
     def wait(self, seconds: float) -> bool:
         """Wait until what `start` began has ended; False when it has not within so many seconds."""
-        if has_ended := self._under_way.acquire(timeout=seconds):
-            self._under_way.release()
-        return has_ended
+        return self._beside.wait(seconds)
 
     def run(self) -> int:
         """Read the lists that are due, a few shops at once; return how many."""
@@ -136,14 +133,6 @@ class Priorities:
     def _unknown(self, due: DueList, reason: str, seconds: float) -> None:
         with self.database.transaction() as session:
             lists.list_unknown(session, due, reason, seconds)
-
-    def _run_and_release(self) -> None:
-        try:
-            self.run()
-        except Exception:  # the outer door of the thread: what is due stays due
-            log.exception("priorities_failed")
-        finally:
-            self._under_way.release()
 
 
 def _pages(ids: Collection[int]) -> Iterator[list[int]]:
