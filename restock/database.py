@@ -1,6 +1,7 @@
 """The ground every room stands on: transactions, and the two hot paths' connections.
 
-The only module that knows Flask-SQLAlchemy and Flask-Migrate. It must never know a table.
+The only module that knows Flask-SQLAlchemy and Flask-Migrate. They are loaded for an application that serves, and for
+migrations: a worker never carries them. It must never know a table.
 """
 
 from __future__ import annotations
@@ -9,21 +10,24 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString
 from weakref import WeakSet, finalize
 
 import psycopg
-from flask import Flask
-from flask_sqlalchemy import SQLAlchemy
 from psycopg import sql
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from restock.errors import ConfigurationError
 from restock.tables import Base, UtcDateTime
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask_sqlalchemy import SQLAlchemy
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -43,7 +47,11 @@ _NOTICE_A_DEAD_SERVER = {  # within some 15 seconds, when it vanished without a 
 _BATCH_OPTIONS = "-c lock_timeout=250 -c statement_timeout=5000 -c plan_cache_mode=force_generic_plan -c jit=off"
 
 
-db = SQLAlchemy(model_class=Base)
+@cache
+def _extension() -> SQLAlchemy:
+    from flask_sqlalchemy import SQLAlchemy
+
+    return SQLAlchemy(model_class=Base)
 
 
 def _render_item(kind: str, value: object, _context: object) -> str | bool:
@@ -59,6 +67,17 @@ def connect_arguments() -> dict[str, object]:
         "options": options,
         "application_name": "restock",
         **_NOTICE_A_DEAD_SERVER,
+    }
+
+
+def engine_options() -> dict[str, Any]:
+    """Give SQLAlchemy's pool the sizes and checks every process of ours has."""
+    return {
+        "pool_pre_ping": True,
+        "pool_size": 8,
+        "max_overflow": 8,
+        "pool_timeout": 10,
+        "connect_args": connect_arguments(),
     }
 
 
@@ -92,19 +111,13 @@ def written_ids(ids: Iterable[int]) -> str:
 
 
 def init_database(app: Flask, database_url: str) -> None:
-    """Bind the tables to one database; connects to nothing yet.
+    """Bind an application's tables to one database; connects to nothing yet.
 
     The URL is the normalised one of `Settings.database_url` (postgresql+psycopg://).
     """
     app.config["SQLALCHEMY_DATABASE_URI"] = database_url
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
-        "pool_pre_ping": True,
-        "pool_size": 8,
-        "max_overflow": 8,
-        "pool_timeout": 10,
-        "connect_args": connect_arguments(),
-    }
-    db.init_app(app)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options()
+    _extension().init_app(app)
     if os.environ.get("FLASK_RUN_FROM_CLI") == "true":  # `flask db …` of whoever writes a migration
         offer_migrations(app)
 
@@ -113,7 +126,21 @@ def offer_migrations(app: Flask) -> None:
     """Let Flask-Migrate find our tables; loaded only where migrations run, for it is a third of the start."""
     from flask_migrate import Migrate
 
-    Migrate(app, db, directory=str(MIGRATIONS), compare_type=True, render_item=_render_item)
+    Migrate(app, _extension(), directory=str(MIGRATIONS), compare_type=True, render_item=_render_item)
+
+
+def _engine_of(app: Flask) -> Engine:
+    with app.app_context():
+        return _extension().engine
+
+
+def _application(database_url: str) -> Flask:
+    """Make an application for as long as migrations run, which know the database through one."""
+    from flask import Flask
+
+    app = Flask("restock")
+    init_database(app, database_url)
+    return app
 
 
 class _OwnConnection:
@@ -140,30 +167,26 @@ def _close_here(connection: Connection, pid: int) -> None:
 class Database:
     """Transactions on one database.
 
-    Safe across threads. After a fork the first use drops the parent's connections without touching them.
+    `app`: the application that `init_database` has bound to it, whose pool is used; None: this process has no
+    application, and a pool of its own. Connects to nothing yet. Safe across threads. After a fork the first use drops
+    the parent's connections without touching them.
     """
 
-    def __init__(self, app: Flask, database_url: str) -> None:
-        self._app = app
+    def __init__(self, app: Flask | None, database_url: str) -> None:
+        self._app, self._url = app, database_url
+        self.engine = create_engine(database_url, **engine_options()) if app is None else _engine_of(app)
         self.dsn = database_url.replace("postgresql+psycopg://", "postgresql://", 1)
         self._pid = os.getpid()
         self._hot = threading.local()
         self._of_threads: WeakSet[_OwnConnection] = WeakSet()
         self._for_batches: list[Connection] = []
 
-    @property
-    def engine(self) -> Engine:
-        with self._app.app_context():
-            return db.engine
-
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Open one transaction: commits at the end, rolls back on any exception, gives the connection back."""
         self._leave_parent()
-        with self._app.app_context():
-            session = db.session()
-            with session.begin():
-                yield session
+        with Session(self.engine) as session, session.begin():
+            yield session
 
     def hot(self) -> Connection:
         """Give this thread's own connection: autocommit, statements prepared at first use, closed when the thread ends.
@@ -211,9 +234,12 @@ class Database:
 
         if fault := server_fault(self.server_version()):
             raise ConfigurationError(fault)
-        offer_migrations(self._app)
-        with self._app.app_context():
+        app = self._app or _application(self._url)
+        offer_migrations(app)
+        with app.app_context():
             upgrade(directory=str(MIGRATIONS))
+        if self._app is None:
+            _engine_of(app).dispose()
 
     def server_version(self) -> int:
         """Read which PostgreSQL this is, as one number: 150004 is 15.4."""
@@ -236,11 +262,9 @@ class Database:
             own.close()
         for connection in self._for_batches:
             connection.close()
-        with self._app.app_context():
-            db.engine.dispose()
+        self.engine.dispose()
 
     def _leave_parent(self) -> None:
         if self._pid != os.getpid():
-            with self._app.app_context():
-                db.engine.dispose(close=False)
+            self.engine.dispose(close=False)
             self._pid = os.getpid()

@@ -58,8 +58,8 @@ with surroundings() as settings:
 _SAY = """
 import sys
 if services is not None:  # whatever is written refers to tables that are known
-    from restock.database import db
-    list(db.metadata.sorted_tables)
+    from restock.tables import Base
+    list(Base.metadata.sorted_tables)
 print("\\n".join(sys.modules))
 """
 
@@ -76,6 +76,7 @@ SENDING = {
 TEXTS = {"liquid", "mjml"}  # shops' own
 SHOPIFY = {"shopify", "httpx", "restock.catalog.service", "restock.shopify.admin_api"}
 DOORS = {"restock.web", "restock.playground", "restock.reports", "granian", "prometheus_client", "graphql", "jwt"}
+FLASK = {"flask", "flask_sqlalchemy", "werkzeug", "click", "blinker"}  # whoever serves no request has none of it
 TYPED = {"email_validator", "phonenumbers", "dns"}  # what reads an address somebody typed
 NEVER = {"sentry_sdk", "alembic", "flask_migrate", "graphql"}
 SEALS = "cryptography.hazmat"
@@ -86,19 +87,30 @@ NOTHING = {"sqlalchemy", "flask", "pydantic", "redis", "psycopg", "structlog"}
     ("role", "settings", "without"),
     [
         (_HELP, {}, NOTHING | SENDING | TEXTS | SHOPIFY | DOORS | TYPED | NEVER),
-        (_EXPLAIN, EMAIL, SENDING - {"smtplib"} | TEXTS | SHOPIFY | NEVER | {SEALS, "restock.worker", "restock.inbox"}),
+        (
+            _EXPLAIN,
+            EMAIL,
+            SENDING - {"smtplib"} | TEXTS | SHOPIFY | FLASK | NEVER | {SEALS, "restock.worker", "restock.inbox"},
+        ),
         (
             _WORKER.format(queue="deliveries"),
             EMAIL,
-            SENDING - {"smtplib"} | TEXTS | SHOPIFY | DOORS | TYPED | NEVER | {SEALS, "urllib3", "restock.inbox"},
+            SENDING - {"smtplib"}
+            | TEXTS
+            | SHOPIFY
+            | DOORS
+            | FLASK
+            | TYPED
+            | NEVER
+            | {SEALS, "urllib3", "restock.inbox"},
         ),
         (
             _WORKER.format(queue="deliveries"),
             SMS,
-            SENDING - {"smtplib", "twilio", "requests", "aiohttp"} | TEXTS | SHOPIFY | DOORS | NEVER | {SEALS},
+            SENDING - {"smtplib", "twilio", "requests", "aiohttp"} | TEXTS | SHOPIFY | DOORS | FLASK | NEVER | {SEALS},
         ),
-        (_WORKER.format(queue="stock"), SMS, SENDING - {"smtplib"} | TEXTS | DOORS | NEVER | {SEALS}),
-        (_SWEEPER, SMS, SENDING - {"smtplib"} | TEXTS | DOORS - {"restock.reports"} | NEVER | {SEALS}),
+        (_WORKER.format(queue="stock"), SMS, SENDING - {"smtplib"} | TEXTS | DOORS | FLASK | NEVER | {SEALS}),
+        (_SWEEPER, SMS, SENDING - {"smtplib"} | TEXTS | DOORS - {"restock.reports"} | FLASK | NEVER | {SEALS}),
         (_WEB, SMS, SENDING - {"smtplib", "twilio"} | NEVER | {"restock.worker"}),
     ],
     ids=["help", "explain", "deliveries by e-mail", "deliveries by SMS", "stock", "sweeper", "web"],

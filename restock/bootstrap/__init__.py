@@ -9,8 +9,6 @@ from __future__ import annotations
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from flask import Flask
-
 from restock.bootstrap.ground import Ground, check_providers, open_database, required_redis
 from restock.channels.registry import open_email_channel, provider_names
 from restock.channels.sms.prices import read_prices
@@ -20,6 +18,8 @@ from restock.config import Settings
 from restock.links import Vault
 
 if TYPE_CHECKING:
+    from flask import Flask
+
     from restock.alerts.service import ShopAlerts
     from restock.catalog.service import CatalogService
     from restock.deliveries.service import Deliveries
@@ -253,11 +253,11 @@ class Services(Ground):
 
 
 def build_services(settings: Settings, app: Flask | None = None) -> Services:
-    """Wire the program for these settings; `app` is the Flask application the tables are bound to, one of its own else.
+    """Wire the program for these settings; `app` is the Flask application that serves them, where there is one.
 
     Raises ConfigurationError when a database, a Valkey or a signing secret is missing, or a provider is set up wrongly.
     """
     check_providers(settings)
-    services = Services(settings, open_database(settings, app or Flask("restock")))
+    services = Services(settings, open_database(settings, app))
     required_redis(settings)
     return services

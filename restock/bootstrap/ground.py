@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from flask import Flask
-
 from restock.channels.registry import Channels, provider_faults, vapid_public_key
 from restock.channels.values import ChannelName
 from restock.config import Settings
@@ -18,6 +16,8 @@ from restock.links import Links, Vault
 from restock.shops.service import ShopService
 
 if TYPE_CHECKING:
+    from flask import Flask
+
     from restock.shopify.admin_api import HttpAdminApi
     from restock.shops.service.tokens import TokenService
     from restock.shops.service.upkeep import Upkeep
@@ -99,8 +99,8 @@ def check_providers(settings: Settings) -> None:
         raise ConfigurationError("\n".join(faults))
 
 
-def open_database(settings: Settings, app: Flask) -> Database:
-    """Bind the tables to the database of the settings; raise ConfigurationError for want of it, or of a secret."""
+def open_database(settings: Settings, app: Flask | None) -> Database:
+    """Open the database of the settings; raise ConfigurationError for want of it, or of a secret."""
     if settings.database_url is None:
         raise ConfigurationError(
             "DATABASE_URL is not set: start with `python3 app.py`, or set it to your PostgreSQL server"
@@ -110,7 +110,8 @@ def open_database(settings: Settings, app: Flask) -> Database:
             "SECRET_KEY is not set: start with `python3 app.py`, or set 32 or more random characters"
         )
     url = settings.database_url.get_secret_value()
-    init_database(app, url)
+    if app is not None:
+        init_database(app, url)
     return Database(app, url)
 
 
