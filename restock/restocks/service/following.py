@@ -16,6 +16,7 @@ from restock.catalog.values import Check, StockReading
 from restock.database import Database
 from restock.failpoints import failpoint
 from restock.restocks import repository, rules
+from restock.restocks.service.threads import is_of_nobody
 from restock.restocks.values import CloseReason, OpenEvent
 from restock.shops.repository import by_id
 from restock.shops.service import to_shop
@@ -43,8 +44,11 @@ class Following:
                 finish(session)
                 failpoint("check.before_commit")
             failpoint("check.after_commit")
-        except Exception:  # the door of one small job: the others go on, and this one comes back after its lease
-            log.exception("stock_check_failed", shop_id=check.shop_id, variant_id=check.variant_id)
+        except Exception as error:  # the door of one small job: the others go on, and this one comes back
+            if is_of_nobody(error):
+                log.info("shop_gone", shop_id=check.shop_id)
+            else:
+                log.exception("stock_check_failed", shop_id=check.shop_id, variant_id=check.variant_id)
 
     def variant(self, shop_id: int, variant_id: int, told_at: datetime | None = None) -> None:
         """Follow the reading that is kept of a variant; the next pass tries again what fails."""

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
+from psycopg.errors import ForeignKeyViolation
+from sqlalchemy.exc import IntegrityError
 
 log = structlog.get_logger(__name__)
 
@@ -64,10 +66,18 @@ class ShopThreads:
     def _run(self, shop_id: int, work: Callable[[], None]) -> None:
         try:
             work()
-        except Exception:  # the door of a shop's work: the others go on, and this one is found again in its rows
-            log.exception("shop_work_failed", shop_id=shop_id)
+        except Exception as error:  # the door of a shop's work: the others go on, and this one is found in its rows
+            if is_of_nobody(error):
+                log.info("shop_gone", shop_id=shop_id)
+            else:
+                log.exception("shop_work_failed", shop_id=shop_id)
         finally:
             with self._changed:
                 self._running.discard(shop_id)
                 self._ended += 1
                 self._changed.notify_all()
+
+
+def is_of_nobody(error: Exception) -> bool:
+    """Say whether something was written of a shop that was erased meanwhile: nothing is left of it, and all is well."""
+    return isinstance(error.orig if isinstance(error, IntegrityError) else error, ForeignKeyViolation)
