@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.fanout.worker import ONLY_DEVELOPERS_HAVE
+
 ROOT = Path(__file__).parent.parent
 EMAIL = {
     "RESTOCK_ENV": "production",
@@ -125,6 +127,12 @@ def test_a_process_loads_nothing_of_what_its_role_never_does(
 def test_a_delivery_worker_has_loaded_what_sends_before_the_first_message(tmp_path: Path) -> None:
     loaded = modules_of(_WORKER.format(queue="deliveries"), SMS, tmp_path)
     assert {"twilio.rest", "restock.channels.sms.channel", "restock.channels.email.channel"} <= loaded
+
+
+def test_the_watched_worker_does_without_nothing_that_an_installation_has() -> None:
+    locked = {line.partition("==")[0] for line in (ROOT / "requirements.lock").read_text().splitlines()}
+    assert "sqlalchemy" in locked
+    assert not locked & set(ONLY_DEVELOPERS_HAVE)
 
 
 def modules_of(role: str, settings: dict[str, str], folder: Path) -> set[str]:
