@@ -150,11 +150,19 @@ def _no_mark(_delivery_id: int) -> str:
 
 def _open_shops_server(settings: Settings, url: str, sender: Sender) -> Channel:
     """Open a shop's own: it signs by itself, and takes no return path but of the shop's own domain."""
-    return _open_mail_server(settings, url, sender, None, None)
+    from restock.channels.email.reports.events import amazon_id
+
+    return _open_mail_server(settings, url, sender, None, None, given_id=amazon_id)
 
 
 def _open_mail_server(
-    settings: Settings, url: str, sender: Sender, key: DkimKey | None, return_path: Callable[[int], str] | None
+    settings: Settings,
+    url: str,
+    sender: Sender,
+    key: DkimKey | None,
+    return_path: Callable[[int], str] | None,
+    *,
+    given_id: Callable[[bytes], str | None] | None = None,
 ) -> Channel:
     from restock.channels.email.channel import EmailChannel
     from restock.channels.email.smtp_pool import SmtpPool
@@ -163,7 +171,8 @@ def _open_mail_server(
     read_seconds = min(20.0, settings.delivery_lease_seconds / 3)
     patience = Patience(connect_seconds=min(5.0, read_seconds), read_seconds=read_seconds)
     pool = SmtpPool(parse_smtp_url(url), sender.domain, sender.address, patience=patience)
-    return EmailChannel(pool, sender, batch_seconds=_batch_seconds(settings), key=key, return_path=return_path)
+    seconds = _batch_seconds(settings)
+    return EmailChannel(pool, sender, batch_seconds=seconds, key=key, return_path=return_path, given_id=given_id)
 
 
 def _return_path(settings: Settings) -> Callable[[int], str] | None:

@@ -70,6 +70,11 @@ class DeliveryRow(Base):
             "finished_at",
             postgresql_where=text("state = 'bounced' AND contact_id IS NOT NULL"),
         ),
+        Index(
+            "ix_deliveries_given",
+            "provider_message_id",
+            postgresql_where=text("provider_message_id IS NOT NULL AND channel = 'email'"),
+        ),
         Index("ix_deliveries_contact", "contact_id", postgresql_where=text("offer_id IS NULL")),
         {"postgresql_with": {"fillfactor": 50}},  # see migration 0024
     )

@@ -183,8 +183,10 @@ def test_amazons_reports_name_the_message_by_its_own_message_id(
     assert [(one.identity, one.mark, one.message_id) for one in found] == ([(MARK, "", "0102-m")] if meant else [])
 
 
-def test_a_report_of_amazons_without_the_headers_of_the_message_names_none() -> None:
-    assert read_events(ProviderName.ses, ses_bounce("Permanent", "General") | {"mail": {"messageId": "0102-m"}}) == []
+def test_a_report_of_amazons_without_the_headers_of_the_message_names_it_by_amazons_own_name() -> None:
+    [event] = read_events(ProviderName.ses, ses_bounce("Permanent", "General") | {"mail": {"messageId": "0102-m"}})
+    assert (event.mark, event.identity, event.message_id) == ("", "", "0102-m")
+    assert read_events(ProviderName.ses, ses_bounce("Permanent", "General") | {"mail": {}}) == []
 
 
 def test_a_report_of_many_messages_is_read_whole_and_no_longer_than_any_honest_one() -> None:

@@ -272,6 +272,23 @@ def test_many_copies_of_one_receipt_are_one_news(store: Store) -> None:
     assert sorted(news) == [False] * 7 + [True]
 
 
+def test_an_e_mail_is_found_by_the_name_its_provider_gave_it_in_its_own_shop_alone(store: Store) -> None:
+    waiting(store, 2)
+    batch = claim(store)
+    [first, second] = [envelope.delivery_id for envelope in batch.envelopes]
+    commit(store, batch)
+    store.sql(
+        f"UPDATE deliveries SET provider_message_id = 'name-' || id, channel = 'email' WHERE id = {first} RETURNING 1"
+    )
+    store.sql(
+        f"UPDATE deliveries SET provider_message_id = 'name-' || id, channel = 'sms' WHERE id = {second} RETURNING 1"
+    )
+    assert store.deliveries.sent_as(f"name-{first}", store.shop.id) == first
+    assert store.deliveries.sent_as(f"name-{first}", store.shops.add("other").id) is None
+    assert store.deliveries.sent_as(f"name-{second}", store.shop.id) is None
+    assert store.deliveries.sent_as("", store.shop.id) is None
+
+
 def test_a_delivery_is_found_by_the_identity_it_was_handed_over_with_and_by_no_other(store: Store) -> None:
     """Two instances may send by one account, and number their deliveries alike."""
     waiting(store, 2)

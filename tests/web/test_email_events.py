@@ -83,6 +83,9 @@ class FakeDeliveries:
         """Find the message of the first shop, whose identity reads like its mark here."""
         return 7 if (name, shop_id) == (MARK, SHOP) else None
 
+    def sent_as(self, message_id: str, shop_id: int) -> int | None:
+        return 7 if (message_id, shop_id) == ("given", SHOP) else None
+
 
 @dataclass
 class Sent:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class EmailChannel:
     """Send e-mails; one instance per process.
 
-    `return_path` makes the address a delivery comes back to; None: the sender's own.
+    `return_path` makes the address a delivery comes back to; None: the sender's own. `given_id` reads out of what the
+    server said to a message the name it has there; None: it says none, or none that anybody uses.
     """
 
     name = ChannelName.email
@@ -37,11 +38,13 @@ class EmailChannel:
         batch_seconds: float = 25.0,
         key: DkimKey | None = None,
         return_path: Callable[[int], str] | None = None,
+        given_id: Callable[[bytes], str | None] | None = None,
     ) -> None:
         self._pool = pool
         self._press = Press(sender)
         self._key = key
         self._return_path = return_path
+        self._given_id = given_id
         self.batch_seconds = batch_seconds
 
     @property
@@ -61,7 +64,7 @@ class EmailChannel:
     def _send(self, envelopes: Iterable[Envelope], count: int, deadline: float) -> Iterator[Outcome]:
         unsendable: list[Outcome] = []
         for fate in self._pool.deliver(self._jobs(envelopes, unsendable, deadline), count):
-            yield _outcome(fate)
+            yield self._outcome(fate)
             while unsendable:
                 yield unsendable.pop()
         yield from unsendable
@@ -94,12 +97,16 @@ class EmailChannel:
 
         return replace(mail, content=sign(mail.content, self._key, int(envelope.queued_at)))
 
+    def _outcome(self, fate: Fate) -> Outcome:
+        if not isinstance(fate, Taken):
+            return _untaken(fate)
+        given = self._given_id(fate.said) if self._given_id is not None else None
+        return Outcome(fate.job.delivery_id, Verdict.accepted, provider_message_id=given)
 
-def _outcome(fate: Fate) -> Outcome:
+
+def _untaken(fate: Refused | Lost | Unsent | Unfit) -> Outcome:
     delivery_id = fate.job.delivery_id
     match fate:
-        case Taken():
-            return Outcome(delivery_id, Verdict.accepted)
         case Refused(stage=stage, code=code, text=text):
             verdict, reason, blame = judge(stage, code, text)
             return Outcome(delivery_id, verdict, reason, blame)

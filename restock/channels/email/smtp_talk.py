@@ -31,9 +31,10 @@ class Job:
 
 @dataclass(slots=True)
 class Taken:
-    """A message the server has taken."""
+    """A message the server has taken. `said` has what it said to that first, and maybe more."""
 
     job: Job
+    said: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,11 @@ class Talk:
 
     def hear(self, data: bytes) -> list[Taken | Refused]:
         """Take what the server says; return the messages whose fate it decides."""
-        if not (self._line or self._texts or self.closed) and _ALL_WELL.fullmatch(data) and (taken := self._go_on()):
+        if (
+            not (self._line or self._texts or self.closed)
+            and _ALL_WELL.fullmatch(data)
+            and (taken := self._go_on(data))
+        ):
             return [taken]
         said: list[Taken | Refused] = []
         *lines, self._line = (self._line + data).split(b"\n")
@@ -137,7 +142,7 @@ class Talk:
                 said += self._follow(*reply)
         return said
 
-    def _go_on(self) -> Taken | None:
+    def _go_on(self, said: bytes) -> Taken | None:
         """Take four good answers at once: to a text, and to the commands of the next message; None: not so awaited."""
         if len(self._awaited) != 1 + len(_COMMANDS):
             return None
@@ -148,7 +153,7 @@ class Talk:
         self._awaited.clear()
         self._has_decided = True
         self._send_text(following)
-        return Taken(taken)
+        return Taken(taken, said)
 
     def break_off(self) -> tuple[Job | None, list[Job]]:
         """End the conversation: return the message that may have been taken, and those that certainly were not."""
@@ -196,7 +201,7 @@ class Talk:
             if self.idle:
                 self._announce_next()
             self._has_decided = True
-            return [Taken(job) if code == 250 else Refused(job, stage, code, text)]
+            return [Taken(job, text) if code == 250 else Refused(job, stage, code, text)]
         return self._announced(stage, job, code, text)
 
     def _announced(self, stage: Stage, job: Job, code: int, text: bytes) -> list[Taken | Refused]:

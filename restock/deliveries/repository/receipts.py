@@ -42,6 +42,11 @@ _MOVE = text("""
 
 _NAMED = text("SELECT dedupe_key, created_at FROM deliveries WHERE id = :id AND shop_id = :shop_id")
 
+_SENT_AS = text("""
+    SELECT id FROM deliveries
+    WHERE provider_message_id = :message_id AND channel = 'email' AND shop_id = :shop_id LIMIT 1
+""")
+
 _HOLD_CONTACT = text("""
     SELECT id FROM contacts WHERE id = (
         SELECT contact_id FROM deliveries WHERE id = :id AND (CAST(:shop_id AS bigint) IS NULL OR shop_id = :shop_id)
@@ -124,6 +129,11 @@ def find_named(session: Session, name: str, shop_id: int) -> int | None:
         return None
     row = session.execute(_NAMED, {"id": int(number), "shop_id": shop_id}).first()
     return None if row is None or identity(int(number), row.dedupe_key, row.created_at) != name else int(number)
+
+
+def find_sent_as(session: Session, message_id: str, shop_id: int) -> int | None:
+    """Find a shop's e-mail by the name its provider gave it."""
+    return session.execute(_SENT_AS, {"message_id": message_id, "shop_id": shop_id}).scalar()
 
 
 def move(session: Session, receipt: Receipt, shop_id: int | None = None) -> Moved | None:

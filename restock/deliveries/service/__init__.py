@@ -22,7 +22,7 @@ from restock.deliveries.limits.service import texts_today
 from restock.deliveries.limits.values import TextsToday
 from restock.deliveries.repository import lanes, notices
 from restock.deliveries.repository.clicks import count_click, look, turn_behind
-from restock.deliveries.repository.receipts import find_named
+from restock.deliveries.repository.receipts import find_named, find_sent_as
 from restock.deliveries.rules import PATIENCE, Patience
 from restock.deliveries.service.breaker import Breaker
 from restock.deliveries.service.claiming import Claiming, load_shop
@@ -186,6 +186,11 @@ class Deliveries:
         """Find a shop's delivery by the identity it was handed over with; None where there is none (any more)."""
         with self.database.transaction() as session:
             return find_named(session, name, shop_id)
+
+    def sent_as(self, message_id: str, shop_id: int) -> int | None:
+        """Find a shop's e-mail by the name its provider gave it; None where there is none (any more, or yet)."""
+        with self.database.transaction() as session:
+            return find_sent_as(session, message_id, shop_id)
 
     def follow(self, delivery_id: int, *, count: bool = True) -> str | None:
         """Count a click and return where the goods can be bought; None when the delivery is not known (any more).

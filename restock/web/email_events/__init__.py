@@ -174,11 +174,17 @@ def _json(body: bytes) -> Any:
         raise MalformedJsonError("The report is no JSON.") from None
 
 
+def _told_of(services: Services, event: Event, shop_id: int | None) -> int | None:
+    """Find the delivery a report is about; None where it is about none of that shop's (any more)."""
+    if event.mark or shop_id is None:
+        return services.links.read_report_mark(event.mark)
+    if event.identity:
+        return services.deliveries.named(event.identity, shop_id)
+    return services.deliveries.sent_as(event.message_id or "", shop_id)
+
+
 def _record(services: Services, events: Iterable[Event], shop_id: int | None) -> None:
     for event in events:
-        delivery_id = services.links.read_report_mark(event.mark)
-        if event.identity and shop_id is not None:
-            delivery_id = services.deliveries.named(event.identity, shop_id)
-        if delivery_id is not None:
+        if (delivery_id := _told_of(services, event, shop_id)) is not None:
             receipt = Receipt(delivery_id, event.status, event.reason, event.blame, event.message_id)
             services.deliveries.record_receipt(receipt, shop_id)

@@ -12,7 +12,6 @@ from typing import Any
 import structlog
 
 from restock.channels.email.reports.amazon import AmazonAwayError, AmazonSns
-from restock.channels.email.reports.events import lacks_headers
 from restock.channels.email.reports.sns import Delivery, Kind, is_snss, read_delivery
 from restock.errors import UnavailableError
 
@@ -37,10 +36,7 @@ def told_by(amazon: AmazonSns, delivery: Delivery, shop_id: int) -> Any:
     """Give what SES says in a delivery, None where it says nothing; a subscription is confirmed on the way."""
     match delivery.kind:
         case Kind.notification:
-            said = _json(delivery.message)
-            if lacks_headers(said):  # whoever runs this shop can mend it: SES leaves them out unless told otherwise
-                log.warning("ses_report_without_headers", shop_id=shop_id)
-            return said
+            return _json(delivery.message)
         case Kind.subscribed:
             try:
                 amazon.confirm(delivery)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -25,6 +26,7 @@ from hypothesis import strategies as st
 
 from restock.channels.email.channel import EmailChannel
 from restock.channels.email.message import Sender
+from restock.channels.email.reports.events import amazon_id
 from restock.channels.email.skeleton import Press
 from restock.channels.email.smtp_pool import SmtpPool
 from restock.channels.email.smtp_server import Patience, SmtpServer
@@ -91,6 +93,19 @@ def arrived(mails: Path) -> list[str]:
             texts.append(path.read_text())
     whole = [text for text in texts if "--=_restock--" in text]
     return sorted(re.findall(r"^To: (.+)$", text, re.MULTILINE)[0] for text in whole)
+
+
+@pytest.mark.parametrize("options", [{}, {"dribble": 7}, {"many_lines": True}], ids=str)
+def test_each_message_keeps_the_name_amazon_gave_it_however_its_answers_arrive(options: dict[str, Any]) -> None:
+    """By that name alone Amazon SES may report of it. A server that gives none is as good."""
+    given = {number: f"0102019a{number:08x}-1b2c-4d5e-8f90-a1b2c3d4e5f6-000000" for number in range(COUNT - 1)}
+    peer = PipeliningPeer({(f"a{n}@b.example", "."): f"250 Ok {name}" for n, name in given.items()}, **options)
+    pool = SmtpPool(SmtpServer("127.0.0.1", peer.port, connections=2), "alerts.example", SENDER.address)
+    channel = EmailChannel(pool, SENDER, given_id=amazon_id)
+    found = {one.delivery_id: one.provider_message_id for one in sent(channel, batch())}
+    channel.close()
+    peer.stop()
+    assert found == given | {COUNT - 1: None}
 
 
 @pytest.mark.parametrize(

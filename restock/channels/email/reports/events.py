@@ -6,6 +6,7 @@ not the form it should have says nothing. Only a mailbox that is dead, or a pers
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +18,12 @@ from restock.channels.values import Blame, ReceiptStatus, Verdict
 
 _MOST_EVENTS = 2000
 _LONGEST = 200
+_AMAZON_ID = re.compile(rb"\bOk ([0-9A-Za-z-]{20,200})\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing a provider said of one message, which it names by our mark, or ("") by our Message-ID's `identity`."""
+    """One thing a provider said of one message, named by our mark, else `identity` (our Message-ID), else its id."""
 
     mark: str
     status: ReceiptStatus
@@ -60,9 +62,10 @@ def read_events(provider: ProviderName, said: Any) -> list[Event]:
     return list(found)
 
 
-def lacks_headers(said: Any) -> bool:
-    """Say whether Amazon SES reports of a message without its headers, so that nobody can say which it was."""
-    return bool(_within(said, "mail", "messageId")) and not _identity(_within(said, "mail"))
+def amazon_id(said: bytes) -> str | None:
+    """Read the name Amazon SES gives to a message as it takes it, by which its reports call it; None: there is none."""
+    found = _AMAZON_ID.search(said)
+    return found[1].decode() if found else None
 
 
 def bounced_with(text: str) -> Said:
@@ -241,8 +244,9 @@ def _ses(said: Any) -> Iterator[Event]:
     elif kind == "Complaint" and _within(said, "complaint", "complaintFeedbackType") != "not-spam":
         told = COMPLAINED
     identity = _identity(said.get("mail"))
-    if told is not None and identity:
-        yield Event("", *told, _text(_within(said, "mail", "messageId")) or None, identity)
+    message_id = _text(_within(said, "mail", "messageId")) or None
+    if told is not None and (identity or message_id):
+        yield Event("", *told, message_id, identity)
 
 
 def _ses_bounce(bounce: Any) -> Said:
