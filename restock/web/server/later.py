@@ -63,6 +63,6 @@ class Later(Response):
 
 
 def awaited(environ: WSGIEnvironment) -> Later | None:
-    """Give the answer that is still to come; None where the application has answered."""
-    later: Later | None = environ.get(_LATER)
+    """Take the answer that is still to come; None where the application has answered."""
+    later: Later | None = environ.pop(_LATER, None)
     return later
