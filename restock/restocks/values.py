@@ -11,6 +11,7 @@ from restock.shops.values import QueueOrder
 from restock.subscriptions.values import Cursor
 
 NO_TIME = datetime.min.replace(tzinfo=UTC)
+NAMED_OFFERS = "restock.offers"  # the setting in which a transaction's statements hand offers on
 
 
 class OfferState(StrEnum):

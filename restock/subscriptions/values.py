@@ -95,6 +95,7 @@ class ContactView:
 
 Cursor = tuple[int, datetime, int]  # (`priority`, `queued_at`, `subscription_id`) of the last place seen
 
+NAMED_SUBSCRIPTIONS = "restock.subscriptions"  # the setting in which a transaction's statements hand them on
 PRIORITIES = (1, 0)  # every level there is, in the order of the queue
 
 

@@ -14,10 +14,13 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, ClassVar
 
+import psycopg
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from restock.batches.pipeline import Flight, Pipeline
 from restock.channels.values import Blame, ChannelName, Doubt, Envelope, Outcome, SenderChoice, Verdict
 from restock.deliveries.limits.values import Admission
 from restock.deliveries.service.claiming import Claiming
@@ -27,12 +30,17 @@ from restock.deliveries.service.streams.desk import Desk, Here
 from restock.deliveries.service.streams.ledger import GROUP_SIZE
 from restock.deliveries.values import Batch
 from restock.shops.values import Shop
+from restock.statements import Connection
 from tests.deliveries.watched import LateDesk, open_beside
 from tests.restocks.store import RecordingChannel, Store
 
 EMAIL = ChannelName.email
 SIZE = 100
 SENT = "SELECT count(*) FROM deliveries WHERE state = 'sent'"
+KILL = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%restock.notified%'
+"""
 
 
 @dataclass
@@ -79,6 +87,9 @@ class SlowRecording(Recording):
 
     done: list[int] = field(default_factory=list)
 
+    def launch(self, group: Sequence[tuple[Batch, Sequence[Outcome]]]) -> Flight | None:
+        return None
+
     def record(self, batch: Batch, told: Sequence[Outcome], now_seconds: float) -> None:
         time.sleep(0.02)
         super().record(batch, told, now_seconds)
@@ -96,13 +107,14 @@ def store(clean_database: str) -> Iterator[Store]:
     store.close()
 
 
-@pytest.fixture(params=["a thread", "here", "late"])
+@pytest.fixture(params=["a thread", "here", "late", "in passing"])
 def sending(store: Store, request: pytest.FixtureRequest) -> Sending:
-    """The drain with small claims, its desk beside it, in its midst, or as late as can be."""
+    """The drain with small claims, its desk beside it, in its midst, or as late as can be; or nothing waited for."""
     desks: dict[str, Callable[[], Any]] = {
         "a thread": open_beside,
         "here": lambda: nullcontext(Here()),
         "late": lambda: nullcontext(LateDesk()),
+        "in passing": lambda: nullcontext(Here()),
     }
     part = store.deliveries._sending
     return replace(
@@ -110,6 +122,7 @@ def sending(store: Store, request: pytest.FixtureRequest) -> Sending:
         open_desk=desks[request.param],
         claim_sizes={EMAIL: SIZE},
         claiming=of(part.claiming, SeenClaiming),
+        recording=part.recording if request.param == "in passing" else replace(part.recording, pipeline=None),
     )
 
 
@@ -358,6 +371,9 @@ def test_a_record_that_fails_is_told_and_holds_nothing_else_up(store: Store) -> 
     class Failing(Recording):
         calls: ClassVar[list[int]] = []
 
+        def launch(self, group: Sequence[tuple[Batch, Sequence[Outcome]]]) -> Flight | None:
+            return None
+
         def record(self, *given: Any) -> None:
             self.calls.append(1)
             if len(self.calls) == 1:
@@ -369,6 +385,59 @@ def test_a_record_that_fails_is_told_and_holds_nothing_else_up(store: Store) -> 
         drain(replace(part, claim_sizes={EMAIL: SIZE}, recording=of(part.recording, Failing)))
     lost = len(store.channel.sent) - int(str(store.one(SENT)))
     assert 0 < lost <= GROUP_SIZE + 8
+
+
+def test_what_is_written_in_passing_is_no_more_than_a_group_either(store: Store) -> None:
+    """As the database sees it: what a provider has taken and no committed row says."""
+    store.join(500)
+    store.restock(None)
+    answered, most = 0, 0
+    with store.database.engine.connect() as watching:
+
+        def answer(envelope: Envelope) -> Outcome:
+            nonlocal answered, most
+            answered += 1
+            most = max(most, answered - int(str(watching.execute(text(SENT)).scalar_one())))
+            watching.commit()
+            return Outcome(envelope.delivery_id, Verdict.accepted)
+
+        store.channel.answer = answer
+        drain(replace(store.deliveries._sending, claim_sizes={EMAIL: SIZE}))
+    assert GROUP_SIZE // 2 < most <= GROUP_SIZE
+    assert store.states("deliveries") == {"sent": 500}
+    assert store.states("subscriptions") == {"notified": 500}
+    assert store.one("SELECT count(*) FROM offers WHERE accepted_at IS NULL OR ends_at IS NULL") == 0
+    assert store.one("SELECT count(*) FROM intents WHERE closed_at IS NULL") == 0
+
+
+@pytest.mark.parametrize("fault", ["somebody holds a row", "the connection is lost", "no connection is to be had"])
+def test_what_cannot_be_written_in_passing_is_waited_for(store: Store, fault: str) -> None:
+    store.join(300)
+    store.restock(None)
+    part = store.deliveries._sending
+    pipeline = part.recording.pipeline
+    assert pipeline is not None
+    others = store.database.engine.connect()
+
+    def answer(envelope: Envelope) -> Outcome:
+        if len(store.channel.sent) == 60 and fault == "somebody holds a row":
+            others.execute(text("SELECT FROM deliveries WHERE id = :id FOR UPDATE"), {"id": envelope.delivery_id})
+            threading.Timer(0.6, others.close).start()
+        if len(store.channel.sent) == 130 and fault == "the connection is lost":
+            others.execute(text(KILL))
+        return Outcome(envelope.delivery_id, Verdict.accepted)
+
+    if fault == "no connection is to be had":
+
+        def refuse() -> Connection:
+            raise psycopg.OperationalError("too many")
+
+        part = replace(part, recording=replace(part.recording, pipeline=Pipeline(refuse)))
+    store.channel.answer = answer
+    assert drain(replace(part, claim_sizes={EMAIL: SIZE})).sent_count == 300
+    others.close()
+    assert store.states("deliveries") == {"sent": 300}
+    assert len(store.channel.sent) == 300
 
 
 def test_a_shop_with_a_provider_of_its_own_is_sent_for_by_itself(store: Store, sending: Sending) -> None:

@@ -20,6 +20,7 @@ from typing import Any, LiteralString, NamedTuple, ParamSpec, TypeVar
 from psycopg.rows import namedtuple_row
 from sqlalchemy import text
 
+from restock.batches.pipeline import Flight
 from restock.channels.values import Blame, ChannelName, Doubt, Envelope, Outcome, Verdict
 from restock.database import Database
 from restock.deliveries.service.claiming import Claiming
@@ -245,6 +246,13 @@ class MortalRecording(Recording):
     def record(self, *given: Any) -> None:
         self.worker.live()
         super().record(*given)
+
+    def launch(self, group: Sequence[tuple[Batch, Sequence[Outcome]]]) -> Flight | None:
+        self.worker.live()
+        flight = super().launch(group)
+        if flight is not None:
+            flight.rows()  # so that it is known who was at work when the database saw it
+        return flight
 
 
 def of(part: Any, kind: type[Any], worker: Worker) -> Any:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from restock.channels.registry import OFFICIAL_TWILIO
-from restock.config import Settings
 from restock.database import Database
 from restock.deliveries.limits.rules import natural_rate
 from restock.deliveries.limits.service import TextGate
 from restock.deliveries.limits.values import Pace
+
+if TYPE_CHECKING:
+    from restock.config import Settings
 
 
 def open_text_gate(settings: Settings, database: Database) -> TextGate:

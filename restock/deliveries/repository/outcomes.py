@@ -14,7 +14,10 @@ from typing import LiteralString, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from restock.batches.pipeline import Step
 from restock.database import run_lean, written_ids
+from restock.restocks.values import NAMED_OFFERS
+from restock.statements import PreparedStatement
 
 # `IS NOT DISTINCT FROM` says "=", but to no index: these rows are looked up by their ids. Right after a large claim the
 # statistics say that hardly anything is being sent, and all of it would be read for every group.
@@ -29,7 +32,7 @@ _SENT = """
             (CAST(%(message_ids)s AS text[]))[array_position(CAST(%(ids)s AS bigint[]), id)], provider_message_id
         ) END
     WHERE id = ANY(CAST(%(ids)s AS bigint[])) AND {condition}
-    RETURNING id, CASE kind WHEN 'offer' THEN offer_id END, contact_id
+    RETURNING id, CASE kind WHEN 'offer' THEN offer_id END AS offer_id, contact_id
 """
 _REQUEUE = """
     UPDATE deliveries SET state = 'queued', lease_until = NULL, token = NULL, reason = told.reason,
@@ -42,6 +45,15 @@ _REQUEUE = """
 """
 _SENT_BY_WORKER: LiteralString = _SENT.format(condition=_HELD.replace(":token", "%(token)s"))
 _SENT_BY_LOOKUP: LiteralString = _SENT.format(condition=_DOUBTED)
+_SENT_ON_THE_WAY = _SENT_BY_WORKER.replace("%(message_ids)s", "%(message_ids)a").replace("%(ids)s", "%(ids)t")
+_SENDING_ENDS = PreparedStatement(
+    "sending_ends",
+    f"""
+    WITH sent AS ({_SENT_ON_THE_WAY.replace("%(token)s", "CAST(%(token)t AS uuid)")})
+    SELECT count(*)::text, set_config('{NAMED_OFFERS}', coalesce(array_agg(offer_id ORDER BY offer_id)
+        FILTER (WHERE offer_id IS NOT NULL), '{{}}')::text, true) FROM sent
+""",  # noqa: S608 (the statement above)
+)
 _REQUEUE_HELD, _REQUEUE_DOUBTED = text(_REQUEUE.format(condition=_HELD)), text(_REQUEUE.format(condition=_DOUBTED))
 
 _FAIL = text(f"""
@@ -129,6 +141,14 @@ def mark_sent(session: Session, message_ids: Mapping[int, str | None], token: uu
     values = {"ids": written_ids(ids), "message_ids": given if any(given) else None, "token": token}
     statement = _SENT_BY_LOOKUP if token is None else _SENT_BY_WORKER
     return [Ended._make(row) for row in run_lean(session, statement, values).fetchall()]
+
+
+def sending_ends(message_ids: Mapping[int, str | None], token: uuid.UUID) -> Step:
+    """Do what `mark_sent` does in a pipeline; return how many there were, and name their offers to what follows."""
+    ids = sorted(message_ids)
+    given = [message_ids[one] for one in ids]
+    values = {"ids": written_ids(ids), "message_ids": given if any(given) else None, "token": str(token)}
+    return Step(_SENDING_ENDS, values)
 
 
 def requeue(session: Session, again: Sequence[Again], token: uuid.UUID | None) -> dict[int, float]:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 import restock.catalog.repository as catalog
 import restock.subscriptions.repository as subscriptions
+from restock.batches.pipeline import Pipeline
 from restock.catalog.rules import market_template, product_url
 from restock.channels.port import Channel
 from restock.channels.values import ChannelName, NoticeKind, Receipt
@@ -235,7 +236,8 @@ class Deliveries:
 
     @cached_property
     def _sending(self) -> Sending:
-        recording = Recording(self.database, self.turns, self.suppressions, self.patience)
+        pipeline = Pipeline(self.database.connect_for_batches)
+        recording = Recording(self.database, self.turns, self.suppressions, self.patience, pipeline)
         return Sending(
             self.database, self.channels, self._claiming, recording, self.breaker, self.lease_seconds, self.clock
         )

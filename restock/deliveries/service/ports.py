@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sqlalchemy.orm import Session
 
+from restock.batches.pipeline import Step
 from restock.channels.values import ChannelName, Envelope, SenderChoice
 from restock.deliveries.limits.values import Admission
 from restock.shops.values import Shop
@@ -18,6 +19,8 @@ class Turns(Protocol):
     """Tell the restocks what became of an offer's message, in the transaction that records it."""
 
     def offers_accepted(self, session: Session, shop: Shop, offer_ids: Sequence[int]) -> None: ...
+
+    def named_accepted(self, shop: Shop) -> Sequence[Step]: ...
 
     def offers_returned(self, session: Session, shop_id: int, offer_ids: Sequence[int], reason: str) -> None: ...
 

@@ -10,6 +10,7 @@ from typing import assert_never
 import structlog
 from sqlalchemy.orm import Session
 
+from restock.batches.pipeline import Flight, Pipeline, Step
 from restock.channels.values import Outcome, Verdict
 from restock.database import Database
 from restock.deliveries import rules
@@ -65,6 +66,24 @@ class Recording:
     turns: Turns
     suppressions: Suppressions
     patience: rules.Patience = rules.PATIENCE
+    pipeline: Pipeline | None = None  # None: everything is waited for
+
+    def launch(self, group: Sequence[tuple[Batch, Sequence[Outcome]]]) -> Flight | None:
+        """Have outcomes written without waiting for it; None where only `record` can.
+
+        That is for groups of which all was taken, which are nearly all: a transaction for each batch. Whatever is wrong
+        with a flight, `record` does it again. Raises psycopg.Error.
+        """
+        pipeline = self.pipeline
+        if pipeline is None or not pipeline.is_free:
+            return None
+        if not all(one.verdict is Verdict.accepted for _, told in group for one in told):
+            return None
+        return pipeline.send([self._steps(*one) for one in group], lambda: failpoint("record.before_commit"))
+
+    def _steps(self, batch: Batch, told: Sequence[Outcome]) -> list[Step]:
+        sent = {one.delivery_id: one.provider_message_id for one in told if one.delivery_id in batch.rows}
+        return [outcomes.sending_ends(sent, batch.token), *self.turns.named_accepted(batch.shop)]
 
     def record(self, batch: Batch, told: Sequence[Outcome], now_seconds: float) -> None:
         """Record a group of outcomes; a repeat changes nothing, and what another worker has taken over stays."""

@@ -12,9 +12,11 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 
+import psycopg
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from restock.batches.pipeline import Flight
 from restock.channels.port import Channel, StreamingChannel
 from restock.channels.values import ChannelName, Doubt, Outcome
 from restock.clock import Clock, SystemClock
@@ -25,8 +27,9 @@ from restock.deliveries.service.claiming import Claiming
 from restock.deliveries.service.recording import Recording
 from restock.deliveries.service.streams.desk import Desk, Here
 from restock.deliveries.service.streams.feed import Ahead, Feed
+from restock.deliveries.service.streams.flying import Flying
 from restock.deliveries.service.streams.holds import Claimed, Hold, Lease, NothingDue, Timer
-from restock.deliveries.service.streams.ledger import Group, Ledger
+from restock.deliveries.service.streams.ledger import Group, Ledger, Written
 from restock.deliveries.service.streams.stream import Stream
 from restock.deliveries.values import Batch, Drained
 
@@ -185,7 +188,7 @@ class Sending:
         self._stream(order, Feed(hold, self.timer)).run(iter(()))
 
     def _stream(self, order: _Order, feed: Feed) -> Stream:
-        ledger = Ledger(order.desk, self._record, self.timer)
+        ledger = Ledger(lambda group: self._write(order.desk, group), self.timer, at_once=self._waits(order.desk))
         return Stream(feed, ledger, order.desk, self._judge, order.stopping)
 
     def _ahead(self, order: _Order, hold: Hold) -> Ahead | None:
@@ -221,6 +224,21 @@ class Sending:
         """Settle a claim that is recorded; True when its provider is down."""
         self.claiming.give_back(hold.batch, hold.told.not_taken, hold.told.slower_seconds)
         return self.breaker.judge(hold.entry, hold.told.signs)
+
+    def _waits(self, desk: Desk) -> bool:
+        return isinstance(desk, Here) and self.recording.pipeline is None
+
+    def _write(self, desk: Desk, group: Group) -> Written:
+        """Have a group recorded: in passing where that can be, else at the desk."""
+        flight: Flight | None = None
+        if isinstance(desk, Here):
+            with suppress(psycopg.Error):
+                flight = self.recording.launch([(hold.batch, told) for hold, told in group.items()])
+        if flight is None:
+            return desk.submit(self._record, group)
+        for hold in group:
+            self._keep(hold)
+        return Flying(flight, lambda: self._record(group))
 
     def _record(self, group: Group) -> None:
         for hold, told in group.items():

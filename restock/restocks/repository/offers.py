@@ -5,12 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import LiteralString
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from restock.batches.pipeline import Step, named
 from restock.database import run_lean, written_ids
-from restock.restocks.values import OpenEvent, Turn, TurnsTaken
+from restock.restocks.values import NAMED_OFFERS, OpenEvent, Turn, TurnsTaken
+from restock.statements import PreparedStatement
+from restock.subscriptions.values import NAMED_SUBSCRIPTIONS
 
 # Turns of a restock that has sold out count until they are called missed: their people were told, and may yet buy.
 _OPEN_UNITS = text("""
@@ -48,12 +52,22 @@ _TAKEN = text("""
 # `IS NOT DISTINCT FROM` says "=", but to no index: by the one on open offers a whole restock would be read for a
 # hundred of them, which the statistics of an hour ago call cheap.
 _ACCEPT = """
-    UPDATE offers SET accepted_at = now(), ends_at = now() + make_interval(mins => %(turn_minutes)s),
-        remind_at = now() + make_interval(hours => CAST(%(remind_hours)s AS int))
-    WHERE id = ANY(CAST(%(ids)s AS bigint[])) AND shop_id = %(shop_id)s
+    UPDATE offers SET accepted_at = now(), ends_at = now() + make_interval(mins => CAST(%(turn_minutes){t} AS int)),
+        remind_at = now() + make_interval(hours => CAST(%(remind_hours){t} AS int))
+    WHERE id = ANY({ids}) AND shop_id = CAST(%(shop_id){t} AS bigint)
       AND state IS NOT DISTINCT FROM 'open' AND accepted_at IS NULL
     RETURNING subscription_id
 """
+_ACCEPT_THESE: LiteralString = _ACCEPT.format(ids="CAST(%(ids)s AS bigint[])", t="s")
+# In a pipeline, whose statements hand ids on among themselves.
+_ACCEPT_NAMED = PreparedStatement(
+    "accept_offers",
+    f"""
+    WITH accepted AS ({_ACCEPT.format(ids=named(NAMED_OFFERS), t="t")})
+    SELECT set_config('{NAMED_SUBSCRIPTIONS}', coalesce(array_agg(subscription_id ORDER BY subscription_id),
+        '{{}}')::text, true) FROM accepted
+""",  # noqa: S608 (the statement above)
+)
 
 _RETURN = text("""
     UPDATE offers SET state = 'returned', reason = :reason
@@ -129,8 +143,15 @@ def accept_offers(
     `remind_hours` None: of these nobody is reminded.
     """
     values = {"shop_id": shop_id, "turn_minutes": turn_minutes, "remind_hours": remind_hours}
-    found = run_lean(session, _ACCEPT, values | {"ids": written_ids(offer_ids)})
+    found = run_lean(session, _ACCEPT_THESE, values | {"ids": written_ids(offer_ids)})
     return [subscription_id for (subscription_id,) in found]
+
+
+def named_accepted(shop_id: int, turn_minutes: int, remind_hours: int | None) -> Step:
+    """Do what `accept_offers` does in a pipeline, with the offers named before; name their subscriptions."""
+    hours = None if remind_hours is None else str(remind_hours)
+    values = {"shop_id": str(shop_id), "turn_minutes": str(turn_minutes), "remind_hours": hours}
+    return Step(_ACCEPT_NAMED, values)
 
 
 def return_offers(session: Session, shop_id: int, offer_ids: Sequence[int], reason: str) -> tuple[list[int], set[int]]:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 import restock.catalog.repository as catalog
 import restock.subscriptions.repository as subscriptions
+from restock.batches.pipeline import Step
 from restock.database import Database
 from restock.restocks import repository
 from restock.restocks.repository import passes, watching
@@ -121,6 +122,13 @@ class RestockService:
             remind_hours = policy.reminder_hours if policy.reminder_count else None
             people = repository.accept_offers(session, shop.id, offer_ids, policy.turn_minutes, remind_hours)
             subscriptions.mark_notified(session, people)
+
+    def named_accepted(self, shop: Shop) -> Sequence[Step]:
+        """Give the statements that do what `offers_accepted` does, with what an earlier one names in NAMED_OFFERS."""
+        policy = shop.settings.policy
+        remind_hours = policy.reminder_hours if policy.reminder_count else None
+        accepted = repository.named_accepted(shop.id, policy.turn_minutes, remind_hours)
+        return [accepted, *subscriptions.named_notified()]
 
     def offers_returned(self, session: Session, shop_id: int, offer_ids: Sequence[int], reason: str) -> None:
         """Put people who were never reached back to their place, and free their units for whoever is next.

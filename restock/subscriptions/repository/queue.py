@@ -6,14 +6,16 @@ What the restocks room stands on. An id is only ever one the caller read in this
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, LiteralString
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from restock.batches.pipeline import Step, named
 from restock.database import run_lean, written_ids
 from restock.shops.values import QueueOrder
-from restock.subscriptions.values import PRIORITIES, Cursor, QueuePlace
+from restock.statements import PreparedStatement
+from restock.subscriptions.values import NAMED_SUBSCRIPTIONS, PRIORITIES, Cursor, QueuePlace
 
 # One level of priority, so that the one index serves both orders: forwards, and backwards. Only a phone number says
 # where its owner may be asleep.
@@ -98,14 +100,32 @@ _ATTACH = text("""
 _NOTIFY = """
     UPDATE subscriptions SET state = 'notified', notified_at = now(), end_reason = NULL,
         open_offer_id = NULL, updated_at = now()
-    WHERE id = ANY(CAST(%(ids)s AS bigint[])) AND state IS NOT DISTINCT FROM 'active'
+    WHERE id = ANY({ids}) AND state IS NOT DISTINCT FROM 'active'
     RETURNING id
 """
-
 _CLOSE_INTENTS = """
     UPDATE intents SET closed_at = now(), updated_at = now()
-    WHERE subscription_id = ANY(CAST(%(ids)s AS bigint[])) AND closed_at IS NULL
+    WHERE subscription_id = ANY({ids}) AND closed_at IS NULL
+    RETURNING id
 """
+_IDS = "CAST(%(ids)s AS bigint[])"
+_NOTIFY_THESE: LiteralString = _NOTIFY.format(ids=_IDS)
+_CLOSE_OF_THESE: LiteralString = _CLOSE_INTENTS.format(ids=_IDS)
+# In a pipeline, whose statements hand ids on among themselves.
+_NOTIFIED = "restock.notified"
+_NOTIFY_NAMED = PreparedStatement(
+    "notify",
+    f"""
+    WITH notified AS ({_NOTIFY.format(ids=named(NAMED_SUBSCRIPTIONS))})
+    SELECT set_config('{_NOTIFIED}', coalesce(array_agg(id ORDER BY id), '{{}}')::text, true) FROM notified
+""",  # noqa: S608 (the statement above)
+)
+_CLOSE_NAMED = PreparedStatement(
+    "close_intents",
+    f"""
+    WITH closed AS ({_CLOSE_INTENTS.format(ids=named(_NOTIFIED))}) SELECT count(*)::text FROM closed
+""",  # noqa: S608 (the statement above)
+)
 
 # An end that waited for the open offer (end_reason on a waiting row) happens now.
 _RELEASE = text("""
@@ -194,11 +214,16 @@ def mark_notified(session: Session, subscription_ids: Sequence[int]) -> set[int]
 
     Returns the subscriptions that were still active.
     """
-    found = run_lean(session, _NOTIFY, {"ids": written_ids(sorted(subscription_ids))})
+    found = run_lean(session, _NOTIFY_THESE, {"ids": written_ids(sorted(subscription_ids))})
     notified = {subscription_id for (subscription_id,) in found}
     if notified:
-        run_lean(session, _CLOSE_INTENTS, {"ids": written_ids(sorted(notified))})
+        run_lean(session, _CLOSE_OF_THESE, {"ids": written_ids(sorted(notified))})
     return notified
+
+
+def named_notified() -> list[Step]:
+    """Do what `mark_notified` does in a pipeline, with the subscriptions named before."""
+    return [Step(_NOTIFY_NAMED, {}), Step(_CLOSE_NAMED, {})]
 
 
 def release_offers(session: Session, subscription_ids: Sequence[int], *, told: bool = False) -> set[int]:

@@ -1,4 +1,4 @@
-"""Outcomes on their way into the rows: written in groups at the desk while the channel goes on.
+"""Outcomes on their way into the rows: written in groups while the channel goes on.
 
 Of what a provider has taken, no more than GROUP_SIZE may be lost in doubt at any moment, whichever claim it belongs to.
 """
@@ -7,33 +7,41 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from typing import Protocol
 
 from restock.channels.values import Outcome
-from restock.deliveries.service.streams.desk import Desk, Here
 from restock.deliveries.service.streams.holds import Hold, Timer
 
 GROUP_SIZE = 100
 GROUP_SECONDS = 0.2
-_MEANWHILE = 20
+_MEANWHILE = 20  # a record costs nearly the same whatever is in it; so many may come while it is written
 
 Group = Mapping[Hold, Sequence[Outcome]]
 
 
-class Ledger:
-    """Gathers outcomes and has them written. `write` does so with a group, at the desk."""
+class Written(Protocol):
+    """A group that is being written, in the words of a Future."""
 
-    def __init__(self, desk: Desk, write: Callable[[Group], None], timer: Timer) -> None:
-        self._desk, self._write, self._timer = desk, write, timer
+    def done(self) -> bool: ...
+
+    def result(self) -> None: ...
+
+    def exception(self) -> BaseException | None: ...
+
+
+class Ledger:
+    """Gathers outcomes and has them written. `write` does so with a group, at once or later."""
+
+    def __init__(self, write: Callable[[Group], Written], timer: Timer, *, at_once: bool = False) -> None:
+        self._write, self._timer = write, timer
         self._waiting: list[tuple[Hold, Outcome]] = []
         self._since = timer()
-        self._under_way: deque[tuple[Future[None], int]] = deque()
+        self._under_way: deque[tuple[Written, int]] = deque()
         self._unwritten = 0  # how many of them
-        # A record costs nearly the same whatever is in it; so many may come while it is written.
-        self._enough = GROUP_SIZE if isinstance(desk, Here) else GROUP_SIZE - _MEANWHILE
+        self._enough = GROUP_SIZE if at_once else GROUP_SIZE - _MEANWHILE
 
     def add(self, hold: Hold, outcome: Outcome) -> bool:
-        """Take an outcome; True when a group has just left for the desk. Waits where too many are not written yet.
+        """Take an outcome; True when a group has just left. Waits where too many are not written yet.
 
         Raises what writing an earlier group has raised.
         """
@@ -43,7 +51,7 @@ class Ledger:
             return False
         self._look()
         if self._under_way and not self._is_full():
-            return False  # the desk is busy: more may come together meanwhile
+            return False  # one is under way: more may come together meanwhile
         while self._under_way and self._is_full():
             self._wait()
         self.hand_over()
@@ -59,13 +67,13 @@ class Ledger:
             group[hold].append(outcome)
         count, self._waiting = len(self._waiting), []
         self._unwritten += count
-        self._under_way.append((self._desk.submit(self._write, group), count))
+        self._under_way.append((self._write(group), count))
 
     def close(self) -> None:
         """Return when everything is written; raise what writing has raised, after all of it was tried."""
         self.hand_over()
-        for future, _ in self._under_way:
-            future.exception()
+        for written, _ in self._under_way:
+            written.exception()
         while self._under_way:
             self._wait()
 
@@ -77,6 +85,6 @@ class Ledger:
             self._wait()
 
     def _wait(self) -> None:
-        future, count = self._under_way.popleft()
+        written, count = self._under_way.popleft()
         self._unwritten -= count
-        future.result()
+        written.result()

@@ -23,7 +23,8 @@ log = structlog.get_logger(__name__)
 class Stream:
     """Hands over what a feed gives and writes down what comes back.
 
-    `judge` is asked about each claim at the desk, when all of it is recorded: True when its provider is down.
+    `judge` is asked about each claim at the desk, when all of it is recorded or being so: True when its provider is
+    down.
     """
 
     feed: Feed
