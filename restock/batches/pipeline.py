@@ -7,6 +7,7 @@ know what is sent.
 from __future__ import annotations
 
 import select
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -99,19 +100,22 @@ class Flight:
 
 
 class Pipeline:
-    """One connection on which one flight is under way at a time; for one thread."""
+    """One connection on which one flight is under way at a time; for the thread that asks first, and no other."""
 
     def __init__(self, connect: Callable[[], Connection]) -> None:
         self._lane = Lane(connect)
+        self._threads: dict[str, int] = {}
         self._last: Flight | None = None
 
     @property
     def is_free(self) -> bool:
-        """Whether nothing is under way."""
+        """Whether the calling thread may send: nothing is under way, and it is nobody else's."""
+        if self._threads.setdefault("of", threading.get_ident()) != threading.get_ident():  # atomic
+            return False
         return self._last is None or self._last.done()
 
     def send(self, transactions: Sequence[Sequence[Step]], before_commit: Callable[[], None] = nothing) -> Flight:
-        """Send transactions while nothing is under way; raises psycopg.Error where that is not possible.
+        """Send transactions while it is free; raises psycopg.Error where that is not possible.
 
         `before_commit` is called when the statements of all but the first are on their way, and nothing is committed.
         """
