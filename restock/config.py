@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -19,18 +18,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from restock.errors import ConfigurationError
 from restock.failpoints import failpoint_faults
+from restock.light_settings import Environment
 
 _API_VERSION = re.compile(r"\d{4}-\d{2}|unstable", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _HOST_AND_PORT = re.compile(r"[a-z0-9.-]+:\d{1,5}|\[[0-9a-f:]+\]:\d{1,5}", re.ASCII)
-
-
-class Environment(StrEnum):
-    """Which promises the instance makes."""
-
-    development = "development"  # local peers, generated keys, the playground
-    production = "production"  # real servers only; refuses to start without them
 
 
 class Settings(BaseSettings):

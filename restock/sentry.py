@@ -11,11 +11,13 @@ import sys
 from collections.abc import Mapping
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from restock.config import Settings
 from restock.errors import ConfigurationError
 from restock.logs import redact, redact_text
+
+if TYPE_CHECKING:
+    from restock.config import Settings
 
 _KEPT_AS_IT_IS = frozenset({"event_id", "timestamp", "level", "platform", "sdk", "environment"})
 _KEPT_REDACTED = frozenset({"logger", "message", "logentry", "exception", "extra", "tags", "transaction"})

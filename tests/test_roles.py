@@ -81,6 +81,8 @@ DOORS = {"restock.web", "restock.playground", "restock.reports", "granian", "pro
 FLASK = {"flask", "flask_sqlalchemy", "werkzeug", "click", "blinker"}  # whoever serves no request has none of it
 TYPED = {"email_validator", "phonenumbers", "dns"}  # what reads an address somebody typed
 NEVER = {"sentry_sdk", "alembic", "flask_migrate", "graphql"}
+CHECKS = {"pydantic", "pydantic_core", "pydantic_settings", "dotenv"}  # a child's, which reads the settings and ends
+ELSEWHERE = FLASK | CHECKS | NEVER
 SEALS = "cryptography.hazmat"
 NOTHING = {"sqlalchemy", "flask", "pydantic", "redis", "psycopg", "structlog"}
 
@@ -92,27 +94,20 @@ NOTHING = {"sqlalchemy", "flask", "pydantic", "redis", "psycopg", "structlog"}
         (
             _EXPLAIN,
             EMAIL,
-            SENDING - {"smtplib"} | TEXTS | SHOPIFY | FLASK | NEVER | {SEALS, "restock.worker", "restock.inbox"},
+            SENDING - {"smtplib"} | TEXTS | SHOPIFY | ELSEWHERE | {SEALS, "restock.worker", "restock.inbox"},
         ),
         (
             _WORKER.format(queue="deliveries"),
             EMAIL,
-            SENDING - {"smtplib"}
-            | TEXTS
-            | SHOPIFY
-            | DOORS
-            | FLASK
-            | TYPED
-            | NEVER
-            | {SEALS, "urllib3", "restock.inbox"},
+            SENDING - {"smtplib"} | TEXTS | SHOPIFY | DOORS | TYPED | ELSEWHERE | {SEALS, "urllib3", "restock.inbox"},
         ),
         (
             _WORKER.format(queue="deliveries"),
             SMS,
-            SENDING - {"smtplib", "twilio", "requests", "aiohttp"} | TEXTS | SHOPIFY | DOORS | FLASK | NEVER | {SEALS},
+            SENDING - {"smtplib", "twilio", "requests", "aiohttp"} | TEXTS | SHOPIFY | DOORS | ELSEWHERE | {SEALS},
         ),
-        (_WORKER.format(queue="stock"), SMS, SENDING - {"smtplib"} | TEXTS | DOORS | FLASK | NEVER | {SEALS}),
-        (_SWEEPER, SMS, SENDING - {"smtplib"} | TEXTS | DOORS - {"restock.reports"} | FLASK | NEVER | {SEALS}),
+        (_WORKER.format(queue="stock"), SMS, SENDING - {"smtplib"} | TEXTS | DOORS | ELSEWHERE | {SEALS}),
+        (_SWEEPER, SMS, SENDING - {"smtplib"} | TEXTS | DOORS - {"restock.reports"} | ELSEWHERE | {SEALS}),
         (_WEB, SMS, SENDING - {"smtplib", "twilio"} | NEVER | {"restock.worker"}),
     ],
     ids=["help", "explain", "deliveries by e-mail", "deliveries by SMS", "stock", "sweeper", "web"],

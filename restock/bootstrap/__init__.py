@@ -14,7 +14,6 @@ from restock.channels.registry import open_email_channel, provider_names
 from restock.channels.sms.prices import read_prices
 from restock.channels.values import ChannelName
 from restock.clock import SystemClock
-from restock.config import Settings
 from restock.links import Vault
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from restock.alerts.service import ShopAlerts
     from restock.catalog.service import CatalogService
+    from restock.config import Settings
     from restock.deliveries.service import Deliveries
     from restock.inbox.service import InboxService
     from restock.privacy.service import PrivacyService

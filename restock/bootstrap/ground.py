@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from restock.channels.registry import Channels, provider_faults, vapid_public_key
 from restock.channels.values import ChannelName
-from restock.config import Settings
 from restock.database import Database, init_database
 from restock.errors import ConfigurationError
 from restock.jobs import Doorbell, Waker
@@ -18,6 +17,7 @@ from restock.shops.service import ShopService
 if TYPE_CHECKING:
     from flask import Flask
 
+    from restock.config import Settings
     from restock.shopify.admin_api import HttpAdminApi
     from restock.shops.service.tokens import TokenService
     from restock.shops.service.upkeep import Upkeep

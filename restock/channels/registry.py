@@ -17,11 +17,11 @@ from restock.channels.email.smtp_server import parse_smtp_url
 from restock.channels.port import Channel
 from restock.channels.sms.prices import read_prices
 from restock.channels.values import ChannelName
-from restock.config import Settings
 from restock.links import Links
 
 if TYPE_CHECKING:
     from restock.channels.email.dkim import DkimKey
+    from restock.config import Settings
 
 OFFICIAL_TWILIO = "https://api.twilio.com"
 _PACED_SECONDS = 5.0
@@ -177,10 +177,10 @@ def _open_mail_server(
 
 def _return_path(settings: Settings) -> Callable[[int], str] | None:
     """Have what cannot be delivered come back to an address that names the delivery."""
-    from restock.channels.email.reports.returned import return_address
-
     if not (settings.email_bounce_address and settings.secret_keys):
         return None
+    from restock.channels.email.reports.returned import return_address
+
     mark = Links(settings.secret_keys, settings.public_url).report_mark
     return lambda delivery_id: return_address(settings.email_bounce_address, mark(delivery_id))
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from restock.commands.surroundings import surroundings
-from restock.config import load_settings
 from restock.local.connections import room_for_connections
 from restock.local.crew.processes import TIED
 from restock.local.lifeline import StartError, tie_forks, tie_this_process
@@ -24,6 +23,7 @@ def run(_options: argparse.Namespace) -> int:
     """Run everything on this machine."""
     from restock.bootstrap.ground import check_providers
     from restock.cli import main
+    from restock.config import load_settings
     from restock.local.supervisor import run_everything
     from restock.sentry import report_errors
 

@@ -9,11 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
-from restock.config import Settings, load_settings
+from restock.light_settings import load_light_settings
 from restock.local.instance import Instance
 from restock.logs import configure_logging
 from restock.sentry import report_errors
+
+if TYPE_CHECKING:
+    from restock.config import Settings
 
 
 @contextmanager
@@ -22,7 +26,7 @@ def surroundings() -> Iterator[Settings]:
 
     What was found or started is in this process's environment meanwhile, for the processes it makes.
     """
-    settings = load_settings()
+    settings = load_light_settings()
     configure_logging(settings)
     report_errors(settings)
     if settings.is_production:
@@ -37,8 +41,8 @@ def surroundings() -> Iterator[Settings]:
                 stack.enter_context(instance.claimed())
                 found = stack.enter_context(instance.servers())
             os.environ.update(found)
-        os.environ.update(Instance(load_settings()).keys())
-        yield load_settings()
+        os.environ.update(Instance(load_light_settings()).keys())
+        yield load_light_settings()
 
 
 def _restore(before: dict[str, str]) -> None:

@@ -12,10 +12,13 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
-from restock.config import Settings
 from restock.local.keys import development_keys, write_private
 from restock.local.lifeline import StartError
+
+if TYPE_CHECKING:
+    from restock.config import Settings
 
 _STARTING_SECONDS = 10.0
 _OWN_SECRETS = ("SECRET_KEY", "SHOPIFY_API_SECRET", "VAPID_PRIVATE_KEY")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import time
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import redis
 import structlog
@@ -17,11 +18,13 @@ from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
 import restock.worker.tasks  # noqa: F401 (loaded at the start: the first job finds everything in memory)
-from restock.config import Settings
 from restock.errors import ConfigurationError
 from restock.jobs import ListedJob, Queue, connect, open_queue
 from restock.worker.process import adopt, current_services
 from restock.worker.stopping import StopFlag
+
+if TYPE_CHECKING:
+    from restock.config import Settings
 
 log = structlog.get_logger(__name__)
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 from rq import get_current_job
 
 from restock.bootstrap import Services, build_services
-from restock.config import Settings, load_settings
 from restock.jobs import Queue
 from restock.worker.chain import Chain, Drains
 from restock.worker.stopping import NeverStop, StopFlag
+
+if TYPE_CHECKING:
+    from restock.config import Settings
 
 
 @dataclass
@@ -35,6 +38,8 @@ def adopt(settings: Settings, stop: StopFlag, queue: Queue) -> None:
 def current_services() -> Services:
     """Give this process's services; outside a worker they are built from the environment."""
     if _this.services is None:
+        from restock.config import load_settings
+
         _this.services = build_services(load_settings())
     return _this.services
 

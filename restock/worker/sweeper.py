@@ -9,19 +9,21 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from restock.bootstrap import build_services
-from restock.config import Settings
 from restock.failpoints import failpoint
 from restock.jobs import NOTIFY_CHANNEL, Notifier
 from restock.worker.process import chain_of
 from restock.worker.steps import GO_ON, Step, steps_of
 from restock.worker.stopping import StopFlag
+
+if TYPE_CHECKING:
+    from restock.config import Settings
 
 log = structlog.get_logger(__name__)
 

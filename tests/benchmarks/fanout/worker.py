@@ -22,7 +22,7 @@ if __name__ == "__main__":
     for tool in ONLY_DEVELOPERS_HAVE:
         sys.modules[tool] = None  # type: ignore[assignment]
 
-from restock.config import load_settings  # noqa: E402
+from restock.light_settings import load_light_settings  # noqa: E402
 from restock.worker.main import run_worker  # noqa: E402
 
 LOOK_SECONDS = 0.005
@@ -104,7 +104,7 @@ def _names(frame: FrameType | None) -> list[str]:
 def main() -> None:
     """Work until SIGTERM; the start is nobody's time."""
     watch = Watch()
-    settings = load_settings()
+    settings = load_light_settings()
     threading.Thread(target=watch.run, name="watch", daemon=True).start()
     run_worker("deliveries", settings)
     watch.stop()
