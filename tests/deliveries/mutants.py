@@ -32,9 +32,15 @@ PLACES = "tests/deliveries/test_lanes.py"
 RECEIPTS = "restock/deliveries/repository/receipts.py"
 SENDING = "restock/deliveries/service/sending.py"
 STREAM = "restock/deliveries/service/streams/stream.py"
+FEED = "restock/deliveries/service/streams/feed.py"
 HOLDS = "restock/deliveries/service/streams/holds.py"
 LEDGER = "restock/deliveries/service/streams/ledger.py"
 STREAMS = "tests/deliveries/test_streams.py"
+TURNS = "tests/restocks/test_turns.py"
+MAY_HAVE_ARRIVED = f"{TURNS}::test_a_message_that_may_have_arrived_is_never_taken_back"
+MISSED = (
+    f"{TURNS}::test_whoever_may_have_been_told_and_finds_the_goods_gone_hears_of_the_next_restock_that_it_was_missed"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,41 @@ MUTANTS = (
         "while self._under_way and self._is_full():",
         "while False:",
         (f"{STREAMS}::test_no_more_than_a_group_is_taken_and_not_recorded_whichever_claim_it_is_of",),
+    ),
+    Mutant(
+        "what is under way is given back",
+        HOLDS,
+        "rest = self.batch.envelopes[self.begun :]",
+        "rest = [one for one in self.batch.envelopes if one.delivery_id not in self.told.ids]",
+        (f"{STREAMS}::test_asked_to_end_a_worker_hears_what_is_under_way_and_gives_the_rest_back", WALK),
+    ),
+    Mutant(
+        "a channel that is left early goes on",
+        STREAM,
+        "return closing(stream) if isinstance(stream, Generator) else nullcontext(stream)",
+        "return nullcontext(stream)",
+        (STREAMS,),
+    ),
+    Mutant(
+        "the next claim is taken whatever the provider does",
+        FEED,
+        "is_well = hold.told.signs.works and len(self._under_way) <= ahead.in_hand",
+        "is_well = True",
+        (STREAMS,),
+    ),
+    Mutant(
+        "a claim that has waited long is begun",
+        SENDING,
+        "if following and (is_down or order.stopping() or following.lease.wants_renewal):",
+        "if following and (is_down or order.stopping()):",
+        (STREAMS,),
+    ),
+    Mutant(
+        "what was claimed ahead waits for its lease when a stream breaks",
+        SENDING,
+        "if kind is not None and issubclass(kind, Exception) and (following := feed.following()):",
+        "if False and (following := feed.following()):",
+        (STREAMS,),
     ),
     Mutant(
         "who is asked to end gives nothing back",
@@ -262,10 +303,45 @@ MUTANTS = (
         caught_by=(f"{PLACES}::test_a_lane_whose_place_is_wrong_forgets_nobody",),
     ),
     Mutant(
+        "a lane whose place moves back keeps its number",
+        LANES,
+        "first_id = CASE WHEN first_at >= front.at THEN 0 ELSE first_id END",
+        "first_id = first_id",
+        caught_by=(PLACES,),
+    ),
+    Mutant(
+        "a lane is settled by what was seen before it was held",
+        LANES,
+        '    session.execute(_HOLD, {"ids": [lane_id]})\n    session.execute(_SETTLE',
+        "    session.execute(_SETTLE",
+        caught_by=("tests/deliveries/test_races.py", PLACES),
+    ),
+    Mutant(
         "what was withdrawn may have left",
         "restock/deliveries/repository/notices.py",
         "WHERE shop_id = :shop_id AND offer_id = ANY(:offer_ids) AND state = 'queued'",
         "WHERE shop_id = :shop_id AND offer_id = ANY(:offer_ids)",
+    ),
+    Mutant(
+        "what may have arrived is taken back",
+        "restock/deliveries/repository/notices.py",
+        "AND (doubts = 0 OR NOT :unless_doubted)",
+        "AND (doubts = 0 OR NOT :unless_doubted OR true)",
+        (MAY_HAVE_ARRIVED,),
+    ),
+    Mutant(
+        "whoever may have been told and finds the goods gone was never told",
+        "restock/deliveries/service/claiming.py",
+        "if reason in _GOODS_GONE and (",
+        "if False and (",
+        (MISSED,),
+    ),
+    Mutant(
+        "a turn that may have been told is missed and nobody says so",
+        "restock/subscriptions/repository/queue.py",
+        "notified_at = CASE WHEN :told THEN now() ELSE notified_at END,",
+        "notified_at = CASE WHEN :told THEN notified_at ELSE notified_at END,",
+        (MISSED,),
     ),
     Mutant(
         "an erased person's message stays queued",

@@ -173,12 +173,13 @@ def test_the_next_claim_is_taken_before_the_channel_has_nothing_left(store: Stor
     assert SIZE // 2 - 1 <= under_way[0] <= SIZE
 
 
-def test_no_more_than_a_group_is_taken_and_not_recorded_whichever_claim_it_is_of(store: Store) -> None:
+def test_no_more_than_a_group_is_taken_and_not_recorded_whichever_claim_it_is_of(
+    store: Store, sending: Sending
+) -> None:
     """That much may be sent again after a crash: both claims together, while writing is slower than sending."""
     store.join(500)
     store.restock(None)
-    part = store.deliveries._sending
-    recording = of(part.recording, SlowRecording)
+    recording = of(sending.recording, SlowRecording)
     answered, most = 0, 0
 
     def answer(envelope: Envelope) -> Outcome:
@@ -188,7 +189,7 @@ def test_no_more_than_a_group_is_taken_and_not_recorded_whichever_claim_it_is_of
         return Outcome(envelope.delivery_id, Verdict.accepted)
 
     store.channel.answer = answer
-    drain(replace(part, claim_sizes={EMAIL: SIZE}, recording=recording))
+    drain(replace(sending, recording=recording))
     assert GROUP_SIZE // 2 < most <= GROUP_SIZE
     assert store.states("deliveries") == {"sent": 500}
 
