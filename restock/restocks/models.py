@@ -40,7 +40,8 @@ class RestockEventRow(Base):
     `not_before`: no walk begins until then, because what so many open offers keep was counted just now.
     `plan_at` is when the queue is to be looked at again, None when nothing is due until something changes. `planned_at`
     is when a page of it was last planned: the shop where that is longest ago is next.
-    `settle_at`: closed as sold out, with turns that may still have to be called missed.
+    `settle_at`: closed as sold out, with turns that may still have to be called missed; or because the shop had left,
+    with turns that may still run.
     """
 
     __tablename__ = "restock_events"

@@ -9,6 +9,7 @@ import pytest
 from restock.channels.values import ChannelName, Envelope, Outcome, Verdict
 from restock.deliveries.service import DeliveryNotices
 from restock.ids import address_hash
+from restock.restocks.repository.leaving import close_events
 from restock.restocks.service import RestockService
 from restock.subscriptions.service.answers import AnswerService
 from restock.subscriptions.values import ContactFacts, Provenance, Signup
@@ -555,6 +556,29 @@ def test_a_message_on_its_way_is_never_taken_back(store: Store) -> None:
     assert store.restocks.end_turns() == 0
     assert store.states("offers") == {"open": 1}
     assert store.one("SELECT kept_until > now() FROM offers") is True
+
+
+def test_turns_that_run_while_the_shop_is_away_keep_their_units_when_it_is_back(store: Store) -> None:
+    """And end by the clock: those who were told may buy all the time."""
+    people = store.join(2)
+    store.set(policy="strict")
+    store.restock(1)
+    store.send()
+    store.in_transaction(lambda session: close_events(session, store.shop.id))
+    store.sql("UPDATE shops SET state = 'uninstalled' RETURNING id")
+    store.plan()
+    store.sql("UPDATE shops SET state = 'installed' RETURNING id")
+    store.restock(1)
+    assert store.offered() == people[:1]
+    store.pass_time("offers", "ends_at", 3 * 3600)
+    assert store.restocks.end_turns() == 1
+    store.plan()
+    assert store.offered() == people[1:]
+    assert store.states("offers") == {"ended": 1, "open": 1}
+    store.pass_time("restock_events", "settle_at", 9 * 86400)
+    store.plan()
+    assert store.one("SELECT count(*) FROM restock_events WHERE settle_at IS NOT NULL") == 0
+    assert store.states("offers") == {"ended": 1, "open": 1}
 
 
 # The order of the queue

@@ -97,7 +97,7 @@ _CLOSE = text("""
     UPDATE restock_events
     SET closed_at = now(), close_reason = :reason, plan_at = NULL, cursor_queued_at = NULL, cursor_id = NULL,
         cursor_priority = NULL, walk_again = false, look_at = NULL,
-        settle_at = CASE WHEN :reason = 'sold_out' THEN now() END
+        settle_at = CASE :reason WHEN 'sold_out' THEN now() WHEN 'shop_uninstalled' THEN now() + interval '8 days' END
     WHERE id = :id AND closed_at IS NULL
 """)
 
@@ -185,7 +185,8 @@ def replan_variant(session: Session, shop_id: int, variant_id: int) -> None:
 def close_event(session: Session, event_id: int, reason: CloseReason) -> None:
     """Close an event. Its queued messages find it closed when their time comes, and return their offers.
 
-    Where it is sold out, the turns that were running are missed: see `claim_sold_out`.
+    Where it is sold out, the turns that were running are missed: see `claim_sold_out`. Of a shop that has left they run
+    on, and keep their units should it come back: no turn is longer than a week.
     """
     session.execute(_CLOSE, {"id": event_id, "reason": reason.value})
 

@@ -11,7 +11,7 @@ from restock.restocks.values import CloseReason
 _CLOSE_ALL = text("""
     UPDATE restock_events
     SET closed_at = now(), close_reason = :reason, plan_at = NULL, cursor_queued_at = NULL, cursor_id = NULL,
-        cursor_priority = NULL, walk_again = false, look_at = NULL
+        cursor_priority = NULL, walk_again = false, look_at = NULL, settle_at = now() + interval '8 days'
     WHERE id IN (
         SELECT id FROM restock_events WHERE shop_id = :shop_id AND closed_at IS NULL ORDER BY id FOR NO KEY UPDATE
     )
@@ -19,7 +19,10 @@ _CLOSE_ALL = text("""
 
 
 def close_events(session: Session, shop_id: int) -> int:
-    """Close every open event of a shop and say how many; queued messages find them closed and return their offers."""
+    """Close every open event of a shop and say how many; queued messages find them closed and return their offers.
+
+    Turns that are running go on, and keep their units should the shop come back: see `repository.close_event`.
+    """
     result = session.execute(_CLOSE_ALL, {"shop_id": shop_id, "reason": CloseReason.shop_uninstalled})
     assert isinstance(result, CursorResult)
     return result.rowcount

@@ -16,7 +16,8 @@ from restock.restocks.values import NAMED_OFFERS, OpenEvent, Turn, TurnsTaken
 from restock.statements import PreparedStatement
 from restock.subscriptions.values import NAMED_SUBSCRIPTIONS
 
-# Turns of a restock that has sold out count until they are called missed: their people were told, and may yet buy.
+# Turns of a restock that has sold out count until they are called missed: their people were told, and may yet buy. So
+# do those that run on while the shop was away.
 _OPEN_UNITS = text("""
     SELECT coalesce(sum(units), 0)::bigint, count(*) FROM offers WHERE state = 'open' AND event_id = ANY(ARRAY(
         SELECT :event_id UNION ALL
@@ -79,7 +80,7 @@ _END = text("""
     UPDATE offers SET state = 'ended'
     WHERE id = ANY(ARRAY(
         SELECT o.id FROM offers o JOIN restock_events e ON e.id = o.event_id
-        WHERE o.state = 'open' AND o.ends_at <= now() AND e.settle_at IS NULL
+        WHERE o.state = 'open' AND o.ends_at <= now() AND (e.settle_at IS NULL OR e.close_reason <> 'sold_out')
         ORDER BY o.ends_at LIMIT :limit FOR UPDATE OF o SKIP LOCKED
     )) AND state = 'open'
     RETURNING event_id
