@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 
-from flask import Flask
+from sqlalchemy import create_engine
+from sqlalchemy.engine import Engine
+from sqlalchemy.pool import QueuePool
 
-from restock.database import Database, init_database
+from restock.database import Database, engine_options
 
 
 @cache
 def opened(url: str) -> Database:
     """Give the database at a URL. Whoever uses it disposes of it at the end; the next use connects again."""
-    app = Flask("restock")
-    init_database(app, url)
-    return Database(app, url)
+    return Database(None, url)
 
 
 class Kept(Database):
@@ -25,19 +26,46 @@ class Kept(Database):
 
     def end(self) -> None:
         super().dispose()
+        pool = self.engine.pool
+        assert isinstance(pool, _LastingPool)
+        pool.end()
 
 
 @cache
 def kept(url: str) -> Kept:
     """Give the database at a URL to tests that do not ask how many sessions there are; the run ends it."""
-    app = Flask("restock")
-    init_database(app, url)
-    return Kept(app, url)
+    database = Kept(None, url)
+    keep_sessions(database, url)
+    return database
+
+
+def keep_sessions(database: Database, url: str) -> None:
+    """Have a database that nobody used yet share the sessions of `kept`, and leave them open at its own end."""
+    database.engine = _lasting_engine(url)
+
+
+@cache
+def _lasting_engine(url: str) -> Engine:
+    return create_engine(url, poolclass=_LastingPool, **engine_options())
+
+
+class _LastingPool(QueuePool):
+    """Connections that stay open when their engine is disposed of, in the process that opened them."""
+
+    def __init__(self, *values: object, **options: object) -> None:
+        super().__init__(*values, **options)  # type: ignore[arg-type]
+        self._pid = os.getpid()
+
+    def dispose(self) -> None:
+        """Keep them."""
+
+    def recreate(self) -> QueuePool:
+        return self if self._pid == os.getpid() else super().recreate()
+
+    def end(self) -> None:
+        super().dispose()
 
 
 def nowhere() -> Database:
     """Give a database that does not answer."""
-    url = "postgresql+psycopg://nobody@127.0.0.1:1/none"
-    app = Flask("restock")
-    init_database(app, url)
-    return Database(app, url)
+    return Database(None, "postgresql+psycopg://nobody@127.0.0.1:1/none")

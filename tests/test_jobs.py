@@ -15,10 +15,9 @@ import psycopg
 import pytest
 import redis
 import rq
-from flask import Flask
 from rq.serializers import JSONSerializer
 
-from restock.database import Database, init_database
+from restock.database import Database
 from restock.jobs import (
     JOBS,
     NOTIFY_CHANNEL,
@@ -135,15 +134,6 @@ def _work(client: redis.Redis) -> None:
     worker = rq.SimpleWorker([queue], connection=client, job_class=ListedJob, serializer=JSONSerializer)
     worker._install_signal_handlers = lambda: None  # type: ignore[method-assign]
     worker.work(burst=True, logging_level="CRITICAL")
-
-
-@pytest.fixture
-def database(clean_database: str) -> Iterator[Database]:
-    app = Flask("restock")
-    init_database(app, clean_database)
-    database = Database(app, clean_database)
-    yield database
-    database.dispose()
 
 
 @pytest.fixture

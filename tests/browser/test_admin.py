@@ -62,7 +62,6 @@ def served(make_settings: Callable[..., Settings], clean_database: str, free_por
         server.shutdown()
         thread.join()
         server.server_close()
-    house.database.dispose()
 
 
 def listen(page: Page) -> list[str]:

@@ -8,20 +8,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
 from restock.catalog import repository as catalog
 from restock.catalog.values import ReadingSource
-from restock.database import Database, init_database
+from restock.database import Database
 from restock.inbox.service import InboxService
 from restock.inbox.values import InboxMessage
 from restock.links import Vault
 from restock.shops.service import ShopService
 from restock.shops.values import Shop
 from tests.inbox.conftest import NOON, Send, sample
+from tests.opened import kept
 
 VARIANT, TWIN, PRODUCT, ITEM = 2**60 + 1, 2**60 + 3, 2**61 + 5, 2**62 + 7  # none survives a 53-bit number
 
@@ -308,12 +308,9 @@ NEWS = st.lists(
 @pytest.fixture(scope="module")
 def bench(database_url: str):
     """An inbox on this worker's database, shared by the examples of a property."""
-    app = Flask("restock")
-    init_database(app, database_url)
-    database = Database(app, database_url)
+    database = kept(database_url)
     ShopService(database, Vault(["a-key-for-tests-only-000001"])).add("orders")
-    yield InboxService(database, 0)
-    database.dispose()
+    return InboxService(database, 0)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -321,7 +318,7 @@ def bench(database_url: str):
 def test_in_any_order_levels_come_to_the_newest_word_of_each_location(bench: InboxService, news, random) -> None:
     """A news is (location, available or disconnected, second of change, seconds until it was sent)."""
     with bench.database.transaction() as session:
-        session.execute(text("TRUNCATE inventory_levels, inbox_messages"))
+        session.execute(text("DELETE FROM inventory_levels; DELETE FROM inbox_messages"))
     newest = {location: available for location, available, _, _ in sorted(news, key=lambda one: one[2:])}
     arrivals = [*news, *news]
     random.shuffle(arrivals)

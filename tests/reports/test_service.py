@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from flask import Flask
 from sqlalchemy import text
 
-from restock.database import Database, init_database
+from restock.database import Database
 from restock.reports.service import ReportService
 from restock.shops.values import NotificationPolicy, Shop, ShopSettings, ShopState
 
@@ -40,15 +37,6 @@ INSERT INTO deliveries (id, shop_id, lane_id, kind, channel, dedupe_key, offer_i
     VALUES (5, :s, 1, 'offer', 'email', 'offer:1:0', 1, 1, 'sent', now() - interval '2 seconds');
 """
 VARIANT = 9_007_199_254_740_993  # beyond what a float can hold
-
-
-@pytest.fixture
-def database(clean_database: str) -> Iterator[Database]:
-    app = Flask("restock")
-    init_database(app, clean_database)
-    database = Database(app, clean_database)
-    yield database
-    database.dispose()
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from restock.config import Settings
-from restock.database import Database, init_database
 from restock.errors import UnavailableError
 from restock.inbox.service import InboxService
 from restock.inbox.values import InboxMessage, Received
@@ -25,6 +24,7 @@ from restock.shopify.signatures import sign_webhook
 from restock.shops.service import ShopService
 from restock.web.errors import register_error_handlers
 from restock.web.hooks import MAX_BODY_BYTES, hooks_blueprint
+from tests.opened import kept
 
 BODY = b'{"inventory_item_id": 271878346596884015, "location_id": 24826418, "available": 10}'
 
@@ -216,9 +216,7 @@ def test_with_the_database_away_shopify_is_asked_to_come_back(make_settings: Cal
 def test_a_webhook_goes_from_the_door_into_the_tables(
     make_settings: Callable[..., Settings], clean_database: str
 ) -> None:
-    app = Flask("restock")
-    init_database(app, clean_database)
-    database = Database(app, clean_database)
+    database = kept(clean_database)
     shops = ShopService(database, Vault(["a-key-for-tests-only-000001"]))
     shops.add("demo")
     inbox, waker = InboxService(database, 0), FakeWaker()
@@ -230,4 +228,3 @@ def test_a_webhook_goes_from_the_door_into_the_tables(
     assert waker.count == 2
     assert inbox.apply_due() == 2
     assert inbox.apply_due() == 0
-    database.dispose()

@@ -11,11 +11,10 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 import structlog
-from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 from restock.config import Settings
-from restock.database import Database, init_database
+from restock.database import Database
 from restock.errors import ConfigurationError
 from restock.jobs import NOTIFY_CHANNEL
 from restock.worker.main import run_worker
@@ -29,15 +28,6 @@ class Deaf:
 
     def listen_connection(self, channel: str | None = None) -> psycopg.Connection[tuple[object, ...]]:
         raise psycopg.OperationalError("away")
-
-
-@pytest.fixture
-def database(clean_database: str) -> Iterator[Database]:
-    app = Flask("restock")
-    init_database(app, clean_database)
-    database = Database(app, clean_database)
-    yield database
-    database.dispose()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from restock.alerts.service import ShopAlerts
 from restock.channels.values import ChannelName, Doubt, Envelope, Outcome, Verdict
 from restock.clock import SystemClock
 from restock.config import Settings
-from restock.database import Database, init_database
+from restock.database import Database
 from restock.deliveries.service import Deliveries, DeliveryNotices
 from restock.links import Links, Vault
 from restock.reports.service.latency import LatencyReports
@@ -36,6 +36,7 @@ from restock.web.admin import admin_blueprint, admin_entry
 from restock.web.admin.doorstep import doorstep_blueprint
 from restock.web.errors import register_error_handlers
 from restock.web.guards import Audience, Guard, mount
+from tests.opened import kept
 
 API_KEY, SECRET = "restock-test-key", "a-client-secret-for-tests-only-0001"
 DOMAIN = "kettle.myshopify.com"
@@ -138,8 +139,7 @@ def id_token(shop: str = DOMAIN, *, secret: str = SECRET, **changes: object) -> 
 def open_house(settings: Settings, url: str, *, page_size: int = 5) -> House:
     """Build the pages on a database, with small pages unless said otherwise."""
     app = Flask("restock.web")
-    init_database(app, url)
-    database = Database(app, url)
+    database = kept(url)
     shops = ShopService(database, Vault(["a-key-for-tests-only-000001"]))
     reports = MerchantReports(database, SystemClock(), page_size=page_size, export_page_size=7)
     restocks = RestockService(database, DeliveryNotices(), settings.reconcile_minutes * 60)
@@ -174,18 +174,14 @@ def open_house(settings: Settings, url: str, *, page_size: int = 5) -> House:
 
 
 @pytest.fixture
-def build(make_settings: Callable[..., Settings], clean_database: str) -> Iterator[Callable[..., House]]:
+def build(make_settings: Callable[..., Settings], clean_database: str) -> Callable[..., House]:
     """Build the pages with settings of the test's choosing."""
-    houses: list[House] = []
 
     def make(**overrides: object) -> House:
         settings = make_settings(database_url=clean_database, shopify_api_secret=SECRET, **overrides)
-        houses.append(open_house(settings, clean_database))
-        return houses[-1]
+        return open_house(settings, clean_database)
 
-    yield make
-    for house in houses:
-        house.database.dispose()
+    return make
 
 
 @pytest.fixture

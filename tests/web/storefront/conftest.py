@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,14 @@ from werkzeug.test import TestResponse
 
 from restock.channels.values import ChannelName
 from restock.config import Settings
-from restock.database import Database, init_database
+from restock.database import Database
 from restock.links import Vault
 from restock.shops.service import ShopService
 from restock.shops.values import Shop
 from restock.subscriptions.service import SubscriptionService
 from restock.web.errors import register_error_handlers
 from restock.web.storefront import storefront_blueprint
+from tests.opened import kept
 
 SHOP = "kettle.myshopify.com"
 
@@ -80,27 +81,21 @@ def within_one_minute() -> None:
 @pytest.fixture
 def make_storefront(
     make_settings: Callable[..., Settings], clean_database: str, redis_url: str
-) -> Iterator[Callable[..., Storefront]]:
-    made: list[StorefrontServices] = []
-
-    def make(**overrides: object) -> Storefront:
+) -> Callable[..., Storefront]:
+    def make(own: Database | None = None, **overrides: object) -> Storefront:
         known: dict[str, object] = {"intent_limit_client": 1_000_000, "intent_limit_address": 1_000_000}
         known |= {"database_url": clean_database, "redis_url": redis_url}
         settings = make_settings(**(known | overrides))
         app = Flask("storefront")
-        init_database(app, clean_database)
-        database = Database(app, clean_database)
+        database = own or kept(clean_database)
         vault = Vault(settings.secret_keys)
         shops = ShopService(database, vault)
         services = StorefrontServices(settings, database, shops, SubscriptionService(database), CountingWaker(), vault)
-        made.append(services)
         register_error_handlers(app)
         app.register_blueprint(storefront_blueprint(services))  # type: ignore[arg-type]
         return Storefront(app, app.test_client(), services, shops.add(SHOP))
 
-    yield make
-    for services in made:
-        services.database.dispose()
+    return make
 
 
 @pytest.fixture

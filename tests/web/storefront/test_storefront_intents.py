@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from restock.config import Settings
+from restock.database import Database
 from restock.web.app import create_app
 from tests.web.storefront.conftest import SHOP, Storefront, post_body
 
@@ -261,11 +262,14 @@ def test_both_spellings_of_the_address_work(storefront: Storefront) -> None:
 
 
 def test_with_the_database_away_the_answer_is_503_and_says_when(
-    storefront: Storefront, make_storefront: Callable[..., Storefront]
+    make_storefront: Callable[..., Storefront], clean_database: str
 ) -> None:
+    database = Database(None, clean_database)
+    storefront = make_storefront(database)
     storefront.post(post_body())
-    storefront.services.database.dsn = "postgresql://postgres@127.0.0.1:1/none"
-    storefront.services.database.drop_hot()
+    database.dsn = "postgresql://postgres@127.0.0.1:1/none"
+    database.drop_hot()
     answer = storefront.post(post_body())
+    database.dispose()
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) > 0
