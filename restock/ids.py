@@ -11,28 +11,21 @@ import os
 import secrets
 import uuid
 from collections import deque
-from contextlib import suppress
+from collections.abc import Iterator
 
-_PIECES_AT_ONCE = 256
+_AT_ONCE = 256
 _VERSION_4 = 0x40
 _VARIANT_RFC = 0x80
 
 
 def new_handle() -> uuid.UUID:
     """Make a customer handle: a version 4 UUID (RFC 9562), 122 random bits."""
-    return uuid.UUID(bytes=_handle())
+    return uuid.UUID(new_handle_hex())
 
 
 def new_handle_hex() -> str:
     """Make a customer handle as its 32 hexadecimal digits."""
-    return _handle().hex()
-
-
-def _handle() -> bytes:
-    raw = bytearray(_randomness.take())
-    raw[6] = (raw[6] & 0x0F) | _VERSION_4
-    raw[8] = (raw[8] & 0x3F) | _VARIANT_RFC
-    return bytes(raw)
+    return _handles.take()
 
 
 def new_token() -> uuid.UUID:
@@ -40,26 +33,34 @@ def new_token() -> uuid.UUID:
     return new_handle()
 
 
-class _Randomness:
-    """The system's randomness, fetched for many handles at once: a call costs 20 µs and gives up the interpreter.
+class _Handles:
+    """Handles, made many at once: asking the system for randomness costs 20 µs and gives up the interpreter.
 
-    No piece is ever given out twice, in no thread and in no child process.
+    None is ever given out twice, in no thread and in no child process.
     """
 
     def __init__(self) -> None:
-        self._pieces: deque[bytes] = deque()
-        os.register_at_fork(after_in_child=self._pieces.clear)
+        self._ready: deque[str] = deque()
+        os.register_at_fork(after_in_child=self._ready.clear)
 
-    def take(self) -> bytes:
-        """Give 16 bytes that nobody else gets."""
+    def take(self) -> str:
+        """Give the 32 hexadecimal digits of one that nobody else gets."""
         while True:
-            with suppress(IndexError):
-                return self._pieces.pop()
-            fetched = os.urandom(16 * _PIECES_AT_ONCE)
-            self._pieces.extend(fetched[at : at + 16] for at in range(0, len(fetched), 16))
+            try:
+                return self._ready.pop()
+            except IndexError:
+                self._ready.extend(_made(os.urandom(16 * _AT_ONCE)))
 
 
-_randomness = _Randomness()
+def _made(randomness: bytes) -> Iterator[str]:
+    for at in range(0, len(randomness), 16):
+        raw = bytearray(randomness[at : at + 16])
+        raw[6] = (raw[6] & 0x0F) | _VERSION_4
+        raw[8] = (raw[8] & 0x3F) | _VARIANT_RFC
+        yield raw.hex()
+
+
+_handles = _Handles()
 
 
 def new_request_id() -> str:

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from restock.channels.values import ChannelName, PushKeys
 
@@ -68,8 +69,7 @@ class Provenance:
     page_url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RegisteredIntent:
+class RegisteredIntent(NamedTuple):
     """What the storefront is told. Describes this intent alone, whatever state its contact is in."""
 
     id: uuid.UUID

@@ -55,8 +55,9 @@ def normalise_phone(typed: str, hints: PhoneHints) -> str | PhoneFault:
     guessing = "+" not in text and not (hints.calling_code or hints.region)
     verdict: str | PhoneFault = PhoneFault.INVALID_PHONE
     for number in _readings(text, hints):
-        if phonenumbers.is_valid_number(number):
-            if phonenumbers.number_type(number) in _REACHABLE:
+        kind = phonenumbers.number_type(number)
+        if kind != PhoneNumberType.UNKNOWN:  # the library's word for a number that is not valid
+            if kind in _REACHABLE:
                 return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
             verdict = PhoneFault.PHONE_NOT_SMS_CAPABLE
             if not guessing:

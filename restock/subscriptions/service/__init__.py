@@ -5,12 +5,12 @@ Nothing here may tell a stranger anything about an address: `register` answers t
 
 from __future__ import annotations
 
-import json
 import uuid
 from asyncio import Future
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from json.encoder import encode_basestring_ascii as _quoted
 
 import psycopg
 from psycopg import errors
@@ -162,7 +162,13 @@ def _keys(signup: Signup) -> Collection[Hashable]:
 
 def _stored_keys(keys: PushKeys) -> str:
     made_with = {"vapid": keys.vapid} if keys.vapid else {}
-    return json.dumps({"p256dh": keys.p256dh, "auth": keys.auth} | made_with)
+    return _stored_texts({"p256dh": keys.p256dh, "auth": keys.auth} | made_with)
+
+
+def _stored_texts(texts: Mapping[str, str | int]) -> str:
+    """Write a flat object as JSON, its names plain; `json.dumps` makes an encoder of its own at every call."""
+    written = (f'"{name}":{_quoted(value) if isinstance(value, str) else value}' for name, value in texts.items())
+    return f"{{{','.join(written)}}}"
 
 
 def _parameters(shop: Shop, signup: Signup, provenance: Provenance, settle_seconds: float) -> posts.Parameters:
@@ -187,7 +193,7 @@ def _parameters(shop: Shop, signup: Signup, provenance: Provenance, settle_secon
         "market": str(signup.market_id),
         "quantity": str(signup.quantity),
         "source": signup.source,
-        "goods": json.dumps(signup.product) if signup.product else None,
+        "goods": _stored_texts(signup.product) if signup.product else None,
         "queued_at": None,
         "expire_days": str(shop.settings.expire_days),
         "settle_seconds": str(settle_seconds),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from zlib import crc32
 
 import redis
@@ -63,8 +63,7 @@ class ValkeyTally:
             return dict(zip(counts, pipeline.execute()[::2], strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(NamedTuple):
     """What the tightest limit of a request leaves. `reset_ms` is unix milliseconds."""
 
     allowed: bool
