@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from uuid import UUID
 
 from restock.errors import ConfigurationError, RestockError
 from restock.local.lifeline import StartError
@@ -74,18 +75,34 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _whole(text: str) -> int:
+    """Read a whole number; what is none is told as such."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from None
+
+
+def _any_id(text: str) -> int | UUID:
+    """Read the number of a subscription, or the id an intent was answered with."""
+    try:
+        return int(text) if text.isdecimal() else UUID(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number or an intent's id, not {text!r}") from None
+
+
 def _add_questions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     explain = _add(
         commands, "explain", "restock.commands.explain:explain", "say why somebody waits, or was told or not"
     )
     explain.add_argument(
-        "subscription", metavar="ID", type=int, help="the subscription's id, as in the merchant's list"
+        "subscription", metavar="ID", type=_any_id, help="its number in the merchant's pages, or the intent's id"
     )
     explain.add_argument("--json", action="store_true", help="everything the reason was judged by, for programs")
     what = "say who would be told when if a variant had so many units now; nothing is changed"
     simulate = _add(commands, "simulate", "restock.commands.simulate:simulate", what)
-    simulate.add_argument("variant", metavar="VARIANT", type=int, help="Shopify's id of the variant")
-    simulate.add_argument("units", metavar="UNITS", type=int, nargs="?", help="so many in stock; or --unlimited")
+    simulate.add_argument("variant", metavar="VARIANT", type=_whole, help="Shopify's id of the variant")
+    simulate.add_argument("units", metavar="UNITS", type=_whole, nargs="?", help="so many in stock; or --unlimited")
     simulate.add_argument("--unlimited", action="store_true", help="stock without limit")
     simulate.add_argument("--policy", choices=("fair", "strict", "everyone"), help="instead of the shop's own")
     simulate.add_argument("--bought", metavar="PERCENT", type=float, default=0, help="so much is bought; default: 0")

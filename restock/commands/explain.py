@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from restock.commands.shop_state import counted
 from restock.commands.shops import migrated_services
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 def explain(options: argparse.Namespace) -> int:
     """Say why one subscription stands where it stands."""
     with migrated_services() as services:
-        domain, place, journey = _read(services, options.subscription)
+        domain, place, journey = _read(services, _subscription(services, options.subscription))
     if options.json:
         print(json.dumps(_as_json(domain, place, journey), indent=2, ensure_ascii=False))
         return 0
@@ -46,6 +47,16 @@ def said_at(at: datetime) -> str:
 def as_plain(value: object) -> Any:
     """Make what `json` can write of what a dataclass holds."""
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _subscription(services: Services, named: int | UUID) -> int:
+    """Find the number of a subscription by itself, or by an intent that supports it."""
+    if isinstance(named, int):
+        return named
+    found = services.reports.subscription_of(named)
+    if found is None:
+        raise NotFoundError(f"There is no intent {named}.")
+    return found
 
 
 def _read(services: Services, subscription_id: int) -> tuple[str, Place, Journey | None]:

@@ -99,10 +99,13 @@ def http_error(error: HTTPException) -> Response:
         return error.get_response()  # type: ignore[return-value]  # a redirect is no failure
     status = error.code or 500
     code = _HTTP_CODES.get(status, ErrorCode.INTERNAL_ERROR)
-    body = json.dumps(envelope(code, _HTTP_MESSAGES.get(status, "The request could not be understood.")))
-    response = Response(body, status, mimetype="application/json")
-    if status == 405 and getattr(error, "valid_methods", None):
-        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))  # type: ignore[attr-defined]
+    message = _HTTP_MESSAGES.get(status, "The request could not be understood.")
+    allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ())) if status == 405 else ""
+    if allowed:
+        message = f"{message} It takes {allowed}."
+    response = Response(json.dumps(envelope(code, message)), status, mimetype="application/json")
+    if allowed:
+        response.headers["Allow"] = allowed
     return response
 
 

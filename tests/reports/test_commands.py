@@ -41,6 +41,34 @@ def test_an_unknown_subscription_is_an_error_with_a_sentence(terminal: Store, ca
     assert capsys.readouterr().err == "There is no subscription 4711.\n"
 
 
+def test_a_developer_asks_by_the_id_the_post_was_answered_with(terminal: Store, capsys: Capsys) -> None:
+    (person,) = terminal.join(1)
+    columns = "shop_id, contact_id, channel, variant_id, product_id, quantity"
+    intent = str(
+        terminal.one(
+            f"INSERT INTO intents (id, customer_id, subscription_id, source, {columns}) "
+            f"SELECT gen_random_uuid(), gen_random_uuid(), id, 'api', {columns} FROM subscriptions RETURNING id"
+        )
+    )
+    assert cli.main(["explain", intent]) == 0
+    assert f"Subscription {person} of " in capsys.readouterr().out
+    assert cli.main(["explain", intent[:-4] + "0000"]) == 1
+    assert capsys.readouterr().err == f"There is no intent {intent[:-4]}0000.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["explain", "x1"], "argument ID: must be a number or an intent's id, not 'x1'"),
+        (["simulate", "abc", "3"], "argument VARIANT: must be a whole number, not 'abc'"),
+    ],
+)
+def test_what_is_no_number_is_told_so(words: list[str], said: str, capsys: Capsys) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(words)
+    assert said in capsys.readouterr().err
+
+
 def test_a_dry_run_says_who_would_be_told_when_and_who_not(terminal: Store, capsys: Capsys) -> None:
     terminal.join(2)
     terminal.join(1, quantity=5)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.orm import Session
@@ -60,6 +61,7 @@ _IN_FRONT = {
     QueueOrder.newest: text(_AHEAD.format(before=">")),
 }
 
+_OF_INTENT = text("SELECT subscription_id FROM intents WHERE id = :id")
 _OF = text("SELECT shop_id, variant_id FROM subscriptions WHERE id = :id")
 
 _STOCK = text("""
@@ -126,6 +128,11 @@ def left(session: Session, shop_id: int, variant_id: int, limit: int, locate: Lo
 def one(session: Session, shop_id: int, subscription_id: int, locate: Locate) -> PlaceFacts | None:
     """Read what the standing of one subscription is judged by; None when the shop has no such one."""
     return next(iter(_places(session, _ONE, locate, shop_id=shop_id, id=subscription_id)), None)
+
+
+def supported_by(session: Session, intent_id: UUID) -> int | None:
+    """Find the subscription of an intent; None when there is no such one."""
+    return session.execute(_OF_INTENT, {"id": intent_id}).scalar()
 
 
 def belongs_to(session: Session, subscription_id: int) -> tuple[int, int] | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from restock.database import Database
 from restock.reports import repository
 from restock.reports.repository.browsers import browsers_by_key
-from restock.reports.repository.standing import belongs_to
+from restock.reports.repository.standing import belongs_to, supported_by
 from restock.reports.service.standing import Installation, Queue
 from restock.reports.values import Gauges, MessageOrigin, VariantStock, Waitlist
 from restock.reports.values.standing import Place
@@ -40,6 +41,11 @@ class ReportService:
         """Count the browsers that wait by the name of the VAPID key they are bound to; None: not known."""
         with self.database.transaction() as session:
             return browsers_by_key(session)
+
+    def subscription_of(self, intent_id: UUID) -> int | None:
+        """Find the subscription an intent supports, or did; None when there is no such intent (any more)."""
+        with self.database.transaction() as session:
+            return supported_by(session, intent_id)
 
     def shop_of(self, subscription_id: int) -> int | None:
         """Find the shop of a subscription, for whoever runs the program; None when there is no such subscription."""

@@ -54,7 +54,9 @@ class Fields:
         if type(value) is int and 1 <= value <= LARGEST_ID:
             return value
         if value is not None:
-            self.fault(name, "INVALID_ID", f"must be a whole number from 1 to {LARGEST_ID}, as a number or in digits")
+            wanted = f"must be a whole number from 1 to {LARGEST_ID}, as a number or in digits"
+            is_gid = type(value) is str and value.startswith("gid://")
+            self.fault(name, "INVALID_ID", f"{wanted}: of a gid, what stands at its end" if is_gid else wanted)
         elif required:
             self.fault(name, "REQUIRED", "is required: the id as Shopify gives it")
         return 0

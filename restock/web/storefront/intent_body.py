@@ -28,7 +28,7 @@ _CHANNELS = {name.value: name for name in ChannelName}
 
 _PHONE_MESSAGES = {
     PhoneFault.INVALID_PHONE: "is not a phone number: send it with its country code, such as 918123676393",
-    PhoneFault.PHONE_NOT_SMS_CAPABLE: "gets no text messages: send the number of a mobile phone",
+    PhoneFault.PHONE_NOT_SMS_CAPABLE: "gets no text messages: send the number of a mobile phone, with its country code",
 }
 
 _NOT_THERE = "is of a country this shop sends no text messages to: use a number of another one, or an e-mail address"

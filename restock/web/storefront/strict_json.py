@@ -29,12 +29,14 @@ def read_object(body: bytes) -> dict[str, object]:
     except RecursionError:
         raise MalformedJsonError(_TOO_DEEP) from None
     except json.JSONDecodeError as error:
+        if not body.strip():
+            raise MalformedJsonError(f"The body is empty. {_WANTED}") from None
         message = f"The body is not well-formed JSON: {error.msg} at line {error.lineno}, column {error.colno}."
         raise MalformedJsonError(message) from None
     except ValueError:  # an integer of thousands of digits
         raise MalformedJsonError("The body has a number that is too long.") from None
     if not isinstance(value, dict):
-        raise MalformedJsonError('The body must be one JSON object, such as {"intent": {…}, "customer": {…}}.')
+        raise MalformedJsonError(_WANTED)
     if body.count(b"{") + body.count(b"[") > DEEPEST:
         _require_shallow(value)
     if b"\\u" in body:  # otherwise neither can be in it
@@ -42,13 +44,17 @@ def read_object(body: bytes) -> dict[str, object]:
     return value
 
 
+_WANTED = 'The body must be one JSON object, such as {"intent": {…}, "customer": {…}}.'
+_LONGEST_NAME = 60
 _TOO_DEEP = f"The body is nested more than {DEEPEST} levels deep."
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise MalformedJsonError("The body names a field twice in one object.")
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)[:_LONGEST_NAME]
+        raise MalformedJsonError(f"The body names the field {json.dumps(twice)} twice in one object.")
     return fields
 
 

@@ -49,6 +49,23 @@ def test_what_is_no_well_formed_object_is_called_that(storefront: Storefront, bo
     assert answer.json["errors"] == [answer.json["error"]["message"]]
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b" ", "The body is empty. The body must be one JSON object"),
+        (b'{"intent": {"quantity": 1, "channel": "sms", "quantity": 2}}', 'names the field "quantity" twice'),
+    ],
+)
+def test_the_answer_says_what_to_mend(storefront: Storefront, body: bytes, said: str) -> None:
+    assert said in storefront.post(body).json["error"]["message"]
+
+
+def test_a_gid_is_told_from_a_number_that_is_too_large(storefront: Storefront) -> None:
+    answer = storefront.post(post_body(intent__shopify_variant_id="gid://shopify/ProductVariant/45120000102"))
+    [fault] = answer.json["error"]["details"]
+    assert fault["message"].endswith("of a gid, what stands at its end")
+
+
 def test_harmless_peculiarities_are_forgiven(storefront: Storefront) -> None:
     body = post_body(customer__name="A\\u0000", extra__deep=json.loads("[" * 29 + "]" * 29))
     for text in (b"\xef\xbb\xbf" + json.dumps(body).encode(), b" \n" + json.dumps(body, ensure_ascii=False).encode()):
