@@ -30,8 +30,10 @@ CLAIMS = "restock/deliveries/repository/claims.py"
 LANES = "restock/deliveries/repository/lanes.py"
 PLACES = "tests/deliveries/test_lanes.py"
 RECEIPTS = "restock/deliveries/repository/receipts.py"
+RECORDING = "restock/deliveries/service/recording.py"
 SENDING = "restock/deliveries/service/sending.py"
 STREAM = "restock/deliveries/service/streams/stream.py"
+FLYING = "restock/deliveries/service/streams/flying.py"
 FEED = "restock/deliveries/service/streams/feed.py"
 HOLDS = "restock/deliveries/service/streams/holds.py"
 LEDGER = "restock/deliveries/service/streams/ledger.py"
@@ -157,6 +159,27 @@ MUTANTS = (
         (STREAMS,),
     ),
     Mutant(
+        "what nobody took is recorded in passing",
+        RECORDING,
+        "if not all(one.verdict is Verdict.accepted for _, told in group for one in told):",
+        "if False:",
+        (STREAMS,),
+    ),
+    Mutant(
+        "a record in passing that failed is not written again",
+        FLYING,
+        "self._again()",
+        "pass",
+        (STREAMS,),
+    ),
+    Mutant(
+        "what a stream leaves is not waited for",
+        LEDGER,
+        "            written.exception()\n        while self._under_way:\n            self._wait()",
+        "            pass",
+        (STREAMS,),
+    ),
+    Mutant(
         "who is asked to end gives nothing back",
         STREAM,
         "if not hold.lease.is_over():",
@@ -205,7 +228,7 @@ MUTANTS = (
     ),
     Mutant(
         "a record holds its message before the address it ends",
-        "restock/deliveries/service/recording.py",
+        RECORDING,
         "            outcomes.hold_contacts(session, [one for one in blamed if one is not None])\n",
         "",
         caught_by=(ENDINGS,),
@@ -264,7 +287,7 @@ MUTANTS = (
     ),
     Mutant(
         "a lane is not told what was queued again",
-        "restock/deliveries/service/recording.py",
+        RECORDING,
         "            lanes.advance(session, seconds_by_lane)\n",
         "",
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -79,6 +79,17 @@ class SeenClaiming(Claiming):
         if batch is not None:
             self.seen.append(batch)
         return batch
+
+
+@dataclass(frozen=True)
+class Judged(Claiming):
+    """The real claim, which notes when one is over."""
+
+    seen: list[str] = field(default_factory=list)
+
+    def give_back(self, batch: Batch, ids: Container[int], slower_seconds: float = 0.0) -> None:
+        self.seen.append("judged")
+        super().give_back(batch, ids, slower_seconds)
 
 
 @dataclass(frozen=True)
@@ -267,6 +278,31 @@ def test_asked_to_end_a_worker_hears_what_is_under_way_and_gives_the_rest_back(s
     assert len(set(told)) == len(told) == 400
 
 
+def test_a_channel_that_is_left_early_has_ended_before_its_claim_is_judged(store: Store, sending: Sending) -> None:
+    """Its lease is over: others may have the rest by then, and nothing more may be handed over."""
+    store.join(60)
+    store.restock(None)
+    now, seen = 0.0, []
+    assert isinstance(store.channel, StreamingRecorder)
+    stream = store.channel.stream
+
+    def ending(envelopes: Iterator[Envelope], count: int) -> Iterator[Outcome]:
+        try:
+            yield from stream(envelopes, count)
+        finally:
+            seen.append("ended")
+
+    def slowly(envelope: Envelope) -> Outcome:
+        nonlocal now
+        now += 50.0 if len(store.channel.sent) == 40 else 0.0
+        return Outcome(envelope.delivery_id, Verdict.accepted)
+
+    store.channel.stream, store.channel.answer = ending, slowly  # type: ignore[method-assign]  # a fake's own
+    claiming = of(store.deliveries._sending.claiming, Judged, seen=seen)
+    drain(replace(sending, claiming=claiming, timer=lambda: now))
+    assert seen[:2] == ["ended", "judged"]
+
+
 def test_what_takes_too_long_is_given_back_and_claimed_anew(store: Store, sending: Sending) -> None:
     """Nothing is begun so late that it could outlast its lease."""
     store.join(150)
@@ -347,6 +383,18 @@ def test_a_provider_that_fails_in_the_middle_is_claimed_for_once_more_at_most(st
     assert set(store.states("deliveries")) == {"sent", "queued"}
     assert store.states("deliveries")["sent"] == drained.sent_count
     assert [outage.reason for outage in store.deliveries.outages()] == ["mail_server_unreachable"]
+
+
+@pytest.mark.parametrize("verdict", [Verdict.deferred, Verdict.unanswered])
+def test_nothing_is_claimed_ahead_of_a_provider_that_has_taken_nothing_yet(
+    store: Store, sending: Sending, verdict: Verdict
+) -> None:
+    store.join(600)
+    store.restock(None)
+    store.channel.answer = lambda one: Outcome(one.delivery_id, verdict, "mail_server_silent", Blame.provider)
+    drain(sending, stopping=lambda: len(store.channel.sent) == SIZE)
+    assert len(claims(sending)) == 1
+    assert store.one("SELECT count(*) FROM deliveries WHERE attempt = 0 AND state = 'queued'") >= 600 - SIZE
 
 
 def test_a_claim_ahead_that_fails_ends_nothing_under_way(store: Store, sending: Sending) -> None:
