@@ -25,9 +25,9 @@ from restock.playground.shopify.server import App, FakeShopify
 from restock.playground.shopify.state import Shop
 from restock.playground.shopify.tokens import mint_id_token
 from restock.playground.store import LOCATIONS, VARIANTS
-from restock.web.app import create_app
 from restock.worker.process import chain_of
 from restock.worker.stopping import NeverStop
+from tests.application import open_app
 
 DOMAIN = "north-pine.myshopify.com"
 API_KEY, API_SECRET = "restock-life-key", "a-client-secret-for-a-store-s-life"
@@ -61,7 +61,7 @@ class Life:
             settle_seconds=0,
             **extra,
         )
-        app = create_app(settings)
+        app = open_app(settings)
         services: Services = app.extensions["restock"]
         server = make_server("127.0.0.1", port, app)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from restock.bootstrap import Services
 from restock.channels.values import ChannelName
 from restock.config import Settings
-from restock.web.app import create_app
+from tests.application import open_app
 
 SHOP = "north-pine.myshopify.com"
 PRODUCT, VARIANT, ITEM = 632910392, 808950810, 39072856
@@ -34,7 +34,7 @@ class Story:
     @classmethod
     def begin(cls, settings: Settings) -> Story:
         """Open the instance, add the shop and tell it of one product, sold out."""
-        app = create_app(settings)
+        app = open_app(settings)
         services: Services = app.extensions["restock"]
         services.shops.add(SHOP)
         services.shops.change_settings(SHOP, {"name": "North & Pine", "currency": "EUR", "send_hours.sms": "any"})

@@ -14,7 +14,7 @@ from restock.channels.email.providers.routing import Patience, RoutingChannel
 from restock.channels.values import ChannelName
 from restock.config import Settings
 from restock.links import REPORTS_USER, Links
-from restock.web.app import create_app
+from tests.application import open_app
 from tests.channels.providers.benches import nobody
 from tests.channels.providers.fakes import KEY as API_KEY
 from tests.channels.providers.fakes import FakePostmark
@@ -50,7 +50,7 @@ def store(clean_database: str, postmark: FakePostmark) -> Iterator[Store]:
 def web(settings: Settings, store: Store) -> Iterator[FlaskClient]:
     """The whole web application, on the same database."""
     own = settings.model_copy(update={"secret_key": (type(settings.secret_key[0])(KEY),)})
-    app = create_app(own)
+    app = open_app(own)
     yield app.test_client()
     app.extensions["restock"].close()
 

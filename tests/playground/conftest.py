@@ -15,7 +15,7 @@ from restock.bootstrap import Services
 from restock.config import Settings
 from restock.playground.shopify.goods import playground_shop
 from restock.playground.shopify.server import App, FakeShopify
-from restock.web.app import create_app
+from tests.application import open_app
 
 APP_SECRET = "a-client-secret-for-tests-only-0001"
 
@@ -59,7 +59,7 @@ def store(
         twilio_auth_token="secret",
         twilio_from="+15005550006",
     )
-    app = create_app(settings)
+    app = open_app(settings)
     services: Services = app.extensions["restock"]
     server = make_server("127.0.0.1", free_port, app)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))

@@ -23,7 +23,7 @@ from werkzeug.test import TestResponse
 from restock.bootstrap import Services
 from restock.config import Settings
 from restock.shopify.signatures import sign_webhook
-from restock.web.app import create_app
+from tests.application import open_app
 
 SAMPLES = {
     path.stem.replace(".", "/", 1): json.loads(path.read_text())
@@ -82,7 +82,7 @@ class Door:
 
 @pytest.fixture
 def door(make_settings: Callable[..., Settings], clean_database: str, redis_url: str) -> Iterator[Door]:
-    app = create_app(
+    app = open_app(
         make_settings(
             database_url=clean_database,
             redis_url=redis_url,
@@ -159,7 +159,7 @@ def test_shopifys_own_example_passes_the_door(
 ) -> None:
     """https://shopify.dev/docs/apps/build/webhooks: the vector of Shopify's libraries."""
     known = {"database_url": clean_database, "redis_url": redis_url, "shopify_api_secret": "test_secret_key"}
-    app = create_app(make_settings(**known))
+    app = open_app(make_settings(**known))
     vector = {"X-Shopify-Hmac-Sha256": "B23tXN681gZ0qIWNRrgtzBE9XSDo5yaUu6wfmhu3a7g="}
     client = app.test_client()
     assert client.post("/webhooks/shopify", data=b'{"foo": "bar"}', headers=vector).status_code == 200

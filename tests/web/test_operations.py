@@ -11,8 +11,8 @@ from sqlalchemy import text
 from restock.config import Settings
 from restock.reports.values import Gauges
 from restock.reports.values.latency import Incident, Percentiles, Pulse, Speed
-from restock.web.app import create_app
 from restock.web.operations import GAUGES, render_metrics, status_of, took
+from tests.application import open_app
 
 
 @pytest.mark.parametrize("name", sorted(GAUGES))
@@ -65,7 +65,7 @@ def test_durations_are_written_in_the_unit_that_suits_them(seconds: float | None
 def test_the_status_page_is_public_cached_for_seconds_and_names_nobody(
     make_settings: Callable[..., Settings], clean_database: str
 ) -> None:
-    app = create_app(make_settings(database_url=clean_database, redis_url="redis://127.0.0.1:1/0"))
+    app = open_app(make_settings(database_url=clean_database, redis_url="redis://127.0.0.1:1/0"))
     services = app.extensions["restock"]
     services.shops.add("kettle")
     with services.database.transaction() as session:

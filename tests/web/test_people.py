@@ -17,7 +17,7 @@ from restock.channels.values import ChannelName
 from restock.config import Settings
 from restock.links import CONFIRM_MAX_AGE_SECONDS
 from restock.subscriptions.values import SuppressionReason
-from restock.web.app import create_app
+from tests.application import open_app
 
 SHOP = "kettle.myshopify.com"
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -68,7 +68,7 @@ class People:
 @pytest.fixture
 def people(make_settings: Callable[..., Settings], clean_database: str, redis_url: str) -> Iterator[People]:
     providers = {"smtp_url": "smtp://127.0.0.1:1"}
-    app = create_app(make_settings(database_url=clean_database, redis_url=redis_url, **providers))
+    app = open_app(make_settings(database_url=clean_database, redis_url=redis_url, **providers))
     services: Services = app.extensions["restock"]
     services.shops.add(SHOP)
     yield People(app.test_client(), services)

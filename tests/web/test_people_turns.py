@@ -14,7 +14,7 @@ import restock.catalog.repository as catalog
 from restock.bootstrap import Services
 from restock.config import Settings
 from restock.shops.values import Shop
-from restock.web.app import create_app
+from tests.application import open_app
 
 SHOP = "kettle.myshopify.com"
 VARIANT = 1
@@ -66,7 +66,7 @@ class Turns:
 
 @pytest.fixture
 def turns(make_settings: Callable[..., Settings], clean_database: str, redis_url: str) -> Iterator[Turns]:
-    app = create_app(make_settings(database_url=clean_database, redis_url=redis_url, smtp_url="smtp://127.0.0.1:1"))
+    app = open_app(make_settings(database_url=clean_database, redis_url=redis_url, smtp_url="smtp://127.0.0.1:1"))
     services: Services = app.extensions["restock"]
     services.shops.add(SHOP)
     shop = services.shops.change_settings(SHOP, {"policy": "strict", "name": "Kettle & Co"})

@@ -16,9 +16,10 @@ from psycopg.conninfo import conninfo_to_dict
 from restock.bootstrap import Services
 from restock.config import Settings
 from restock.shopify.signatures import sign_webhook
-from restock.web.app import MAX_BODY_BYTES, create_app
+from restock.web.app import MAX_BODY_BYTES
 from restock.web.server import is_inline
 from restock.web.server.adapter import Adapter
+from tests.application import open_app
 from tests.web.server.calling import LONG, Exchange, LoopClient
 
 SHOP = "kettle.myshopify.com"
@@ -85,7 +86,7 @@ def served(make_settings: Callable[..., Settings], clean_database: str, redis_ur
         intent_limit_client=1_000_000,
         intent_limit_address=1_000_000,
     )
-    served = Served(create_app(settings))
+    served = Served(open_app(settings))
     served.services.shops.add(SHOP)
     yield served
     served.close()

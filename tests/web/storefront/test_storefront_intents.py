@@ -9,7 +9,7 @@ import pytest
 
 from restock.config import Settings
 from restock.database import Database
-from restock.web.app import create_app
+from tests.application import open_app
 from tests.web.storefront.conftest import SHOP, Storefront, post_body
 
 PUSH_KEYS = {
@@ -237,7 +237,7 @@ def test_a_channel_the_shop_has_switched_off_is_refused(storefront: Storefront) 
 def test_a_channel_the_instance_has_no_provider_for_is_refused_and_not_offered(
     make_settings: Callable[..., Settings], clean_database: str, redis_url: str
 ) -> None:
-    app = create_app(make_settings(database_url=clean_database, redis_url=redis_url, vapid_private_key=None))
+    app = open_app(make_settings(database_url=clean_database, redis_url=redis_url, vapid_private_key=None))
     app.extensions["restock"].shops.add(SHOP)
     answer = app.test_client().post("/api/v1/intents.json", json=post_body(), headers={"X-Shopify-Shop-Domain": SHOP})
     assert (answer.status_code, answer.json["error"]["code"]) == (409, "CHANNEL_DISABLED")
