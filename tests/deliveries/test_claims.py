@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from restock.batches.pipeline import named
 from restock.catalog.values import ReadingSource, StockReading
 from restock.channels.values import ChannelName, Doubt, Envelope, NoticeKind, Outcome, Verdict
 from restock.database import run_lean
@@ -20,7 +21,7 @@ from restock.deliveries.service.claiming import _Decisions, _person
 from restock.deliveries.service.sending import CLAIM_SIZES, LARGEST_CLAIM, next_claim
 from restock.deliveries.values import ClaimedRow, LaneFacts
 from restock.restocks.repository import offers
-from restock.restocks.values import OfferState
+from restock.restocks.values import NAMED_OFFERS, OfferState
 from restock.shops.values import Shop, ShopSettings, ShopState
 from restock.subscriptions.values import SuppressionReason
 from tests.restocks.store import VARIANT, Store
@@ -133,10 +134,14 @@ def test_a_fan_out_claims_more_and_more_at_once(store: Store) -> None:
     assert len(told) == len(set(told)) == 900
 
 
+NAMED = offers._ACCEPT.format(ids=named(NAMED_OFFERS), t="s")
+
+
 @pytest.mark.parametrize(
     ("statement", "by", "never_by"),
     [
-        pytest.param(offers._ACCEPT, "pk_offers", "ix_offers_open", id="turns that begin"),
+        pytest.param(offers._ACCEPT_THESE, "pk_offers", "ix_offers_open", id="turns that begin"),
+        pytest.param(NAMED, "pk_offers", "ix_offers_open", id="turns that begin, named before"),
         pytest.param(outcomes._SENT_BY_WORKER, "pk_deliveries", "ix_deliveries_lease", id="messages that were sent"),
         pytest.param(outcomes._SENT_BY_LOOKUP, "pk_deliveries", "ix_deliveries_doubtful", id="doubts that are over"),
     ],

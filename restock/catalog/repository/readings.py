@@ -9,14 +9,27 @@ from typing import Any
 from sqlalchemy import Select, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
-from restock.catalog.models import InventoryItemRow, InventoryLevelRow, ProductRow, StockReadingRow, VariantRow
+from restock.catalog.models import InventoryItemRow, InventoryLevelRow, ProductRow, VariantRow
 from restock.catalog.repository.keeping import Fresh, Look, keep_readings
 from restock.catalog.rules import read_stock
 from restock.catalog.rules.basis import basis_of
 from restock.catalog.values import GoodsFacts, ReadingBasis, ReadingSource, StockReading, StockVerdict, VariantFacts
+from restock.database import run_lean, written_ids
 from restock.shops.values import Shop
 
 _NO_CHOICE = "Default Title"  # Shopify's own name for the variant of a product without options
+
+# Both are read for every claim.
+_READING = """
+    SELECT sellable, units, source, read_at, held_from IS NOT NULL FROM stock_readings
+    WHERE shop_id = %(shop_id)s AND variant_id = %(variant_id)s
+"""
+_GOODS = """
+    SELECT v.variant_id, v.title, v.price_cents, coalesce(v.image_url, p.image_url), p.title, p.handle, p.product_id,
+        p.variant_count
+    FROM variants v JOIN products p ON p.shop_id = v.shop_id AND p.product_id = v.product_id
+    WHERE v.shop_id = %(shop_id)s AND v.variant_id = ANY(CAST(%(variant_ids)s AS bigint[])) AND p.title <> ''
+"""
 
 
 def variant_facts(
@@ -72,47 +85,29 @@ def take_reading_if_told(session: Session, shop: Shop, variant_id: int) -> Stock
 
 def current_reading(session: Session, shop_id: int, variant_id: int) -> StockReading | None:
     """Return the newest reading kept of a variant; None when it was never read."""
-    reading = StockReadingRow
-    held = reading.held_from.is_not(None).label("held")
-    row = session.execute(
-        select(reading.sellable, reading.units, reading.source, reading.read_at, held).where(
-            reading.shop_id == shop_id, reading.variant_id == variant_id
-        )
-    ).one_or_none()
+    row = run_lean(session, _READING, {"shop_id": shop_id, "variant_id": variant_id}).fetchone()
     if row is None:
         return None
-    return StockReading(shop_id, variant_id, row.sellable, row.units, ReadingSource(row.source), row.read_at, row.held)
+    sellable, units, source, read_at, held = row
+    return StockReading(shop_id, variant_id, sellable, units, ReadingSource(source), read_at, held)
 
 
 def product_facts(session: Session, shop: Shop, variant_ids: Collection[int]) -> dict[int, GoodsFacts]:
     """Return what messages may say, by variant; one whose product was never told of is left out."""
-    rows = session.execute(
-        select(
-            VariantRow.variant_id,
-            VariantRow.title.label("variant_title"),
-            VariantRow.price_cents,
-            func.coalesce(VariantRow.image_url, ProductRow.image_url).label("image_url"),
-            ProductRow.title,
-            ProductRow.handle,
-            ProductRow.product_id,
-            ProductRow.variant_count,
-        )
-        .join(
-            ProductRow, and_(ProductRow.shop_id == VariantRow.shop_id, ProductRow.product_id == VariantRow.product_id)
-        )
-        .where(VariantRow.shop_id == shop.id, VariantRow.variant_id.in_(set(variant_ids)), ProductRow.title != "")
-    )
+    if not variant_ids:
+        return {}
+    rows = run_lean(session, _GOODS, {"shop_id": shop.id, "variant_ids": written_ids(variant_ids)})
     return {
-        row.variant_id: GoodsFacts(
-            title=row.title,
-            variant_title=None if row.variant_count == 1 or row.variant_title == _NO_CHOICE else row.variant_title,
-            price_cents=row.price_cents,
+        variant_id: GoodsFacts(
+            title=title,
+            variant_title=None if variant_count == 1 or variant_title == _NO_CHOICE else variant_title,
+            price_cents=price_cents,
             currency=shop.currency,
-            image_url=row.image_url,
-            handle=row.handle,
-            product_id=row.product_id,
+            image_url=image_url,
+            handle=handle,
+            product_id=product_id,
         )
-        for row in rows
+        for variant_id, variant_title, price_cents, image_url, title, handle, product_id, variant_count in rows
     }
 
 

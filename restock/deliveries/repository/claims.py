@@ -88,11 +88,12 @@ _DOUBTFUL: LiteralString = f"""
 _KINDS = {kind.value: kind for kind in NoticeKind}  # a dictionary asks a tenth of what an enumeration does
 _CHANNELS = {channel.value: channel for channel in ChannelName}
 _TURNS: Mapping[str | None, OfferState | None] = {None: None} | {state.value: state for state in OfferState}
+_REASONS: Mapping[str | None, SuppressionReason | None] = {None: None} | {why.value: why for why in SuppressionReason}
 
-_EVENT = text("""
-    SELECT variant_id, closed_at IS NULL AS is_open, now() AS now FROM restock_events
-    WHERE id = :event_id AND shop_id = :shop_id
-""")
+_EVENT = """
+    SELECT variant_id, closed_at IS NULL, now() FROM restock_events
+    WHERE id = %(event_id)s AND shop_id = %(shop_id)s
+"""
 
 _NOW = text("SELECT now()")
 
@@ -133,8 +134,8 @@ def take_doubtful(session: Session, channel: ChannelName, limit: int, lease_seco
 
 def event_state(session: Session, shop_id: int, event_id: int) -> tuple[int | None, bool, datetime]:
     """Return the variant of an event, whether it is open, and the database's time; (None, False, …) without one."""
-    row = session.execute(_EVENT, {"event_id": event_id, "shop_id": shop_id}).first()
-    return (row.variant_id, row.is_open, row.now) if row else (None, False, session.execute(_NOW).scalar_one())
+    row = run_lean(session, _EVENT, {"event_id": event_id, "shop_id": shop_id}).fetchone()
+    return (row[0], row[1], row[2]) if row else (None, False, session.execute(_NOW).scalar_one())
 
 
 def mark_sending(session: Session, ids: Sequence[int], token: uuid.UUID, lease_seconds: float) -> None:
@@ -160,7 +161,5 @@ def postpone(session: Session, ids: Sequence[int], seconds: float, reason: str) 
 
 
 def _claimed(row: tuple[Any, ...]) -> ClaimedRow:
-    kind, channel, suppression, turn = row[2], row[3], row[14], row[19]
-    named = (_KINDS[kind], _CHANNELS[channel])
-    reason = SuppressionReason(suppression) if suppression else None
-    return ClaimedRow._make((*row[:2], *named, *row[4:14], reason, *row[15:19], _TURNS[turn], *row[20:]))
+    named, reason, turn = (_KINDS[row[2]], _CHANNELS[row[3]]), _REASONS[row[14]], _TURNS[row[19]]
+    return tuple.__new__(ClaimedRow, (*row[:2], *named, *row[4:14], reason, *row[15:19], turn, *row[20:]))

@@ -15,6 +15,7 @@ lock. Were it ever too far, those before it are found when the rest is empty.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import LiteralString
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -64,22 +65,22 @@ _FORWARD = """
 """
 
 # Whose turn it is may be forgotten in a crash: nobody waits at the lane until it is on the disk.
-_PICKED = "id, shop_id, channel, event_id, set_config('synchronous_commit', 'off', true)"
+_PICKED = "id, shop_id, event_id, set_config('synchronous_commit', 'off', true)"
 
 # A walk over the shops with due lanes, a probe of the index for each, from a random one on and round to it again. Of
 # more than that many it sees a part each time, which keeps a claim cheap and leaves nobody out.
 _SHOPS_SEEN = 100
 _NEXT_SHOP = """coalesce(
-    (SELECT shop_id FROM delivery_lanes WHERE channel = :channel AND next_at <= now() AND shop_id > {behind}
+    (SELECT shop_id FROM delivery_lanes WHERE channel = %(channel)s AND next_at <= now() AND shop_id > {behind}
      ORDER BY shop_id LIMIT 1),
-    (SELECT shop_id FROM delivery_lanes WHERE channel = :channel AND next_at <= now() ORDER BY shop_id LIMIT 1)
+    (SELECT shop_id FROM delivery_lanes WHERE channel = %(channel)s AND next_at <= now() ORDER BY shop_id LIMIT 1)
 )"""
-_PICK = text(f"""
+_PICK: LiteralString = f"""
     WITH RECURSIVE circle AS (
         SELECT shop_id, shop_id AS first, 1 AS place FROM (
             SELECT {_NEXT_SHOP.format(behind="anywhere.shop_id")} AS shop_id FROM (
                 SELECT floor(random() * max(shop_id))::bigint AS shop_id FROM delivery_lanes
-                WHERE channel = :channel AND next_at IS NOT NULL
+                WHERE channel = %(channel)s AND next_at IS NOT NULL
             ) anywhere
         ) beginning
         UNION ALL
@@ -89,40 +90,40 @@ _PICK = text(f"""
         ) following WHERE shop_id <> first
     ), shop AS (
         SELECT shop_id FROM circle ORDER BY (
-            SELECT served_at FROM delivery_lanes WHERE channel = :channel AND shop_id = circle.shop_id
+            SELECT served_at FROM delivery_lanes WHERE channel = %(channel)s AND shop_id = circle.shop_id
             ORDER BY served_at DESC LIMIT 1
         ), shop_id LIMIT 1
     )
     UPDATE delivery_lanes SET served_at = clock_timestamp()
     WHERE id = (
         SELECT id FROM delivery_lanes
-        WHERE channel = :channel AND shop_id = (SELECT shop_id FROM shop) AND next_at <= now()
+        WHERE channel = %(channel)s AND shop_id = (SELECT shop_id FROM shop) AND next_at <= now()
         ORDER BY served_at, next_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
     )
     RETURNING {_PICKED}
-""")  # noqa: S608 (the walk above)
+"""  # noqa: S608 (the walk above)
 
 # For when others hold the lanes of that shop at this moment.
-_PICK_ANY = text(f"""
+_PICK_ANY: LiteralString = f"""
     UPDATE delivery_lanes SET served_at = clock_timestamp()
     WHERE id = (
-        SELECT id FROM delivery_lanes WHERE channel = :channel AND next_at <= now()
+        SELECT id FROM delivery_lanes WHERE channel = %(channel)s AND next_at <= now()
         LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
     )
     RETURNING {_PICKED}
-""")  # noqa: S608 (the names above)
+"""  # noqa: S608 (the names above)
 
 # While the instance's own provider is down: of the shops that have one of their own.
 _OWN_LANES = """
     SELECT lane.id FROM delivery_lanes lane JOIN shop_mailings own ON own.shop_id = lane.shop_id
-    WHERE lane.channel = :channel AND lane.next_at <= now()
+    WHERE lane.channel = %(channel)s AND lane.next_at <= now()
 """
-_PICK_OWN = text(f"""
+_PICK_OWN: LiteralString = f"""
     UPDATE delivery_lanes SET served_at = clock_timestamp()
     WHERE id = ({_OWN_LANES} ORDER BY lane.served_at LIMIT 1 FOR NO KEY UPDATE OF lane SKIP LOCKED)
     RETURNING {_PICKED}
-""")  # noqa: S608 (the query above)
-_COUNT_OWN = text(f"SELECT count(*) FROM ({_OWN_LANES} LIMIT :most) due")  # noqa: S608 (the query above)
+"""  # noqa: S608 (the query above)
+_COUNT_OWN: LiteralString = f"SELECT count(*) FROM ({_OWN_LANES} LIMIT %(most)s) due"  # noqa: S608 (the query above)
 
 _REST = text("UPDATE delivery_lanes SET next_at = now() + make_interval(secs => :seconds) WHERE id = :id")
 
@@ -176,11 +177,12 @@ def pick(session: Session, channel: ChannelName, *, own: bool = False) -> Lane |
     """
     values = {"channel": channel.value}
     ways = (_PICK_OWN,) if own else (_PICK, _PICK_ANY)
-    row = next(filter(None, (session.execute(way, values).first() for way in ways)), None)
+    row = next(filter(None, (run_lean(session, way, values).fetchone() for way in ways)), None)
     if row is None:
         return None
-    run_lean(session, _FORWARD, {"id": row.id})
-    return Lane(row.id, row.shop_id, ChannelName(row.channel), row.event_id)
+    lane = Lane(row[0], row[1], channel, row[2])
+    run_lean(session, _FORWARD, {"id": lane.id})
+    return lane
 
 
 def rest(session: Session, lane_id: int, seconds: float) -> None:
@@ -190,7 +192,8 @@ def rest(session: Session, lane_id: int, seconds: float) -> None:
 
 def count_own(session: Session, channel: ChannelName) -> int:
     """Count the due lanes of shops with a provider of their own, up to a hundred."""
-    return int(session.execute(_COUNT_OWN, {"channel": channel.value, "most": _MOST_LANES_COUNTED}).scalar_one())
+    values = {"channel": channel.value, "most": _MOST_LANES_COUNTED}
+    return sum(count for (count,) in run_lean(session, _COUNT_OWN, values))
 
 
 def due_by_channel(session: Session, most_per_lane: int) -> dict[ChannelName, int]:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import NamedTuple, assert_never
 
 from sqlalchemy.orm import Session
@@ -232,6 +233,11 @@ def _has_turns(shop: Shop, facts: LaneFacts) -> bool:
     return shop.settings.policy.factor is not None and facts.is_limited
 
 
+# What decides, but for the address: of one shop on one channel at one moment.
+_DECIDING = "kind holds_offer units suppression has_bought turn was_told waits_again is_paused"
+_known = itemgetter(*map(ClaimedRow._fields.index, _DECIDING.split()))
+
+
 class _Decisions:
     """What `may_send` says of the rows of one claim, asked once for all of whom the same is known."""
 
@@ -242,8 +248,7 @@ class _Decisions:
     def about(self, row: ClaimedRow) -> rules.Send | rules.Hold | rules.Skip:
         """Decide about one delivery."""
         where = row.address if self._gate is not None or row.channel is ChannelName.sms else row.address is not None
-        known = (row.kind, row.holds_offer, row.units, row.suppression, where, row.has_bought, row.turn)
-        key = (*known, row.was_told, row.waits_again, row.is_paused, is_second_try(row.dedupe_key))
+        key = (_known(row), where, is_second_try(row.dedupe_key))
         decision = self._made.get(key)
         if decision is None:
             allowed = self._gate is None or row.address is None or self._gate.is_allowed(self._shop, row.address)

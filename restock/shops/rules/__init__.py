@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from restock.channels.values import ChannelName
@@ -99,6 +100,12 @@ def merge_settings(stored: Mapping[str, str], change: SettingsChange) -> dict[st
 
 def read_settings(stored: Mapping[str, str]) -> ShopSettings:
     """Make the settings from what is stored; what another version stored and this one cannot read is the default."""
+    return _settings_of(tuple(stored.items()))
+
+
+@lru_cache(maxsize=1024)  # nearly half of what it takes to read a shop, and few change theirs
+def _settings_of(items: tuple[tuple[str, str], ...]) -> ShopSettings:
+    stored = dict(items)
     values = {key: value for key, text in stored.items() if (value := _read_stored(key, text)) is not None}
     policy = PRESETS[values.pop("policy", PolicyPreset.fair)]
     parts = _group(values, "policy.")
