@@ -27,7 +27,7 @@ def test_a_provider_is_chosen_and_tried_and_nothing_is_wider_than_the_window(
     errors = listen(page)
     page.set_viewport_size(size)  # type: ignore[arg-type]
     page.goto(f"{served.url}/messages?shop=playground")
-    page.get_by_role("link", name="Who sends the e-mail").click()
+    page.get_by_role("link", name="Who sends the email").click()
     page.get_by_label("Provider").select_option("postmark")
     expect(page.locator("[name='stream']")).to_be_visible()
     expect(page.locator("[name='domain']")).to_be_hidden()

@@ -24,6 +24,7 @@ from restock.web.admin.entry import Entry, visitor
 from restock.web.admin.health import Machine, examine
 from restock.web.admin.mailing import add_mailing
 from restock.web.admin.messages import add_messages
+from restock.web.admin.messages.desk import language
 from restock.web.admin.pages import Pages
 from restock.web.admin.permissions import read_permissions
 from restock.web.admin.telling import add_telling
@@ -102,7 +103,7 @@ def admin_blueprint(services: Services) -> Blueprint:
         journey = reports.journey(visitor().shop, subscriber_id) if subscriber_id <= _LARGEST_ID else None
         if journey is None:
             raise NotFoundError("There is no such subscriber.")
-        return pages.show("subscriber.html", journey=journey, line=journey.facts.line)
+        return pages.show("subscriber.html", journey=journey, line=journey.facts.line, language=language)
 
     @blueprint.get("/subscribers.csv")
     def subscribers_csv() -> Response:

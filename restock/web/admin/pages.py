@@ -5,6 +5,7 @@ It must never tell what went wrong inside: that is logged under the request's id
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,9 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from restock.clock import SystemClock
-from restock.errors import NotFoundError, RestockError, UnavailableError
+from restock.errors import Fault, NotFoundError, RestockError, UnavailableError, ValidationError
 from restock.shopify.domains import clean_shop_domain
+from restock.shops.values import Shop
 from restock.web.admin import rendering
 from restock.web.admin.entry import found_visitor, visitor
 from restock.web.admin.wording import say_code
@@ -75,6 +77,21 @@ class Pages:
         response = redirect(rendering.link(visitor(), path, asked), 303)
         response.headers["Cache-Control"] = "no-store"
         return response
+
+    def as_saved(self) -> Shop:
+        """Give the visitor's shop as it was saved, not as it is remembered."""
+        who = visitor()
+        return self.services.shops.by_id(who.shop.id) or who.shop
+
+    def save(
+        self, path: str, changes: Mapping[str, str], again: Callable[[Sequence[Fault]], AnyResponse]
+    ) -> AnyResponse:
+        """Change the visitor's settings, all or none, and go to a page; with faults, answer with the form `again`."""
+        try:
+            self.services.shops.change_settings(visitor().shop.domain, changes)
+        except ValidationError as refused:
+            return again(refused.faults)
+        return self.go(path, done="save")
 
     def answer_failures(self, blueprint: Blueprint) -> None:
         """A person looks at the answer, so a failure is a page too."""

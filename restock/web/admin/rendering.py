@@ -136,7 +136,7 @@ def ago(at: datetime, now: datetime) -> str:
 
 def duration(seconds: float) -> str:
     """Write how long something takes, in the unit that suits it."""
-    if seconds >= 2 * 3600:
+    if round(seconds / 60) >= 2 * 60:
         return str(format_unit(round(seconds / 3600, 1), "duration-hour", locale="en"))
     if seconds >= 2 * 60:
         return str(format_unit(round(seconds / 60), "duration-minute", locale="en"))

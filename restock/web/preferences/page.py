@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_time, get_datetime_format
 from flask import Response, render_template, request
 
 from restock.catalog.values import GoodsFacts
@@ -95,9 +95,10 @@ class Page:
         locale = Locale.parse(self.texts.language, sep="-")
         zone = _zone(self.own.time_zone)
         if with_hour:
-            return str(format_datetime(at, "short", tzinfo=zone, locale=locale)) + (
-                "" if self.own.time_zone else " UTC"
-            )
+            day = format_date(at.astimezone(zone), "medium", locale=locale)  # 9/10/26 is two days
+            hour = format_time(at, "short", tzinfo=zone, locale=locale)
+            both = str(get_datetime_format("medium", locale)).format(hour, day)
+            return both if self.own.time_zone else f"{both} UTC"
         return str(format_date(at.astimezone(zone), "medium", locale=locale))
 
     def _render(self, step: str) -> Response:

@@ -209,7 +209,14 @@ def test_outside_the_admin_permissions_are_shown_and_cannot_be_asked_for(house: 
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(3, "3 seconds"), (60, "60 seconds"), (900, "15 minutes"), (7140, "119 minutes"), (9000, "2.5 hours")],
+    [
+        (3, "3 seconds"),
+        (60, "60 seconds"),
+        (900, "15 minutes"),
+        (7140, "119 minutes"),
+        (7190, "2 hours"),
+        (9000, "2.5 hours"),
+    ],
 )
 def test_a_length_of_time_is_written_in_the_unit_that_suits_it(seconds: float, words: str) -> None:
     assert duration(seconds) == words

@@ -93,9 +93,13 @@ def _acts(services: Services, pages: Pages) -> Mapping[str, Callable[[TextKey, d
 
 
 def _list(services: Services, pages: Pages, faults: Mapping[str, Fault]) -> Response:
-    shop = visitor().shop
+    shop = pages.as_saved()
+    own = shop.settings
     return pages.show(
         "messages.html",
+        asks_first={channel: own.double_opt_in.of(channel) for channel in ChannelName},
+        reminder_count=own.policy.reminder_count,
+        is_alerted=bool(own.alerts.to),
         channels=list(ChannelName),
         stages_of=stages_of,
         table=by_stage(services.texts.list(shop)),

@@ -9,9 +9,8 @@ from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from restock.channels.values import ChannelName
-from restock.errors import Fault, ValidationError
+from restock.errors import Fault
 from restock.shops.values import AlertRhythm
-from restock.web.admin.entry import visitor
 from restock.web.admin.pages import Pages
 from restock.web.admin.wording import say_code, texts
 
@@ -34,11 +33,7 @@ def add_telling(blueprint: Blueprint, services: Services, pages: Pages) -> None:
     def change_alerts() -> AnyResponse:
         typed = {name: request.form.get(name, "") for name in _FIELDS}
         typed |= {name: "true" if request.form.get(name) else "false" for name in _SWITCHES}
-        try:
-            services.shops.change_settings(visitor().shop.domain, typed)
-        except ValidationError as refused:
-            return _page(services, pages, typed, refused.faults)
-        return pages.go(_PATH, done="save")
+        return pages.save(_PATH, typed, lambda faults: _page(services, pages, typed, faults))
 
 
 def _page(
@@ -48,7 +43,7 @@ def _page(
     faults: Sequence[Fault] = (),
     done: bool = False,
 ) -> Response:
-    shop = services.shops.by_id(visitor().shop.id) or visitor().shop  # as it was saved, not as it is remembered
+    shop = pages.as_saved()
     known = {line.key: line.value for line in services.shops.settings_table(shop)}
     return pages.show(
         "alerts.html",

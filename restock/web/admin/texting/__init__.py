@@ -15,10 +15,9 @@ from restock.channels.sms.countries import ANY
 from restock.channels.values import ChannelName
 from restock.deliveries.limits.opening import pace_of
 from restock.deliveries.limits.service import countries_for
-from restock.errors import Fault, ValidationError
+from restock.errors import Fault
 from restock.reports.values.messages import TextCost
 from restock.shops.values import Shop
-from restock.web.admin.entry import visitor
 from restock.web.admin.pages import Pages
 from restock.web.admin.rendering import country_name
 
@@ -39,14 +38,10 @@ def add_texting(blueprint: Blueprint, services: Services, pages: Pages) -> None:
     @blueprint.post(_PATH)
     def change_text_messages() -> AnyResponse:
         typed = {name: request.form.get(name, "") for name in _FIELDS}
-        known = _known(services, _as_saved(services))
+        known = _known(services, pages.as_saved())
         # A country that Shopify says must not become one that was chosen, only because it stood in the form.
         changes = {name: text for name, text in typed.items() if text.strip() != known[name]}
-        try:
-            services.shops.change_settings(visitor().shop.domain, changes)
-        except ValidationError as refused:
-            return _page(services, pages, typed, refused.faults)
-        return pages.go(_PATH, done="save")
+        return pages.save(_PATH, changes, lambda faults: _page(services, pages, typed, faults))
 
 
 def _page(
@@ -56,7 +51,7 @@ def _page(
     faults: Sequence[Fault] = (),
     done: bool = False,
 ) -> Response:
-    shop, own = _as_saved(services), services.settings
+    shop, own = pages.as_saved(), services.settings
     pace, prices = pace_of(own), services.text_costs.prices
     each = TextCost(1, 1, prices.of(shop.settings.country), prices.currency)
     return pages.show(
@@ -72,10 +67,6 @@ def _page(
         is_on=ChannelName.sms in services.channels_on & shop.settings.channels,
         done=done,
     )
-
-
-def _as_saved(services: Services) -> Shop:
-    return services.shops.by_id(visitor().shop.id) or visitor().shop  # as it was saved, not as it is remembered
 
 
 def _known(services: Services, shop: Shop) -> dict[str, str]:

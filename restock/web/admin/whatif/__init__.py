@@ -1,13 +1,14 @@
-"""The page of dry runs: what a restock would do, and what other settings would do. It only reads, and saves nothing."""
+"""The page of dry runs: what a restock would do, and what other settings would do. Only what is posted is saved."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
+from werkzeug.wrappers import Response as AnyResponse
 
 from restock.errors import Fault, ValidationError
 from restock.reports.values.messages import TextCost
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _A_VISIT = Bounds(people=25, waves=12, looks=20_000, kept=5_000, most_waves=1_000, horizon=timedelta(days=14))
 
+_PATH = "/what-if"
 _A_LOOK = Reach(looks=20_000, variants=500)
 
 
@@ -38,22 +40,32 @@ class Tried:
 def add_what_if(blueprint: Blueprint, services: Services, pages: Pages) -> None:
     """Add `/what-if` to the merchant's pages."""
 
-    @blueprint.get("/what-if")
+    @blueprint.get(_PATH)
     def what_if() -> Response:
-        shop = visitor().shop
         asked = read_what_if(request.args)
-        found = _play(services, shop, asked)
-        return pages.show(
-            "what_if.html",
-            asked=asked,
-            query=request.args,
-            goods_list=services.merchant_reports.goods(shop),
-            found=found,
-            names=_names(services, shop, found),
-            texts=_texts(services, shop, found),
-            tried=_try(services, shop, asked),
-            own=shop.settings.policy,
-        )
+        return _page(services, pages, request.args, _try(services, visitor().shop, asked))
+
+    @blueprint.post(_PATH)
+    def save_settings() -> AnyResponse:
+        changes = read_what_if(request.form).changes
+        return pages.save(_PATH, changes, lambda faults: _page(services, pages, request.form, _refused(faults)))
+
+
+def _page(services: Services, pages: Pages, query: Mapping[str, str], tried: Tried) -> Response:
+    shop, asked = pages.as_saved(), read_what_if(query)
+    found = _play(services, shop, asked)
+    return pages.show(
+        "what_if.html",
+        asked=asked,
+        query=query,
+        goods_list=services.merchant_reports.goods(shop),
+        found=found,
+        names=_names(services, shop, found),
+        texts=_texts(services, shop, found),
+        tried=tried,
+        own=shop.settings.policy,
+        done=query.get("done") == "save",
+    )
 
 
 def _play(services: Services, shop: Shop, asked: WhatIf) -> Simulation | None:
@@ -83,4 +95,8 @@ def _try(services: Services, shop: Shop, asked: WhatIf) -> Tried:
     try:
         return Tried(services.previewing.preview_settings(shop, asked.changes, _A_LOOK))
     except ValidationError as refused:
-        return Tried(faults={field_of(fault.field): fault for fault in refused.faults})
+        return _refused(refused.faults)
+
+
+def _refused(faults: Sequence[Fault]) -> Tried:
+    return Tried(faults={field_of(fault.field): fault for fault in faults})
