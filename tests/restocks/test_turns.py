@@ -13,7 +13,7 @@ from restock.restocks.repository.leaving import close_events
 from restock.restocks.service import RestockService
 from restock.subscriptions.service.answers import AnswerService
 from restock.subscriptions.values import ContactFacts, Provenance, Signup
-from tests.restocks.store import VARIANT, Store, together, unanswered
+from tests.restocks.store import VARIANT, Store, refused, together, unanswered
 
 
 def register(store: Store, address: str, **facts: object) -> int:
@@ -590,6 +590,29 @@ def test_priority_goes_first_and_newest_first_where_the_shop_says_so(store: Stor
     store.set(policy="strict", policy__order="newest")
     store.restock(2)
     assert store.offered() == [people[2], people[3]]
+
+
+def test_who_loses_the_first_place_in_the_middle_of_a_walk_is_not_named_twice_by_it(store: Store) -> None:
+    """Said no, or could not be reached, a page before; the walk comes by their other place."""
+    people = store.join(5)
+    for person in people[:2]:
+        store.sql("UPDATE subscriptions SET priority = 1 WHERE id = :id", id=person)
+    store.set(policy="strict")
+    store.stock(5)
+    store.restocks.check_due()
+    service = small(store, 2)
+    assert service.plan_due(limit=1) == 1
+    store.channel.answer = lambda one: refused(one) if len(store.channel.sent) == 1 else accepted(one)
+    store.send()
+    assert store.restocks.decline(message_to(store, people[1]))
+    store.sql("UPDATE subscriptions SET priority = 0")
+    while service.plan_due():
+        pass
+    assert store.offered() == people[2:]
+    assert [told_of(store, person)[-1] for person in people[:2]] == [
+        ("passed_over", "tried"),
+        ("passed_over", "declined"),
+    ]
 
 
 def test_many_variants_at_once_are_each_shared_out_for_themselves(store: Store) -> None:

@@ -95,8 +95,8 @@ class Planning:
         if step.cursor is None:
             subscriptions.add_paused_over(session, event.shop_id, event.variant_id, event.id)
         page = () if step.free == 0 else self._page(session, event, shop, step)
-        is_first = event.wave_count <= (step.wave is not None)  # nobody ahead of it has had a turn in this restock
-        people = () if is_first else [place.subscription_id for place in page]
+        # Before the first page nobody has had a turn in this restock; behind it, whose place moved may come by again.
+        people = [place.subscription_id for place in page] if event.wave_count else ()
         facts = wave_facts(session, shop, event.variant_id, event.id, people)
         plan = rules.plan_wave(page, reading, step.free, policy, event.seen_at, facts)
         walked = None if step.walking is None else event.seen_at - step.walking.planned_at
