@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="restock bench", description=__doc__, epilog=others)
     parser.add_argument("name", nargs="?", default="all", choices=[*BENCHMARKS, "all"])
     parser.add_argument("--rounds", type=int, default=5, help="samples of each contestant, taken in turns (5)")
-    parser.add_argument("--seconds", type=int, default=4, help="length of a sample (4)")
+    parser.add_argument("--seconds", type=float, default=4, help="length of a sample (4)")
     parser.add_argument(
         "--patience", type=float, default=120, help="seconds a benchmark waits for a quiet machine (120)"
     )

@@ -117,7 +117,7 @@ def _half_load(this: _Run, our_ids: list[str], rate: float, effort: Effort) -> S
     return sampling.sample_once(steady, effort)
 
 
-def _crowd(this: _Run, server: Server, path: str, seconds: int) -> load.Outcome:
+def _crowd(this: _Run, server: Server, path: str, seconds: float) -> load.Outcome:
     ids = [_post_one(server.port, path, bodies.shopper(f"crowd-{place}", 999)) for place in range(bodies.CROWD)]
     cycle = load.write_cycle(this.stage.folder / "crowd.cycle", list(bodies.crowd(path, ids)))
     return load.full_load(server.port, cycle, this.numbers.take(), seconds)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 import shutil
 import subprocess
@@ -68,9 +69,12 @@ def wrk_program() -> str:
     return found
 
 
-def full_load(port: int, cycle: Path, first_number: int, seconds: int) -> Outcome:
+def full_load(port: int, cycle: Path, first_number: int, seconds: float) -> Outcome:
     """Send as fast as CONNECTIONS connections are answered."""
-    command = [wrk_program(), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(_SCRIPT)]
+    whole = math.ceil(seconds)  # wrk counts in whole seconds, and ends in good order when it is interrupted
+    command = [wrk_program(), "-t1", f"-c{CONNECTIONS}", f"-d{whole}s", "--latency", "-s", str(_SCRIPT)]
+    if seconds < whole:
+        command = ["timeout", "--preserve-status", "--signal=INT", str(seconds), *command]
     command += [f"http://127.0.0.1:{port}/", "--", str(cycle), str(first_number)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 60)
     if ran.returncode != 0:

@@ -74,9 +74,9 @@ def pgbench_program() -> str:
 
 
 def run_pgbench(
-    postgres: Postgres, database: str, scripts: Sequence[Script], folder: Path, *, seconds: int, clients: int
+    postgres: Postgres, database: str, scripts: Sequence[Script], folder: Path, *, seconds: float, clients: int
 ) -> Outcome:
-    """Run the mix for so many seconds. Raises RuntimeError when a statement fails."""
+    """Run the mix for so many seconds, at least one. Raises RuntimeError when a statement fails."""
     command = [
         pgbench_program(),
         "-n",
@@ -87,7 +87,7 @@ def run_pgbench(
         "-j",
         "1",
         "-T",
-        str(seconds),
+        str(max(1, round(seconds))),
         "-D",
         "n=1",
     ]

@@ -43,7 +43,7 @@ class Contestant:
     """One row of the table. `run` loads it for so many seconds; `app` None: no web server is in it."""
 
     name: str
-    run: Callable[[int], Outcome]
+    run: Callable[[float], Outcome]
     postgres: int
     app: int | None = None
 
@@ -79,7 +79,7 @@ class Effort:
     """How much is measured. `patience_seconds`: how long a whole benchmark waits, in sum, for others to be done."""
 
     rounds: int
-    seconds: int
+    seconds: float
     patience_seconds: float
 
 
@@ -114,7 +114,7 @@ class _Patience:
             self.seconds -= wait_for_calm(FOREIGN_LIMIT, self.seconds)
 
 
-def _calm_sample(contestant: Contestant, seconds: int, patience: _Patience) -> Sample:
+def _calm_sample(contestant: Contestant, seconds: float, patience: _Patience) -> Sample:
     """Try a few times for an undisturbed sample; settle for the least disturbed."""
     patience.wait()
     best = take_sample(contestant, seconds)
@@ -126,7 +126,7 @@ def _calm_sample(contestant: Contestant, seconds: int, patience: _Patience) -> S
     return best
 
 
-def take_sample(contestant: Contestant, seconds: int) -> Sample:
+def take_sample(contestant: Contestant, seconds: float) -> Sample:
     """Load a contestant once and account for it."""
     roots = {"all": os.getpid(), "postgres": contestant.postgres}
     if contestant.app is not None:

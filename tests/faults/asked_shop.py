@@ -42,7 +42,9 @@ class AskedShop:
         self.shopify = shopify
         token = mint_id_token(DOMAIN, API_KEY, API_SECRET, time.time())
         query = urlencode({"shop": DOMAIN, "host": "YWRtaW4", "embedded": "1", "id_token": token})
-        opened = town.http.request("GET", f"{town.instance.url}/?{query}", headers={"Sec-Fetch-Dest": "iframe"})
+        opened = town.http.request(
+            "GET", f"{town.instance.url}/?{query}", headers={"Sec-Fetch-Dest": "iframe"}, timeout=60
+        )
         assert opened.status == 200, opened.data
         (self.shop_id,) = town.sql("SELECT id FROM shops WHERE domain = %(domain)s", domain=DOMAIN)[0]
 

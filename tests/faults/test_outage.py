@@ -21,7 +21,7 @@ SIDE_BY_SIDE = 250  # one claim's messages may be on their way together, over se
 
 
 def status_of(instance: Instance) -> dict[str, object]:
-    found: dict[str, object] = urllib3.request("GET", f"{instance.url}/status", timeout=10, retries=False).json()
+    found: dict[str, object] = urllib3.request("GET", f"{instance.url}/status", timeout=60, retries=False).json()
     return found
 
 

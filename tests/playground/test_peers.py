@@ -92,14 +92,14 @@ def test_an_sms_is_taken_with_the_right_credentials_only(peers: Peers) -> None:
         key = base64.b64encode(f"{ACCOUNT}:{token}".encode()).decode()
         headers = {"Authorization": f"Basic {key}", "Content-Type": "application/x-www-form-urlencoded"}
         body = urlencode({"To": "+12125550108", "From": "+15005550006", "Body": "It is back"})
-        answer = urllib3.request("POST", url, body=body, headers=headers, timeout=5)
+        answer = urllib3.request("POST", url, body=body, headers=headers, timeout=60)
         assert answer.status == status
     (kept,) = OutboxReader(peers.outbox).after(0)
     assert (kept.channel, kept.to, kept.content["body"]) == ("sms", "+12125550108", "It is back")
 
 
 def test_a_sample_browser_can_be_subscribed(peers: Peers) -> None:
-    answer = urllib3.request("POST", f"http://127.0.0.1:{peers.http_port}/subscribe", timeout=5)
+    answer = urllib3.request("POST", f"http://127.0.0.1:{peers.http_port}/subscribe", timeout=60)
     subscription = json.loads(answer.data)
     assert subscription["endpoint"].startswith(f"http://127.0.0.1:{peers.http_port}/push/")
     assert set(subscription["keys"]) == {"p256dh", "auth"}
@@ -130,6 +130,6 @@ def test_a_taken_port_is_one_sentence(taken: str, tmp_path: Path) -> None:
         port = busy.getsockname()[1]
         ports = (port, free_port()) if taken == "smtp" else (free_port(), port)
         with start(*ports, tmp_path) as process:
-            _, complaint = process.communicate(timeout=10)
+            _, complaint = process.communicate(timeout=60)
     assert process.returncode == 1
     assert complaint == f"The local stand-ins cannot listen on 127.0.0.1:{port}: Address already in use.\n"

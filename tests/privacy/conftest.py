@@ -38,7 +38,7 @@ def mail_server(port: int, mails: Mails) -> Iterator[None]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     try:
         yield
     finally:
