@@ -203,7 +203,7 @@ def test_a_lane_whose_place_is_wrong_forgets_nobody(database: Database, fill: Fi
     fill(shop_ids[0], 1)
     ids = queue(database, 1, 30)
     with database.transaction() as session:
-        session.execute(text("UPDATE delivery_lanes SET first_at = now()"))
+        session.execute(text("UPDATE delivery_lanes SET first_at = now(), first_id = 1000000"))
     assert claim(database, 50) == []
     with database.transaction() as session:
         [lane_id] = session.execute(text("SELECT id FROM delivery_lanes")).scalars()
