@@ -44,6 +44,11 @@ def functions() -> tuple[Function, ...]:
     return tuple(function for module in modules() for function in _functions(module))
 
 
+def name_of(path: Path) -> str:
+    """Name a module of ours as one imports it."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
 def imports_of(module: Module) -> Iterator[str]:
     """Name every module of ours that this one imports."""
     for node in ast.walk(module.tree):
@@ -56,8 +61,7 @@ def imports_of(module: Module) -> Iterator[str]:
 
 def _read(path: Path) -> Module:
     text = path.read_text()
-    name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-    return Module(name, path, len(text.splitlines()), ast.parse(text))
+    return Module(name_of(path), path, len(text.splitlines()), ast.parse(text))
 
 
 def _functions(module: Module) -> Iterator[Function]:

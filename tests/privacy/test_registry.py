@@ -11,11 +11,10 @@ from restock.privacy.repository.export import SECTIONS
 from restock.privacy.rules.readable import TITLES
 from restock.privacy.rules.registry import REGISTRY, Erased, Paging
 from restock.tables import Base
-from tests.architecture.sources import modules
+from tests.architecture.sources import PACKAGE, name_of
 
-for _module in modules():
-    if _module.name.endswith(".models"):
-        importlib.import_module(_module.name)
+for _path in sorted(PACKAGE.rglob("models.py")):
+    importlib.import_module(name_of(_path))
 TABLES: dict[str, Table] = dict(Base.metadata.tables)
 MEND = (
     "Say in restock/privacy/rules/registry.py what it holds: `plain` when it tells of nobody, `merchant` when it tells"
