@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from uuid import uuid4
@@ -9,10 +10,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from restock.channels.values import ChannelName
+from restock.channels.values import ChannelName, NoticeKind
 from restock.database import Database
-from restock.deliveries.repository import claims, lanes
-from restock.deliveries.values import Lane
+from restock.deliveries.repository import claims, lanes, notices
+from restock.deliveries.values import Lane, NewDelivery
 from restock.shops.service import ShopService
 
 EMAIL = ChannelName.email
@@ -209,3 +210,26 @@ def test_a_lane_whose_place_is_wrong_forgets_nobody(database: Database, fill: Fi
         [lane_id] = session.execute(text("SELECT id FROM delivery_lanes")).scalars()
         lanes.settle(session, lane_id)
     assert claim(database, 50) == ids
+
+
+def test_a_lane_that_is_settled_while_it_is_filled_knows_what_was_put_in(
+    database: Database, shop_ids: list[int]
+) -> None:
+    """Whoever settles it waits, and only then looks what there is."""
+    with database.transaction() as session:
+        lanes.ensure_lanes(session, [(shop_ids[0], EMAIL.value, 0)])
+        lane_id = int(session.execute(text("SELECT id FROM delivery_lanes")).scalar_one())
+
+    def settle() -> None:
+        with database.transaction() as session:
+            lanes.settle(session, lane_id)
+
+    settler = threading.Thread(target=settle)
+    with database.transaction() as session:
+        notices.add(session, [NewDelivery(shop_ids[0], EMAIL.value, NoticeKind.test, "test:1", 1)])
+        settler.start()
+        settler.join(0.3)
+        assert settler.is_alive()
+    settler.join(30)
+    with database.transaction() as session:
+        assert session.execute(text("SELECT next_at <= now() FROM delivery_lanes")).scalar_one() is True
