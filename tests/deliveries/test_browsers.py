@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
@@ -40,14 +41,20 @@ def store(clean_database: str, service: FakePush) -> Iterator[Store]:
 
 
 def sign_up(
-    store: Store, service: FakePush, subscription: dict[str, object], key: str = OURS, quantity: int = 1
+    store: Store,
+    service: FakePush,
+    subscription: dict[str, object],
+    key: str = OURS,
+    quantity: int = 1,
+    *,
+    customer_id: UUID | None = None,
 ) -> RegisteredIntent:
     """Post what a browser's script posts, and check that what is kept is what was sent."""
     found = parse_push_subscription(subscription, extra_hosts=[service.host], our_key=public_key_of(key))
     assert isinstance(found, PushSubscription)
     digest = address_hash(ChannelName.push, found.endpoint)
     contact = ContactFacts(ChannelName.push, found.endpoint, digest, found.keys)
-    signup = Signup(VARIANT, VARIANT, 0, quantity, "api", contact, shopify_customer_id=9)
+    signup = Signup(VARIANT, VARIANT, 0, quantity, "api", contact, customer_id=customer_id, shopify_customer_id=9)
     return store.subscriptions.register(store.shop, signup, Provenance())
 
 
@@ -63,6 +70,27 @@ def test_two_browsers_of_one_customer_are_told_once_each(store: Store, service: 
         [shown] = service.messages(browser)
         assert "Mug" in json.loads(shown.payload)["title"]
     assert store.states("deliveries") == {"sent": 2}
+
+
+def test_under_one_handle_a_wish_goes_along_to_the_browser_that_asked_last_and_keeps_its_place(
+    store: Store, service: FakePush
+) -> None:
+    """A handle has one turn: with one for each browser, whoever brings many would stand before those who bring one.
+
+    Each browser keeps a handle of its own, so that only a storefront that gives one handle to several does this.
+    """
+    before, after = (service.subscribe(public_key_of(OURS)) for _ in range(2))
+    first = sign_up(store, service, before)
+    queued_at = store.one("SELECT queued_at FROM subscriptions")
+    moved = sign_up(store, service, after, customer_id=first.customer_id)
+    assert (moved.id, moved.duplicate) == (first.id, True)
+    assert store.sql("SELECT state, queued_at = :at FROM subscriptions ORDER BY id", at=queued_at) == [
+        ("cancelled", True),
+        ("active", True),
+    ]
+    store.restock(None)
+    store.send()
+    assert [len(service.messages(browser)) for browser in (before, after)] == [0, 1]
 
 
 def test_new_keys_of_the_same_endpoint_take_the_place_of_the_old(store: Store, service: FakePush) -> None:
