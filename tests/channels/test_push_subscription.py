@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restock.channels.push.endpoints import EndpointError, check_endpoint, origin_of
-from restock.channels.push.subscription import PushSubscription, parse_push_subscription
+from restock.channels.push.subscription import PushSubscription, is_public_key, parse_push_subscription
 
 KEY = ec.derive_private_key(20_261_122, ec.SECP256R1())  # always the same: it stands in the tests' names
 POINT = KEY.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
@@ -182,3 +182,38 @@ def test_no_host_but_a_known_one_passes(host: str) -> None:
     except EndpointError:
         return
     raise AssertionError("a stranger's host passed")
+
+
+def _library_says(raw: bytes) -> bool:
+    try:
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), raw)
+    except ValueError:
+        return False
+    return True
+
+
+_PRIME = 2**256 - 2**224 + 2**192 + 2**96 - 1
+_LAST_TERM = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+_COORDINATES = st.one_of(st.binary(min_size=32, max_size=32), st.integers(-3, 3).map(lambda by: (_PRIME + by) % 2**256))
+
+
+@given(st.integers(1, 2**250), st.integers(0, 64), st.sampled_from([0, 0, 1, 128]))
+def test_a_key_is_a_point_on_the_curve_exactly_where_the_library_says_so(secret: int, place: int, flip: int) -> None:
+    public = ec.derive_private_key(secret, ec.SECP256R1()).public_key()
+    raw = bytearray(public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint))
+    raw[place] ^= flip
+    assert is_public_key(bytes(raw)) is _library_says(bytes(raw)) is (flip == 0)
+
+
+@given(_COORDINATES, _COORDINATES)
+def test_coordinates_beyond_the_prime_are_no_point(x: bytes | int, y: bytes | int) -> None:
+    wide = [part if isinstance(part, bytes) else part.to_bytes(32) for part in (x, y)]
+    raw = b"\x04" + b"".join(wide)
+    assert is_public_key(raw) is _library_says(raw)
+
+
+def test_a_point_written_beyond_the_prime_is_refused() -> None:
+    """x = 5 is on the curve; x + p names the same point in a second spelling."""
+    y = pow(5**3 - 3 * 5 + _LAST_TERM, (_PRIME + 1) // 4, _PRIME)
+    assert is_public_key(b"\x04" + (5).to_bytes(32) + y.to_bytes(32))
+    assert not is_public_key(b"\x04" + (5 + _PRIME).to_bytes(32) + y.to_bytes(32))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
-from restock.subscriptions.rules.phones import PhoneFault, PhoneHints, normalise_phone
+from restock.subscriptions.rules.phones import PhoneFault, PhoneHints, normalise_phone, read_whole
 
 TABLE = list(csv.DictReader((Path(__file__).parent / "phones.tsv").read_text().splitlines(), delimiter="\t"))
 
@@ -66,3 +68,31 @@ def test_what_is_no_number_is_refused(typed: str) -> None:
 def test_anything_typed_gets_an_answer(typed: str, calling_code: str | None, region: str | None) -> None:
     found = normalise_phone(typed, PhoneHints(calling_code, region, "DE"))
     assert isinstance(found, PhoneFault) or found.startswith("+")
+
+
+_CODES = sorted(COUNTRY_CODE_TO_REGION_CODE)
+_EXAMPLES = [
+    phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS)
+    if (example := phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE))
+]
+
+
+@given(
+    st.one_of(
+        st.sampled_from(_EXAMPLES),
+        st.builds(
+            lambda code, rest: f"+{code}{rest}", st.sampled_from(_CODES), st.from_regex("[0-9]{2,13}", fullmatch=True)
+        ),
+        st.builds(
+            lambda text, more: text[:-1] + more, st.sampled_from(_EXAMPLES), st.from_regex("[0-9]{0,2}", fullmatch=True)
+        ),
+    )
+)
+def test_the_short_way_reads_a_number_as_the_library_does(text: str) -> None:
+    ours = read_whole(text)
+    assert ours is None or ours == phonenumbers.parse(text, None)
+
+
+def test_most_mobile_numbers_go_the_short_way() -> None:
+    assert sum(read_whole(text) is not None for text in _EXAMPLES) > len(_EXAMPLES) / 2

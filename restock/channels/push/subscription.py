@@ -14,14 +14,16 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from functools import cache
 
 from restock.channels.push.endpoints import EndpointError, check_endpoint
 from restock.channels.values import PushKeys
 from restock.errors import Fault
 
 LONGEST_TEXT = 8192
+# P-256 (SP 800-186): y² = x³ - 3x + b over the integers modulo p. Its cofactor is 1, so every point on it will do.
+_P = 2**256 - 2**224 + 2**192 + 2**96 - 1
+_B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
 _BASE64 = re.compile(r"[A-Za-z0-9_+/-]+={0,2}")
 _UNREADABLE = (
     "must be a browser's PushSubscription: the text of JSON.stringify(subscription), or that object itself, "
@@ -68,6 +70,7 @@ def parse_push_subscription(
     return PushSubscription(endpoint, PushKeys(p256dh, auth, key_name(our_key) if our_key else None))
 
 
+@cache
 def key_name(public_key: str) -> str:
     """Name one of our public keys (base64url) shortly: what is kept with each subscription made with it."""
     return encode_key(hashlib.sha256(decode_key(public_key) or b"").digest()[:9])
@@ -90,14 +93,14 @@ def encode_key(raw: bytes) -> str:
 
 
 def is_public_key(raw: bytes | None) -> bool:
-    """Say whether the bytes are an uncompressed point on P-256 (RFC 8291)."""
+    """Say whether the bytes are an uncompressed point on P-256 (RFC 8291).
+
+    By the curve's equation: nothing here is secret, and a library that makes a key of it takes twenty times as long.
+    """
     if raw is None or len(raw) != 65 or raw[0] != 4:
         return False
-    try:
-        EllipticCurvePublicKey.from_encoded_point(SECP256R1(), raw)
-    except ValueError:
-        return False
-    return True
+    x, y = int.from_bytes(raw[1:33]), int.from_bytes(raw[33:])
+    return x < _P and y < _P and (y * y - x * x * x + 3 * x - _B) % _P == 0
 
 
 def _fields(value: object) -> Mapping[str, object] | None:
