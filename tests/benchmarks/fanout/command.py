@@ -60,6 +60,7 @@ def _play(stage: Stage, of: Contestant, options: argparse.Namespace) -> Sequence
     print(_HEAD, flush=True)
     if naive is not None:
         print(_line("one RQ job per subscriber (fork, preloaded)", naive), flush=True)
+        print(_costs(naive), flush=True)
     runs: dict[str, Told] = {}
     stacks: dict[str, float] = {}
     for title, planned in (("from the webhook on", False), ("what is queued already", True)):
@@ -93,7 +94,7 @@ def _line(title: str, told: Told) -> str:
 def _costs(told: Told) -> str:
     parts = ", ".join(f"{part} {used:.1f}" for part, used in told.cpu_us.items())
     stages = ", ".join(f"{stage} {told.stages[stage]:.1f}" for stage in _STAGES if stage in told.stages)
-    return f"    CPU of a message, µs: {parts}\n    of which in a delivery worker: {stages}"
+    return f"    CPU of a message, µs: {parts}" + (f"\n    of which in a delivery worker: {stages}" if stages else "")
 
 
 def _write(path: Path, runs: Mapping[str, Told], naive: Told | None, limit: Limit | None) -> None:

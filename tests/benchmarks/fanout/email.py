@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import smtplib
 import socket
 import subprocess
 import sys
@@ -12,11 +11,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from email.message import EmailMessage
-
-from jinja2 import Template
-from sqlalchemy import create_engine, text
-from sqlalchemy.orm import Session
 
 from restock.local.lifeline import StartError
 from restock.local.sockets import free_port
@@ -28,43 +22,6 @@ from tests.benchmarks.stage import Stage
 SESSIONS = 16
 MESSAGE_BYTES = 7000  # about what one of our mails has
 _FIND = "apt-get install postfix has it (nothing needs to be configured)"
-_HTML = (
-    "<html><body><p>{{ title }} can be bought again at {{ shop }}: {{ price }}</p>"
-    "<p><a href='{{ link }}'>To the shop</a></p>{{ filling }}<p><a href='{{ leave }}'>Unsubscribe</a></p></body></html>"
-)
-_FACTS = """
-    SELECT d.id, c.address, s.variant_id, p.title, v.price_cents, shops.name AS shop FROM deliveries d
-    JOIN contacts c ON c.id = d.contact_id JOIN subscriptions s ON s.id = d.subscription_id
-    JOIN shops ON shops.id = d.shop_id
-    JOIN variants v ON v.shop_id = d.shop_id AND v.variant_id = s.variant_id
-    JOIN products p ON p.shop_id = d.shop_id AND p.product_id = v.product_id WHERE d.id = :id
-"""
-_engine = create_engine(os.environ["DATABASE_URL"]) if "DATABASE_URL" in os.environ else None
-
-
-def send_naively(delivery_id: int) -> None:
-    """Load, render, connect, send, update, commit: one job for each person."""
-    assert _engine is not None
-    with Session(_engine) as session:
-        row = session.execute(text(_FACTS), {"id": delivery_id}).one()
-        message = EmailMessage()
-        message["From"], message["To"] = "alerts@restock.example.com", row.address
-        message["Subject"] = f"{row.title} is back"
-        link = f"https://restock.example.com/c/{row.id}"
-        message.set_content(f"{row.title} can be bought again at {row.shop}: {link}")
-        filling = "<!-- a layout -->" * 300
-        values = {"title": row.title, "shop": row.shop, "price": row.price_cents, "link": link, "filling": filling}
-        html = Template(_HTML).render(values | {"leave": f"https://restock.example.com/unsubscribe/{row.id}"})
-        message.add_alternative(html, subtype="html")
-        host, port = os.environ["SMTP_URL"].removeprefix("smtp://").partition("?")[0].split(":")
-        with smtplib.SMTP(host, int(port)) as server:
-            server.send_message(message)
-        session.execute(
-            text("UPDATE deliveries SET state = 'sent', sent_at = now() WHERE id = :id"), {"id": delivery_id}
-        )
-        session.commit()
-
-
 # The instance sends e-mail and nothing else: a worker then carries no other channel.
 _ALONE = dict.fromkeys(
     ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_FROM", "VAPID_PRIVATE_KEY", "VAPID_SUBJECT"), ""
@@ -78,7 +35,7 @@ class Email:
     channel: str = "email"
     address: str = "'ada' || n || '@example.com'"
     keys: str = "NULL"
-    naive_job: str | None = "tests.benchmarks.fanout.email:send_naively"
+    naive_job: str | None = "tests.benchmarks.fanout.naive_app:send_back_in_stock"
     connections: int = 64
     workers: int = 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from restock.channels.port import Channel
 from restock.channels.values import (
@@ -17,16 +18,26 @@ from restock.channels.values import (
     Verdict,
 )
 
-_SHOP = ShopFacts("a.example", "North & Pine", "https://a.example")
-_GOODS = ProductFacts("Harbour Vase", "Deep green")
+_SHOP = ShopFacts("crowd.myshopify.com", "The Crowd", "https://crowd.myshopify.com")
+_GOODS = ProductFacts("Enamel mug, 0.4 l", "Green", "€12.50", "https://cdn.example.com/mug.jpg")
+_BASE, _REST = "https://restock.example.com", ".abcdefghijklmnopqrstuv"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One run: messages a second, and microseconds of our CPU for each."""
+
+    rate: float
+    cpu_us: float
 
 
 def envelopes_for(recipients: Iterable[Recipient]) -> list[Envelope]:
-    """Write one to each, with links of its own."""
+    """Write one to each as the engine hands them to a channel: links as long as real ones, the goods the same."""
 
     def one(number: int, recipient: Recipient) -> Envelope:
-        links = MessageLinks(f"https://restock.example.com/c/{number}", f"https://restock.example.com/u/{number}")
-        return Envelope(number, f"r{number}", recipient, Notice(NoticeKind.offer, _SHOP, links, product=_GOODS))
+        links = MessageLinks(f"{_BASE}/c/{number:08d}{_REST}", f"{_BASE}/unsubscribe/{number:08d}{_REST}")
+        notice = Notice(NoticeKind.offer, _SHOP, links, "en", _GOODS)
+        return Envelope(number, f"r{number}-0123456789", recipient, notice, queued_at=1_790_000_000.0)
 
     return [one(number, recipient) for number, recipient in enumerate(recipients, start=1)]
 
@@ -38,15 +49,9 @@ def send_all(channel: Channel, *batches: Sequence[Envelope]) -> None:
         raise RuntimeError(f"the stand-in takes everything, and yet: {told}")
 
 
-def cpu_us(work: Callable[[], object], count: int) -> float:
-    """Measure this process's CPU for each of `count` messages, in microseconds."""
-    began = time.process_time()
+def sample(work: Callable[[], object], count: int) -> Sample:
+    """Measure `work` with so many messages: its rate, and this process's CPU."""
+    began, spent = time.perf_counter(), time.process_time()
     work()
-    return (time.process_time() - began) / count * 1e6
-
-
-def rate(work: Callable[[], object], count: int) -> float:
-    """Measure messages a second."""
-    began = time.perf_counter()
-    work()
-    return count / (time.perf_counter() - began)
+    seconds, cpu = time.perf_counter() - began, time.process_time() - spent
+    return Sample(count / seconds, cpu / count * 1e6)

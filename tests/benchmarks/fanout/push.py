@@ -31,7 +31,7 @@ from restock.deliveries.service.sending import LARGEST_CLAIM
 from restock.local.sockets import free_port
 from tests.benchmarks.fanout.contestant import Limit, Peer, Told
 from tests.benchmarks.fanout.http_peer import open_http_peer
-from tests.benchmarks.fanout.messages import cpu_us, envelopes_for, rate, send_all
+from tests.benchmarks.fanout.messages import envelopes_for, sample, send_all
 from tests.benchmarks.machine import APP_CORE
 from tests.benchmarks.report import Goal
 from tests.benchmarks.stage import Stage
@@ -134,8 +134,8 @@ def _cpu_goals(rounds: int = 40, count: int = 200) -> list[Goal]:
         send_all(channel, people)
         for _ in range(rounds):
             bare.append(crypto_us(count))
-            naive.append(cpu_us(lambda: _naively(port, count // 20), count // 20))
-            ours.append(cpu_us(lambda: send_all(channel, people), count))
+            naive.append(sample(lambda: _naively(port, count // 20), count // 20).cpu_us)
+            ours.append(sample(lambda: send_all(channel, people), count).cpu_us)
     shown = ", ".join(
         f"{name} {median(found):,.0f} (best {min(found):,.0f})"
         for name, found in (("cryptography alone", bare), ("webpush()", naive), ("ours", ours))
@@ -157,10 +157,10 @@ def _flight_goals(rounds: int = 5) -> list[Goal]:
         for _ in range(rounds):
             costs.append(crypto_us(1000))
             began = time.process_time()
-            whole.append(rate(lambda: send_all(channel, people), _LONG))
+            whole.append(sample(lambda: send_all(channel, people), _LONG).rate)
             ours.append((time.process_time() - began) / _LONG * 1e6)
             batches = [people[at : at + claim] for at in range(0, _LONG, claim)]
-            claims.append(rate(lambda: send_all(channel, *batches), _LONG))  # noqa: B023 (run at once)
+            claims.append(sample(lambda: send_all(channel, *batches), _LONG).rate)  # noqa: B023 (run at once)
     limit = 1e6 / median(costs)
     print(
         f"{CONNECTIONS} connections, replies after {_REPLY_MS:g} ms, messages a second: {median(whole):,.0f} in one "
@@ -196,7 +196,7 @@ def crypto_us(count: int) -> float:
             shared = own.exchange(ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), _POINT))
             AESGCM(shared[:16]).encrypt(shared[:12], _PAYLOAD, None)
 
-    return cpu_us(work, count)
+    return sample(work, count).cpu_us
 
 
 def _naively(port: int, count: int) -> None:

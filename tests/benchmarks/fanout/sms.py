@@ -22,7 +22,7 @@ from restock.channels.values import (
 from restock.local.sockets import free_port
 from tests.benchmarks.fanout.contestant import Limit, Peer, Told
 from tests.benchmarks.fanout.http_peer import open_http_peer
-from tests.benchmarks.fanout.messages import cpu_us, envelopes_for, rate, send_all
+from tests.benchmarks.fanout.messages import envelopes_for, sample, send_all
 from tests.benchmarks.report import Goal
 from tests.benchmarks.stage import Stage
 
@@ -113,8 +113,8 @@ def _cpu_goals(count: int = 200) -> list[Goal]:
         channel = open_channel(url)
         ours, theirs = [], []
         for _ in range(_ROUNDS):  # in turns, so that both meet the same machine
-            theirs.append(cpu_us(lambda: _clients(url, count), count))
-            ours.append(cpu_us(lambda: send_all(channel, envelopes(count)), count))
+            theirs.append(sample(lambda: _clients(url, count), count).cpu_us)
+            ours.append(sample(lambda: send_all(channel, envelopes(count)), count).cpu_us)
         channel.close()
     print(f"CPU a message: new client {median(theirs):,.0f} µs, ours {median(ours):,.0f} µs, rendered and judged")
     return [Goal("CPU of a message / that of a new client", median(ours) / median(theirs), 0.65, at_most=True)]
@@ -124,7 +124,7 @@ def _flight_goals(count: int = 640, reply_ms: float = 50) -> list[Goal]:
     with open_twilio(reply_ms) as peer:
         channel = open_channel(peer.settings["TWILIO_API_URL"])
         send_all(channel, envelopes(IN_FLIGHT))
-        rates = [rate(lambda: send_all(channel, envelopes(count)), count) for _ in range(3)]
+        rates = [sample(lambda: send_all(channel, envelopes(count)), count).rate for _ in range(3)]
         channel.close()
     most = IN_FLIGHT / reply_ms * 1000
     print(f"{IN_FLIGHT} in flight, replies after {reply_ms:g} ms: {median(rates):,.0f} a second of {most:,.0f}")

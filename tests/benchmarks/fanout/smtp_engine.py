@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from statistics import median
 from typing import cast
 
@@ -19,55 +18,21 @@ from restock.channels.email.message import Sender, compose
 from restock.channels.email.skeleton import Press
 from restock.channels.email.smtp_pool import SmtpPool
 from restock.channels.email.smtp_server import parse_smtp_url
-from restock.channels.values import (
-    Envelope,
-    MessageLinks,
-    Notice,
-    NoticeKind,
-    ProductFacts,
-    Recipient,
-    ShopFacts,
-    Verdict,
-)
+from restock.channels.values import Envelope, Recipient
 from tests.benchmarks.fanout.email import SESSIONS, Email
+from tests.benchmarks.fanout.messages import Sample, envelopes_for, sample, send_all
 from tests.benchmarks.stage import Stage
 
 SENDER = Sender("alerts@restock.example.com", "Restock")
 BATCH = 1_000  # as large as claims become
 REPLY_MS = 20.0
 _ROUNDS = 3
-_SHOP = ShopFacts("crowd.myshopify.com", "The Crowd", "https://crowd.myshopify.com")
-_PRODUCT = ProductFacts("Enamel mug, 0.4 l", "Green", "€12.50", "https://cdn.example.com/mug.jpg")
 _NO_STAGE = cast("Stage", None)  # the peers do not ask for it
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One run: messages a second, and microseconds of our CPU for each."""
-
-    rate: float
-    cpu_us: float
-
-
 def envelopes(count: int) -> list[Envelope]:
-    """Make what the engine hands to the channel: links as long as real ones, the goods the same for all."""
-    base, rest = "https://restock.example.com", ".abcdefghijklmnopqrstuv"
-    return [
-        Envelope(
-            number,
-            f"r{number}-0123456789",
-            Recipient(f"ada{number}@example.com"),
-            Notice(
-                NoticeKind.offer,
-                _SHOP,
-                MessageLinks(f"{base}/c/{number:08d}{rest}", f"{base}/unsubscribe/{number:08d}{rest}"),
-                "en",
-                _PRODUCT,
-            ),
-            queued_at=1_790_000_000.0,
-        )
-        for number in range(count)
-    ]
+    """Write one to each of so many people."""
+    return envelopes_for(Recipient(f"ada{number}@example.com") for number in range(1, count + 1))
 
 
 def writing(people: Sequence[Envelope]) -> tuple[float, float]:
@@ -99,14 +64,8 @@ def opened(connections: int, reply_ms: float) -> Iterator[EmailChannel]:
 
 def sent(channel: EmailChannel, people: Sequence[Envelope], batch: int = BATCH) -> Sample:
     """Send batch after batch; every message must be taken."""
-    began, spent, taken = time.monotonic(), time.process_time(), 0
-    for first in range(0, len(people), batch):
-        outcomes = channel.send(people[first : first + batch])
-        taken += sum(outcome.verdict is Verdict.accepted for outcome in outcomes)
-    if taken != len(people):
-        raise SystemExit(f"{len(people) - taken} messages were not taken")
-    seconds = time.monotonic() - began
-    return Sample(len(people) / seconds, (time.process_time() - spent) / len(people) * 1e6)
+    batches = [people[first : first + batch] for first in range(0, len(people), batch)]
+    return sample(lambda: send_all(channel, *batches), len(people))
 
 
 def main(count: int) -> None:

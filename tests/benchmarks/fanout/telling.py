@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import sys
 import time
@@ -149,14 +150,19 @@ def tell_naively(stage: Stage, of: Contestant, count: int, reply_ms: float) -> T
         naive = Instance(stage, instance.environment, stack)
         naive._start("naive", [sys.executable, "-m", "tests.benchmarks.fanout.naive_worker", of.naive_job])
         _use_every_core(naive)
+        before = os.times()
         code = naive.parts["naive"].wait(600)
-        usage = meter.stop()
+        after, usage = os.times(), meter.stop()
+        spent = usage.cpu | {
+            "jobs": after.children_user - before.children_user + after.children_system - before.children_system
+        }
         row = connection.execute(_SENT).fetchone()
         assert row is not None
         if code or int(str(row[0])) < count:
             raise StartError(f"the naive worker told {row[0]} of {count}: {stage.folder}/naive.log")
         lasted = float(str(row[1]))  # from the first to the last: its start is not counted
-        return Told(count, time.monotonic() - began, (count - 1) / lasted, dict(usage.cpu), 0.0, usage.foreign_cores)
+        cpu_us = {part: used / count * 1e6 for part, used in spent.items()}
+        return Told(count, time.monotonic() - began, (count - 1) / lasted, cpu_us, 0.0, usage.foreign_cores)
 
 
 def _restock(stage: Stage, name: str) -> None:

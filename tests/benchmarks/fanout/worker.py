@@ -12,9 +12,10 @@ import json
 import sys
 import threading
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 
 # Libraries load them where they find them; requirements.lock has neither.
 ONLY_DEVELOPERS_HAVE = ("rich", "greenlet")
@@ -45,23 +46,26 @@ STAGES = {
 
 @dataclass
 class Watch:
-    """What was seen of all threads but its own: CPU seconds by stage, and by stack."""
+    """What was seen of all threads but its own: CPU seconds by stage, and by stack.
+
+    A stack is kept as what ran in it, outermost first: written out, thousands of them would pass for the worker's own.
+    """
 
     stages: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    stacks: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    stacks: dict[tuple[CodeType, ...], float] = field(default_factory=lambda: defaultdict(float))
     _over: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
         spent = _cpu_by_thread()  # what came before is nobody's
         while not self._over.wait(LOOK_SECONDS):
             # Read whole before anything else: a generator that has been left meanwhile says no more who called it.
-            stacks = {ident: (stage_of(frame), _names(frame)) for ident, frame in sys._current_frames().items()}
+            stacks = {ident: (stage_of(frame), _codes(frame)) for ident, frame in sys._current_frames().items()}
             seen = _cpu_by_thread()
             for ident, now in seen.items():
-                used, (stage, names) = now - spent.get(ident, 0.0), stacks.get(ident, (START, []))
+                used, (stage, codes) = now - spent.get(ident, 0.0), stacks.get(ident, (START, ()))
                 if used > 0 and ident != threading.get_ident() and stage != START:
                     self.stages[stage] += used
-                    self.stacks[";".join(names)] += used
+                    self.stacks[codes] += used
             spent = seen
 
     def stop(self) -> None:
@@ -92,13 +96,20 @@ def stage_of(frame: FrameType | None) -> str:
     return RQ
 
 
-def _names(frame: FrameType | None) -> list[str]:
-    names: list[str] = []
+def _codes(frame: FrameType | None) -> tuple[CodeType, ...]:
+    codes: list[CodeType] = []
     while frame is not None:
-        code = frame.f_code
-        names.append(f"{Path(code.co_filename).stem}.{code.co_name}")
+        codes.append(frame.f_code)
         frame = frame.f_back
-    return names[::-1]
+    return tuple(codes[::-1])
+
+
+def _written(stacks: Mapping[tuple[CodeType, ...], float]) -> dict[str, float]:
+    """Write stacks out by their names; those of the same names are one."""
+    written: dict[str, float] = defaultdict(float)
+    for codes, seconds in stacks.items():
+        written[";".join(f"{Path(code.co_filename).stem}.{code.co_name}" for code in codes)] += seconds
+    return written
 
 
 def main() -> None:
@@ -108,7 +119,7 @@ def main() -> None:
     threading.Thread(target=watch.run, name="watch", daemon=True).start()
     run_worker("deliveries", settings)
     watch.stop()
-    Path(sys.argv[1]).write_text(json.dumps({"stages": watch.stages, "stacks": watch.stacks}))
+    Path(sys.argv[1]).write_text(json.dumps({"stages": watch.stages, "stacks": _written(watch.stacks)}))
 
 
 if __name__ == "__main__":
