@@ -53,6 +53,7 @@ def create_adapter() -> Adapter:
     def attach(loop: AbstractEventLoop, threads: Executor) -> None:
         services.subscriptions.on_loop.attach(loop, threads)
         services.inbox.on_loop.attach(loop, threads)
+        services.shops.ahead.attach(threads)
 
     return Adapter(app, MAX_BODY_BYTES, attach)
 

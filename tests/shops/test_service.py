@@ -104,6 +104,39 @@ def test_found_and_unknown_shops_are_remembered_for_a_moment(database: Database)
     assert known.settings.expire_days == 30
 
 
+def test_a_known_shop_is_looked_up_again_once_before_it_is_forgotten(database: Database) -> None:
+    now = [100.0]
+    shops = ShopService(database, Vault(["a-key-for-tests-only-000001"]), ShopMemory(ticks=lambda: now[0]))
+    shops.add("demo")
+    shops.find("demo.myshopify.com")
+    with ThreadPoolExecutor(1) as threads:
+        shops.ahead.attach(threads)
+        shops.ahead.keep_known("demo.myshopify.com")
+        now[0] += MEMORY_SECONDS * 0.6
+        assert shops.memory.is_ageing("demo.myshopify.com")
+        shops.ahead.keep_known("demo.myshopify.com")
+    assert not shops.memory.is_ageing("demo.myshopify.com"), "it was said once"
+    now[0] += MEMORY_SECONDS * 0.6
+    assert shops.memory.recall("demo.myshopify.com") == (False, None), (
+        "said to somebody who did not look"
+    )
+    shops.find("demo.myshopify.com")
+    with ThreadPoolExecutor(1) as threads:
+        shops.ahead.attach(threads)
+        now[0] += MEMORY_SECONDS * 0.6
+        shops.ahead.keep_known("demo.myshopify.com")
+    now[0] += MEMORY_SECONDS * 0.6
+    assert shops.memory.recall("demo.myshopify.com")[0], "known without a wait"
+
+
+def test_what_was_looked_up_before_a_change_is_not_remembered_after_it(shops: ShopService) -> None:
+    shop = shops.add("demo")
+    age = shops.memory.age
+    shops.change_settings("demo", {"channels": "email"})
+    shops.memory.keep(shop.domain, shop, age)
+    assert shops.memory.recall(shop.domain) == (False, None)
+
+
 def test_a_change_is_seen_at_once_by_the_service_that_made_it(shops: ShopService) -> None:
     assert shops.find("demo.myshopify.com") is None
     shops.add("demo")

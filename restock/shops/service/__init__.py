@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -38,6 +39,8 @@ class ShopMemory:
     ticks: Callable[[], float] = time.monotonic
     _known: dict[str, tuple[float, Shop]] = field(default_factory=dict)
     _unknown: dict[str, float] = field(default_factory=dict)
+    _forgets: list[int] = field(default_factory=lambda: [0])  # how often something was forgotten
+    _asked: dict[str, float] = field(default_factory=dict)  # of the known: which of its ends was said to come soon
 
     def recall(self, domain: str) -> tuple[bool, Shop | None]:
         """Say whether the domain was looked up lately, and what was found."""
@@ -46,8 +49,15 @@ class ShopMemory:
             return True, entry[1]
         return now < self._unknown.get(domain, 0.0), None
 
-    def keep(self, domain: str, shop: Shop | None) -> None:
-        """Remember what a look-up found."""
+    @property
+    def age(self) -> int:
+        """Give what changes whenever something is forgotten: a look-up begins by asking it."""
+        return self._forgets[0]
+
+    def keep(self, domain: str, shop: Shop | None, age: int | None = None) -> None:
+        """Remember what a look-up found, unless something was forgotten since `age`: it may have been just that."""
+        if age not in (None, self.age):
+            return
         until = self.ticks() + MEMORY_SECONDS
         if shop is None:
             _make_room(self._unknown, _MOST_UNKNOWN)
@@ -56,8 +66,18 @@ class ShopMemory:
             _make_room(self._known, _MOST_KNOWN)
             self._known[domain] = (until, shop)
 
+    def is_ageing(self, domain: str) -> bool:
+        """Say, once for each look-up, that half the time of a known shop is over."""
+        entry = self._known.get(domain)
+        if entry is None or self.ticks() < entry[0] - MEMORY_SECONDS / 2 or self._asked.get(domain) == entry[0]:
+            return False
+        _make_room(self._asked, _MOST_KNOWN)
+        self._asked[domain] = entry[0]
+        return True
+
     def forget(self, domain: str) -> None:
         """Look the domain up again next time."""
+        self._forgets[0] += 1
         self._known.pop(domain, None)
         self._unknown.pop(domain, None)
 
@@ -95,12 +115,15 @@ class ShopService:
     def find(self, domain: str) -> Shop | None:
         """Find a shop by its clean domain, installed or not; the answer may be MEMORY_SECONDS old."""
         remembered, shop = self.memory.recall(domain)
-        if remembered:
-            return shop
+        return shop if remembered else self.look_up(domain)
+
+    def look_up(self, domain: str) -> Shop | None:
+        """Find a shop by its clean domain as it is now, and remember it."""
+        age = self.memory.age
         with self.database.transaction() as session:
             row = repository.by_domain(session, domain)
             shop = to_shop(row) if row else None
-        self.memory.keep(domain, shop)
+        self.memory.keep(domain, shop, age)
         return shop
 
     def named(self, text: str) -> Shop:
@@ -141,6 +164,11 @@ class ShopService:
         return rules.settings_lines(shop)
 
     @cached_property
+    def ahead(self) -> LookAhead:
+        """What keeps the shops of an event loop in memory."""
+        return LookAhead(self)
+
+    @cached_property
     def mailings(self) -> ShopMailings:
         """How shops send e-mail by providers of their own."""
         return ShopMailings(self.database, self.vault)
@@ -153,6 +181,23 @@ class ShopService:
         repository.ask_again(session, row.id)
         session.refresh(row)
         return to_shop(row)
+
+
+class LookAhead:
+    """Looks shops up again before they are forgotten, in a thread: who asks for one in between never waits for it."""
+
+    def __init__(self, shops: ShopService) -> None:
+        self._shops = shops
+        self._threads: Executor | None = None
+
+    def attach(self, threads: Executor) -> None:
+        """Look up in these threads from now on; before that nothing is looked up ahead."""
+        self._threads = threads
+
+    def keep_known(self, domain: str) -> None:
+        """See to it that a known shop stays known; one that cannot be looked up is forgotten as ever."""
+        if self._threads is not None and self._shops.memory.is_ageing(domain):
+            self._threads.submit(self._shops.look_up, domain)
 
 
 def to_shop(row: ShopRow) -> Shop:

@@ -45,7 +45,11 @@ def require_shop(shops: ShopService, text: str | None, field: str) -> Shop:
         )
         fault = Fault(field, "INVALID_SHOP" if text else "REQUIRED", message)
         raise ValidationError("The request does not say which shop it is for.", faults=[fault])
-    shop = shops.find(domain)
+    return require_installed(shops.find(domain))
+
+
+def require_installed(shop: Shop | None) -> Shop:
+    """Give the shop back; raise NotFoundError where there is none, or it has left."""
     if shop is None or not shop.is_installed:
         raise NotFoundError("This shop does not use the app.")
     return shop

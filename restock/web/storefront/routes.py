@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from restock.bootstrap import Services
 
 _INTENT_PATHS = ("/api/v1/intents.json", "/api/v1/intents")
+_REMEMBERED = "restock.storefront.shop"
 _COMMON_REGIONS = ("US", "GB", "AU", "DE", "FR", "IN")  # whose numbers are read without a first wait
 
 
@@ -87,7 +88,7 @@ class IntentDoor:
         environ = request.environ
         domain = environ.get("HTTP_X_SHOPIFY_SHOP_DOMAIN")
         admit(environ, self.limits.count_post(environ.get("REMOTE_ADDR") or "", domain))
-        shop = posting.require_shop(self.services.shops, domain, "X-Shopify-Shop-Domain")
+        shop = self._shop(environ, domain)
         cors.remember_origins(environ, shop.settings.origins)
         return self.take(environ, shop)
 
@@ -114,14 +115,23 @@ class IntentDoor:
         return Response(answer, status, content_type=posting.JSON)
 
     def may_run(self, environ: WSGIEnvironment) -> bool:
-        """Say whether nothing of this post would wait: the shop is remembered, and writes can begin."""
+        """Say whether nothing of this post would wait: the shop is remembered, and writes can begin.
+
+        The shop stays with the request: the memory may end a moment later.
+        """
         domain = clean_shop_domain(environ.get("HTTP_X_SHOPIFY_SHOP_DOMAIN") or "")
-        return (
-            domain is not None
-            and said_length(environ) is not None
-            and self.services.shops.memory.recall(domain)[0]
-            and self.services.subscriptions.on_loop.is_ready
-        )
+        if domain is None or said_length(environ) is None or not self.services.subscriptions.on_loop.is_ready:
+            return False
+        is_remembered, shop = self.services.shops.memory.recall(domain)
+        if is_remembered:
+            environ[_REMEMBERED] = shop
+            self.services.shops.ahead.keep_known(domain)
+        return is_remembered
+
+    def _shop(self, environ: WSGIEnvironment, domain: str | None) -> Shop:
+        if _REMEMBERED in environ:
+            return posting.require_installed(environ[_REMEMBERED])
+        return posting.require_shop(self.services.shops, domain, "X-Shopify-Shop-Domain")
 
     def _may_text(self, shop: Shop, number: str) -> bool:
         return is_allowed(number, countries_for(shop, self.services.settings.sms_countries))

@@ -149,6 +149,16 @@ def test_a_shop_that_is_not_remembered_is_looked_up_in_a_thread(served: Served) 
     assert (answer.status, served.inline) == (201, [False])
 
 
+def test_a_shop_whose_memory_ends_between_question_and_view_is_not_looked_up_on_the_loop(served: Served) -> None:
+    """The memory is emptied by the very question whether the post may run inline."""
+    shops = served.services.shops
+    shops.find(SHOP)
+    shops.ahead.keep_known = shops.memory.forget  # type: ignore[method-assign]
+    answer = served.loop.post(PATH, json.dumps(sign_up()).encode(), {"X-Shopify-Shop-Domain": SHOP})
+    assert (answer.status, served.inline) == (201, [True])
+    assert shops.memory.recall(SHOP) == (False, None), "nobody asked the database for it"
+
+
 def test_a_faulty_post_is_refused_on_the_spot_with_every_header(served: Served) -> None:
     answer = served.post(sign_up("no address"))
     assert (answer.status, served.inline) == (400, [True])
