@@ -27,6 +27,7 @@ from restock.web.admin.messages import add_messages
 from restock.web.admin.messages.desk import language
 from restock.web.admin.pages import Pages
 from restock.web.admin.permissions import read_permissions
+from restock.web.admin.settling import add_settling
 from restock.web.admin.telling import add_telling
 from restock.web.admin.texting import add_texting
 from restock.web.admin.whatif import add_what_if
@@ -117,6 +118,7 @@ def admin_blueprint(services: Services) -> Blueprint:
     add_mailing(blueprint, services, pages)
     add_telling(blueprint, services, pages)
     add_texting(blueprint, services, pages)
+    add_settling(blueprint, services, pages)
     add_messages(blueprint, services, pages)
     pages.answer_failures(blueprint)
     return blueprint
