@@ -276,8 +276,32 @@ def test_a_dry_run_is_played_in_place(page: Page, served: Served) -> None:
     expect(page).to_have_url(f"{served.url}/what-if?shop=playground.myshopify.com&item=v{VARIANTS[0]}&units=2")
     page.get_by_label("Shared out").nth(1).select_option("everyone")
     page.get_by_role("button", name="Try these settings").click()
-    expect(page.get_by_text("Nothing was saved.")).to_be_visible()
+    expect(page.get_by_text("Nothing was saved yet.")).to_be_visible()
     expect(page.get_by_text("would be told in")).to_be_visible()  # the other answer stays
+    page.get_by_role("button", name="Save these settings").click()
+    expect(page.locator(".banner.success")).to_be_visible()
+    assert errors == []
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_settings_are_refused_and_saved_and_every_page_is_named_at_the_top(
+    page: Page, served: Served, size: dict[str, int]
+) -> None:
+    errors = listen(page)
+    page.set_viewport_size(size)  # type: ignore[arg-type]
+    page.goto(f"{served.url}/?shop=playground")
+    page.get_by_role("link", name="Settings", exact=True).click()
+    tabs = page.locator("header nav")
+    assert tabs.evaluate("one => one.scrollWidth <= one.clientWidth"), "none of them is cut off"
+    page.get_by_label("Email may leave").fill("25-26")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_have_count(1)
+    page.get_by_label("Email may leave").fill("9-20")
+    page.get_by_label("Reminders after a message").select_option("1")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".banner.success")).to_be_visible()
+    expect(page.get_by_label("Email may leave")).to_have_value("9-20")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     assert errors == []
 
 
