@@ -492,6 +492,7 @@ def test_whoever_may_have_been_told_and_finds_the_goods_gone_hears_of_the_next_r
     """One unit of two is left, or the restock is over. Nobody knows whether the message arrived: it stays so, the place
     is kept, and what comes next is no second news of the same."""
     person = store.join(1, quantity=2)
+    store.sql("UPDATE subscriptions SET created_at = queued_at RETURNING id")
     store.set(policy="strict", policy__max_offers="1")
     store.restock(2)
     doubted(store)
@@ -579,6 +580,37 @@ def test_turns_that_run_while_the_shop_is_away_keep_their_units_when_it_is_back(
     store.plan()
     assert store.one("SELECT count(*) FROM restock_events WHERE settle_at IS NOT NULL") == 0
     assert store.states("offers") == {"ended": 1, "open": 1}
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["everybody was told", "nobody was told yet"])
+def test_goods_that_come_back_before_those_of_the_last_restock_are_back_in_line_are_looked_at_again(
+    store: Store, told: bool
+) -> None:
+    """When they were read nobody stood in line, so that nothing began."""
+    people = store.join(2)
+    store.set(policy="strict")
+    store.restock(2)
+    if told:
+        store.send()
+    for units in (0, 2):
+        store.stock(units)
+        store.restocks.check_due()
+    assert store.one("SELECT count(*) FROM restock_events WHERE closed_at IS NULL") == 0
+    store.check()
+    store.check()
+    assert store.offered() == people
+
+
+def test_a_message_that_finds_its_shop_gone_and_back_puts_nobody_off_until_the_next_pass(store: Store) -> None:
+    people = store.join(1)
+    store.restock(1)
+    store.in_transaction(lambda session: close_events(session, store.shop.id))
+    store.restock(1)
+    store.send()
+    store.check()
+    store.send()
+    assert store.states("deliveries") == {"skipped": 1, "sent": 1}
+    assert store.offered() == people
 
 
 # The order of the queue

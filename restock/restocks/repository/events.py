@@ -6,7 +6,7 @@ happens meanwhile, whoever stands at the end is come to.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Row, text
@@ -91,6 +91,15 @@ _REPLAN_VARIANT = text("""
     UPDATE restock_events SET walk_again = cursor_id IS NOT NULL,
         plan_at = CASE WHEN cursor_id IS NULL THEN greatest(now(), not_before) ELSE plan_at END
     WHERE shop_id = :shop_id AND variant_id = :variant_id AND closed_at IS NULL
+""")
+
+_OVER_TOO_SOON = text("""
+    SELECT DISTINCT e.variant_id FROM restock_events e
+    JOIN stock_readings r ON r.shop_id = e.shop_id AND r.variant_id = e.variant_id AND r.sellable
+    WHERE e.id = ANY(:ids) AND e.shop_id = :shop_id AND e.closed_at IS NOT NULL AND NOT EXISTS (
+        SELECT FROM restock_events o
+        WHERE o.shop_id = e.shop_id AND o.variant_id = e.variant_id AND o.closed_at IS NULL
+    )
 """)
 
 _CLOSE = text("""
@@ -180,6 +189,13 @@ def replan(session: Session, event_ids: Sequence[int]) -> None:
 def replan_variant(session: Session, shop_id: int, variant_id: int) -> None:
     """Have the queue of a variant's open event walked from its head; nothing where none is open."""
     session.execute(_REPLAN_VARIANT, {"shop_id": shop_id, "variant_id": variant_id})
+
+
+def over_too_soon(session: Session, shop_id: int, event_ids: Collection[int]) -> list[int]:
+    """List the variants of these events whose restock is over, no other is on, and which can be bought all the same."""
+    if not event_ids:
+        return []
+    return list(session.execute(_OVER_TOO_SOON, {"ids": sorted(event_ids), "shop_id": shop_id}).scalars())
 
 
 def close_event(session: Session, event_id: int, reason: CloseReason) -> None:

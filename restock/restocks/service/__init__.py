@@ -26,11 +26,12 @@ from restock.restocks.service.planning import Planning
 from restock.restocks.service.ports import Notices, StockSource, WebhooksOnly
 from restock.restocks.service.reconciling import Reconciling
 from restock.restocks.service.threads import ShopThreads
-from restock.restocks.service.turns import Turns
+from restock.restocks.service.turns import Turns, look_again
 from restock.restocks.values import HeldBack, ReconcileState, StockDue
 from restock.shops.values import Shop
 
 _UNSUBSCRIBED, _PAUSED = "unsubscribed", "paused"
+_RESTS = frozenset({_UNSUBSCRIBED, _PAUSED, "suppressed", "redacted"})  # whoever comes back so waits for nothing now
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,8 @@ class RestockService:
             people, event_ids = repository.return_offers(session, shop_id, offer_ids, reason)
             repository.replan(session, list(event_ids))
             subscriptions.release_offers(session, people)
+            if reason not in _RESTS:
+                look_again(session, shop_id, event_ids)
 
     def offers_missed(self, session: Session, shop_id: int, offer_ids: Sequence[int]) -> None:
         """Put people who may have been told, and whose goods are gone, back to their place: their turn was missed.

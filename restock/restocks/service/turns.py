@@ -5,12 +5,13 @@ Whatever ends frees units for whoever is next. It must never take a turn away wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+import restock.catalog.repository as catalog
 import restock.subscriptions.repository as subscriptions
 from restock.database import Database
 from restock.failpoints import failpoint
@@ -74,6 +75,7 @@ class Turns:
         repository.replan(session, [turn.event_id for turn in missed])
         subscriptions.release_offers(session, [turn.subscription_id for turn in missed], told=True)
         subscriptions.add_history(session, shop_id, [_said(turn, HistoryKind.missed, _SOLD_OUT) for turn in missed])
+        look_again(session, shop_id, {turn.event_id for turn in missed})
 
     def settle(self, limit: int) -> int:
         """End the turns of sold-out restocks, a page a transaction; return how many pages.
@@ -93,6 +95,7 @@ class Turns:
         repository.replan(session, [turn.event_id for turn in lent])
         subscriptions.release_offers(session, [turn.subscription_id for turn in lent])
         subscriptions.add_history(session, shop_id, [_said(turn, HistoryKind.lent_on, _ASLEEP) for turn in lent])
+        look_again(session, shop_id, {turn.event_id for turn in lent})
         return len(lent)
 
     def _settle_page(self) -> bool:
@@ -137,6 +140,15 @@ class Turns:
                 turns.settle_now(session, event.id)
                 repository.replan(session, [event.id])
                 subscriptions.release_offers(session, people)
+                look_again(session, event.shop_id, [event.id])
+
+
+def look_again(session: Session, shop_id: int, event_ids: Collection[int]) -> None:
+    """Have stock looked at of what came back while nobody waited for it: whoever does now was still being told of the
+    restock before. The last thing a transaction does.
+    """
+    if variants := repository.over_too_soon(session, shop_id, event_ids):
+        catalog.request_checks(session, shop_id, variants, 0)
 
 
 def _decline(session: Session, offer: OfferRef) -> bool:
@@ -172,6 +184,7 @@ def _put_back(session: Session, shop_id: int, variant_id: int, missed: Sequence[
     subscriptions.add_history(session, shop_id, entries)
     # Back on sale before this was done: whoever stands in line again comes first there, and these units are free.
     repository.replan_variant(session, shop_id, variant_id)
+    look_again(session, shop_id, {turn.event_id for turn in missed})
 
 
 def _said(turn: HeldTurn, kind: HistoryKind, reason: str | None, said_by: str | None = None) -> HistoryEntry:
