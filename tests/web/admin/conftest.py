@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import jwt
@@ -97,6 +97,24 @@ class House:
         answer = self.client.get(path, headers={"Authorization": f"Bearer {id_token()}", **headers})
         assert answer.status_code == 200, answer.get_data(as_text=True)
         return answer.get_data(as_text=True)
+
+    def post(self, path: str, typed: Mapping[str, str]) -> str:
+        """Press a button as the staff of the same shop, follow where it leads, and return the page's text."""
+        headers = {"Authorization": f"Bearer {id_token()}"}
+        answer = self.client.post(path, data=dict(typed), headers=headers, follow_redirects=True)
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        return answer.get_data(as_text=True)
+
+    def saved(self, shop: Shop) -> Shop:
+        """Read a shop as it was saved."""
+        found = self.services.shops.by_id(shop.id)
+        assert found is not None
+        return found
+
+
+def dotted(fields: Mapping[str, str]) -> dict[str, str]:
+    """Name the fields of a form as they are named there: `sms__countries` is `sms.countries`."""
+    return {name.replace("__", "."): text for name, text in fields.items()}
 
 
 class TakesAll:

@@ -6,25 +6,14 @@ from sqlalchemy import text
 
 from restock.shops.values import AlertRhythm, Shop
 from restock.web.admin.wording import texts
-from tests.web.admin.conftest import House, id_token
+from tests.web.admin.conftest import House, dotted
 from tests.web.admin.crowd import fill
 
 WHERE = "/messages/alerts"
 
 
 def post(house: House, **fields: str) -> str:
-    """Save what was typed as the staff of the shop, and return the page it leads to."""
-    form = {name.replace("__", "."): value for name, value in fields.items()}
-    headers = {"Authorization": f"Bearer {id_token()}"}
-    answer = house.client.post(WHERE, data=form, headers=headers, follow_redirects=True)
-    assert answer.status_code == 200, answer.text
-    return answer.text
-
-
-def saved(house: House, shop: Shop) -> Shop:
-    found = house.services.shops.by_id(shop.id)
-    assert found is not None
-    return found
+    return house.post(WHERE, dotted(fields))
 
 
 def test_every_rhythm_kind_and_state_has_its_words_and_no_other_has() -> None:
@@ -46,7 +35,7 @@ def test_choices_are_saved_and_shown(house: House, kettle: Shop) -> None:
         double_opt_in__sms="true",
     )
     assert texts()["alerts.saved"] in page
-    settings = saved(house, kettle).settings
+    settings = house.saved(kettle).settings
     assert settings.alerts.to == ("owner@example.com", "buyer@example.com")
     assert (settings.alerts.when, settings.alerts.hour, settings.alerts.waitlist) == (AlertRhythm.weekly, 7, 25)
     assert (settings.double_opt_in.email, settings.double_opt_in.sms) == (False, True)
@@ -59,7 +48,7 @@ def test_what_cannot_be_is_named_beside_its_field_and_nothing_is_changed(house: 
         page = post(house, alerts__to=typed, alerts__when="hourly", alerts__hour="24", alerts__waitlist="-1")
         assert page.count('role="alert"') >= 4
         assert "<script>@" not in page
-    assert saved(house, kettle).settings.alerts.to == ()
+    assert house.saved(kettle).settings.alerts.to == ()
 
 
 def test_an_address_that_is_not_reached_is_named_with_the_reason_while_it_is_one_of_theirs(

@@ -15,7 +15,7 @@ from restock.channels.tongues import LANGUAGES
 from restock.channels.values import ChannelName
 from restock.shops.values import Shop
 from restock.web.admin.wording import texts
-from tests.web.admin.conftest import House, id_token
+from tests.web.admin.conftest import House, dotted, id_token
 from tests.web.admin.crowd import PRODUCTS, fill
 
 WHERE = "/messages/email/restock/en"
@@ -26,12 +26,7 @@ LAYOUT = """<mjml><mj-body><mj-section><mj-column><mj-text>Now: {{ product.title
 
 
 def post(house: House, path: str = WHERE, **fields: str) -> str:
-    """Press a button as the staff of the shop, follow where it leads, and return the page."""
-    form = {name.replace("__", "."): value for name, value in fields.items()}
-    headers = {"Authorization": f"Bearer {id_token()}"}
-    answer = house.client.post(path, data=form, headers=headers, follow_redirects=True)
-    assert answer.status_code == 200, answer.get_data(as_text=True)
-    return answer.get_data(as_text=True)
+    return house.post(path, dotted(fields))
 
 
 def shown_letter(page: str) -> str:

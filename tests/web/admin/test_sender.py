@@ -16,18 +16,14 @@ from restock.links import Links
 from restock.shops.rules.mailing import read_mailing
 from restock.shops.values import Shop
 from restock.web.admin.wording import texts
-from tests.web.admin.conftest import DOMAIN, SECRET, House, id_token
+from tests.web.admin.conftest import DOMAIN, SECRET, House
 
 PATH = "/messages/sender"
 GOOD = {"provider": "postmark", "from": "Kettle <hello@kettle.example>", "secret": "server-token-canary"}
 
 
 def post(house: House, **fields: str) -> str:
-    """Press a button as the staff of the shop, follow where it leads, and return the page."""
-    headers = {"Authorization": f"Bearer {id_token()}"}
-    answer = house.client.post(PATH, data=fields, headers=headers, follow_redirects=True)
-    assert answer.status_code == 200, answer.get_data(as_text=True)
-    return answer.get_data(as_text=True)
+    return house.post(PATH, fields)
 
 
 def test_a_provider_is_chosen_and_dropped_and_its_key_is_never_shown(house: House, kettle: Shop) -> None:

@@ -7,23 +7,14 @@ import pytest
 from restock.shops.values import PolicyPreset, Shop
 from restock.web.admin.settling import CHOICES, GROUPS
 from restock.web.admin.wording import texts
-from tests.web.admin.conftest import House, id_token
+from tests.web.admin.conftest import House
 
 KEYS = [key for keys in GROUPS.values() for key in keys]
 ELSEWHERE = {"policy", "policy.factor", "policy.turn_minutes", "policy.minimum_units", "country", "send_hours.sms"}
 
 
-def post(house: House, fields: dict[str, str]) -> str:
-    headers = {"Authorization": f"Bearer {id_token()}"}
-    answer = house.client.post("/settings", data=fields, headers=headers, follow_redirects=True)
-    assert answer.status_code == 200, answer.text
-    return answer.text
-
-
 def table(house: House, shop: Shop) -> dict[str, str]:
-    found = house.services.shops.by_id(shop.id)
-    assert found is not None
-    return {line.key: line.value for line in house.services.shops.settings_table(found)}
+    return {line.key: line.value for line in house.services.shops.settings_table(house.saved(shop))}
 
 
 def test_every_setting_has_its_words_and_there_are_no_others() -> None:
@@ -44,7 +35,7 @@ def test_every_setting_of_a_shop_has_a_page(house: House, kettle: Shop) -> None:
 
 def test_what_is_changed_is_saved_and_nothing_else_becomes_a_choice(house: House, kettle: Shop) -> None:
     before = table(house, kettle)
-    page = post(house, {key: before[key] for key in KEYS} | {"policy.reminder_count": "2"})
+    page = house.post("/settings", {key: before[key] for key in KEYS} | {"policy.reminder_count": "2"})
     assert texts()["alerts.saved"] in page
     assert table(house, kettle) == before | {"policy": "custom", "policy.reminder_count": "2"}
     house.services.shops.change_settings(kettle.domain, {"policy": PolicyPreset.strict})
@@ -56,7 +47,7 @@ def test_with_a_fault_nothing_is_saved_and_every_fault_stands_at_its_field(
     house: House, kettle: Shop, good: str, bad: str
 ) -> None:
     before = table(house, kettle)
-    page = post(house, {good: "30", bad: "soon", "send_hours.email": "25-26"})
+    page = house.post("/settings", {good: "30", bad: "soon", "send_hours.email": "25-26"})
     assert page.count('class="fault"') == 2
     assert 'value="soon"' in page
     assert texts()["settings.refused"] in page

@@ -8,25 +8,14 @@ from sqlalchemy import text
 from restock.shops.values import SendHours, Shop
 from restock.web.admin.texting import _FIELDS
 from restock.web.admin.wording import texts
-from tests.web.admin.conftest import House, id_token
+from tests.web.admin.conftest import House, dotted
 
 WHERE = "/messages/sms"
 NOTHING = dict.fromkeys(_FIELDS, "")
 
 
 def post(house: House, **fields: str) -> str:
-    """Save what was typed as the staff of the shop, and return the page it leads to."""
-    form = NOTHING | {name.replace("__", "."): value for name, value in fields.items()}
-    headers = {"Authorization": f"Bearer {id_token()}"}
-    answer = house.client.post(WHERE, data=form, headers=headers, follow_redirects=True)
-    assert answer.status_code == 200, answer.text
-    return answer.text
-
-
-def saved(house: House, shop: Shop) -> Shop:
-    found = house.services.shops.by_id(shop.id)
-    assert found is not None
-    return found
+    return house.post(WHERE, NOTHING | dotted(fields))
 
 
 def chosen(house: House, shop: Shop) -> dict[str, str]:
@@ -43,7 +32,7 @@ def test_choices_are_saved_and_what_follows_is_shown(house: House, kettle: Shop)
     assert WHERE in house.get("/messages")
     page = post(house, sms__countries="de, at", sms__daily_cap="500", send_hours__sms="9-20 sat,sun off", country="de")
     assert texts()["alerts.saved"] in page
-    settings = saved(house, kettle).settings
+    settings = house.saved(kettle).settings
     assert (settings.sms.countries, settings.sms.daily_cap, settings.country) == (("DE", "AT"), 500, "DE")
     assert settings.send_hours.sms == SendHours((*((9, 20),) * 5, None, None))
     for words in ('value="DE,AT"', 'value="500"', "Austria, Germany", "0 of 500 segments"):
@@ -81,7 +70,7 @@ def test_what_shopify_says_of_the_country_is_not_made_a_choice_by_saving_the_pag
     assert 'value="AT"' in house.get(WHERE)
     post(house, country="AT", sms__daily_cap="9", send_hours__sms="9-20")
     assert chosen(house, kettle) == {"sms.daily_cap": "9"}
-    assert saved(house, kettle).settings.country == "AT"
+    assert house.saved(kettle).settings.country == "AT"
 
 
 @pytest.mark.parametrize(("countries", "shown"), [("", "Anywhere"), ("GB", "United Kingdom"), ("any", "Anywhere")])

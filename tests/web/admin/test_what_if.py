@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from restock.shops.values import PRESETS, NotificationPolicy, PolicyPreset, Shop
+from restock.shops.values import PRESETS, PolicyPreset, Shop
 from restock.web.admin.whatif.asking import WhatIf, field_of, read_what_if
 from restock.web.admin.wording import texts
-from tests.web.admin.conftest import House, id_token
+from tests.web.admin.conftest import House
 from tests.web.admin.crowd import VARIANTS, fill
 
 VARIANT = VARIANTS[0]
@@ -97,28 +97,16 @@ def test_settings_are_tried_and_not_saved(house: House, crowd: Shop) -> None:
         assert session.execute(text("SELECT settings::text, updated_at FROM shops")).all() == before
 
 
-def saved_policy(house: House, shop: Shop) -> NotificationPolicy:
-    found = house.services.shops.by_id(shop.id)
-    assert found is not None
-    return found.settings.policy
-
-
 def test_settings_that_were_tried_are_saved_by_a_button_all_or_none(house: House, crowd: Shop) -> None:
-    def post(**fields: str) -> str:
-        headers = {"Authorization": f"Bearer {id_token()}"}
-        answer = house.client.post("/what-if", data=fields, headers=headers, follow_redirects=True)
-        assert answer.status_code == 200
-        return answer.text
-
     tried = house.get("/what-if?preset=strict&turn=90")
     assert '<input type="hidden" name="turn" value="90">' in tried
     assert texts()["whatif.save"] in tried
-    assert texts()["whatif.saved"] in post(preset="strict", turn="90", minimum="")
-    assert saved_policy(house, crowd) == replace(PRESETS[PolicyPreset.strict], turn_minutes=90)
-    refused = post(preset="everyone", turn="0")
+    assert texts()["whatif.saved"] in house.post("/what-if", {"preset": "strict", "turn": "90", "minimum": ""})
+    assert house.saved(crowd).settings.policy == replace(PRESETS[PolicyPreset.strict], turn_minutes=90)
+    refused = house.post("/what-if", {"preset": "everyone", "turn": "0"})
     assert 'id="turn-fault"' in refused
     assert texts()["whatif.saved"] not in refused
-    assert saved_policy(house, crowd).turn_minutes == 90
+    assert house.saved(crowd).settings.policy.turn_minutes == 90
 
 
 def test_a_strangers_variant_has_nobody_waiting_here(house: House, crowd: Shop) -> None:
