@@ -16,7 +16,7 @@ from restock.batches import MOST, Batches
 from restock.errors import UnavailableError
 from restock.statements import Lane
 
-LONG = 10.0
+LONG = 60.0
 
 
 class Store:

@@ -15,7 +15,7 @@ import pytest
 from restock.batches import LoopBatches, Wire
 from restock.batches.looping import MOST_WAITING
 
-LONG = 10.0
+LONG = 60.0
 
 
 class Server:

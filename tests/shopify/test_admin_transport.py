@@ -160,7 +160,7 @@ def _hang(release: threading.Event, before: bytes = b"") -> Callable[[Handler, A
     def answer(handler: Handler, _: Asked) -> None:
         handler.wfile.write(before)
         handler.wfile.flush()
-        release.wait(60)
+        release.wait(300)
         handler.close_connection = True
 
     return answer
@@ -179,7 +179,7 @@ def test_a_shop_that_hangs_is_left_after_the_time_limit(
     with pytest.raises(AdminUnavailableError):
         open_api(whole_seconds=0.2).stock(ACCESS, [7])
     release.set()
-    assert time.monotonic() - started < 20, "the shop would have hung for a minute"
+    assert time.monotonic() - started < 100, "the shop would have hung for five minutes"
 
 
 def test_a_shop_that_drips_is_left_after_the_time_limit(
@@ -187,7 +187,7 @@ def test_a_shop_that_drips_is_left_after_the_time_limit(
 ) -> None:
     def drip(handler: Handler, _: Asked) -> None:
         handler.wfile.write(HEAD)
-        for _ in range(800):
+        for _ in range(6000):
             handler.wfile.write(b" ")
             time.sleep(0.05)
 
@@ -195,7 +195,7 @@ def test_a_shop_that_drips_is_left_after_the_time_limit(
     started = time.monotonic()
     with pytest.raises(AdminUnavailableError):
         open_api(whole_seconds=0.2).stock(ACCESS, [7])
-    assert time.monotonic() - started < 20, "the shop would have gone on for 40 seconds"
+    assert time.monotonic() - started < 100, "the shop would have gone on for five minutes"
 
 
 def test_a_connection_that_is_cut_or_refused_is_no_answer(

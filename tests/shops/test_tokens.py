@@ -89,7 +89,7 @@ def test_an_endpoint_that_does_not_answer_properly_is_asked_once_and_can_be_aske
     began = time.monotonic()
     with pytest.raises(AdminUnavailableError):
         impatient.welcome("an-id-token", id_token("demo.myshopify.com"))
-    assert time.monotonic() - began < 15, "it would hang for a minute, and trickle for 20 seconds"
+    assert time.monotonic() - began < 40, "it would hang or trickle for a minute"
     assert len(fake.asked) == 1
     fake.mode = "good"
     assert tokens.welcome("an-id-token", id_token("demo.myshopify.com")).access is ShopAccess.granted

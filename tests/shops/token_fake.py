@@ -106,7 +106,7 @@ def token_server(fake: FakeTokens) -> Iterator[str]:
                     for letter in text:
                         self.wfile.write(letter.encode())
                         self.wfile.flush()
-                        time.sleep(0.2)
+                        time.sleep(0.6)
                 else:
                     self.wfile.write(text.encode())
             except OSError:

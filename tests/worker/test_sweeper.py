@@ -125,8 +125,8 @@ def test_a_lost_listening_connection_is_opened_again(database: Database) -> None
 def test_a_signal_ends_the_wait_at_once(stop: StopFlag, number: signal.Signals) -> None:
     threading.Timer(0.1, os.kill, [os.getpid(), number]).start()
     began = time.monotonic()
-    stop.wait(60)
-    assert time.monotonic() - began < 30
+    stop.wait(300)
+    assert time.monotonic() - began < 100
     assert stop.requested()
     assert stop.requested()
 

@@ -88,12 +88,12 @@ def test_a_scope_that_was_not_granted_is_forbidden(shopify: Shopify, api: HttpAd
         api.customer(access, email="ada@example.com")
 
 
-@pytest.mark.parametrize(("trouble", "seconds"), [("hang", 0.0), ("slow", 30.0)])
+@pytest.mark.parametrize(("trouble", "seconds"), [("hang", 0.0), ("slow", 120.0)])
 def test_a_shopify_that_hangs_is_left_in_time(shopify: Shopify, access: Access, trouble: str, seconds: float) -> None:
     hasty = HttpAdminApi(Transport("2026-10", shopify.server.admin_url, whole_seconds=0.3))
     shopify.server.hurdles.add(trouble, times=5, seconds=seconds)
     began = time.monotonic()
     with pytest.raises(errors.AdminUnavailableError):
         hasty.stock(access, [LARGE])
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 40
     hasty.close()

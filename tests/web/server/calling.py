@@ -14,7 +14,7 @@ from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
 
 from restock.web.server.adapter import Adapter
 
-LONG = 20.0
+LONG = 60.0
 
 
 @dataclass
