@@ -145,7 +145,8 @@ def _shown(key: TextKey, notice: Notice) -> MessagePreview:
         case ChannelName.email:
             words = words_of(notice, phrases)
             html, text = html_of(notice, phrases, words), text_of(notice, phrases, words)
-            return MessagePreview(key, goods, text, subject=words["subject"], preheader=words["preheader"], html=html)
+            shown = MessagePreview(key, goods, text, subject=words["subject"], preheader=words["preheader"], html=html)
+            return replace(shown, words=words)
         case ChannelName.sms:
             text = compose_sms(envelope)
             cost = cost_of(text)
@@ -153,7 +154,7 @@ def _shown(key: TextKey, notice: Notice) -> MessagePreview:
         case ChannelName.push:
             payload = compose_push(envelope)
             said = json.loads(payload)
-            return MessagePreview(key, goods, said["body"], title=said["title"], byte_count=len(payload))
+            return MessagePreview(key, goods, said["body"], title=said["title"], words=said, byte_count=len(payload))
 
 
 def _shown_alert(key: TextKey, alert: ShopAlert, *, is_example: bool) -> MessagePreview:
@@ -161,7 +162,7 @@ def _shown_alert(key: TextKey, alert: ShopAlert, *, is_example: bool) -> Message
     words, letter = alert_words_of(alert, phrases), write_alert(alert)
     goods = "an example" if is_example else goods_of(alert, phrases)
     preview = MessagePreview(key, goods, letter.text, own=tuple(alert.words), is_example=is_example)
-    return replace(preview, subject=words["subject"], preheader=words["preheader"], html=letter.html)
+    return replace(preview, subject=words["subject"], preheader=words["preheader"], html=letter.html, words=words)
 
 
 def _title(goods: Goods) -> str:

@@ -49,13 +49,15 @@ class MessagePreview:
     `subject`, `preheader` and `html` are an e-mail's, `title` a notification's; `text` is what each has. `units` of
     `segment_count` text messages are `gsm` septets or else UTF-16 units; `byte_count` is a notification's payload.
     `cost` is a text message's own. `own` names the parts that are in the shop's words, `faults` what cannot be said as
-    typed. `is_example`: an alert with made-up figures, as nobody has asked for anything yet.
+    typed; `words` are the parts as said. `is_example`: an alert with made-up figures, as nobody has asked for anything
+    yet.
     """
 
     key: TextKey
     goods: str
     text: str
     own: Sequence[str] = ()
+    words: Mapping[str, str] = field(default_factory=dict)
     faults: Sequence[Fault] = ()
     subject: str = ""
     preheader: str = ""

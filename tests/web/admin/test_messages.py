@@ -211,3 +211,17 @@ def test_a_test_of_what_the_shop_is_told_goes_to_its_own_addresses_once_a_minute
         rows = session.execute(text("SELECT address, facts ->> 'test_locale' FROM shop_alerts ORDER BY id")).all()
     assert [tuple(row) for row in rows] == [("owner@example.com", "en"), ("buyer@example.com", "en")]
     assert house.get("/messages/alerts").count(texts()["alerts.a_test"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/messages/email/restock/en", ("It’s back.", "See it in the shop")),
+        ("/messages/push/restock/de", ("Wieder da",)),
+        ("/messages/email/merchant_alert/en", ("Open Restock",)),
+    ],
+)
+def test_an_empty_part_shows_what_we_say_there(house: House, kettle: Shop, path: str, said: tuple[str, ...]) -> None:
+    shown = re.findall(r'placeholder="([^"]*)"', house.get(path))
+    for words in said:
+        assert any(words in one for one in shown), shown
