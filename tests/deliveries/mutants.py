@@ -124,13 +124,6 @@ MUTANTS = (
         (f"{STREAMS}::test_no_more_than_a_group_is_taken_and_not_recorded_whichever_claim_it_is_of",),
     ),
     Mutant(
-        "what is under way is given back",
-        HOLDS,
-        "rest = self.batch.envelopes[self.begun :]",
-        "rest = [one for one in self.batch.envelopes if one.delivery_id not in self.told.ids]",
-        (f"{STREAMS}::test_asked_to_end_a_worker_hears_what_is_under_way_and_gives_the_rest_back", WALK),
-    ),
-    Mutant(
         "a channel that is left early goes on",
         STREAM,
         "return closing(stream) if isinstance(stream, Generator) else nullcontext(stream)",
