@@ -23,12 +23,12 @@ from sqlalchemy.orm import Session
 from restock.batches.pipeline import Flight, Pipeline
 from restock.channels.values import Blame, ChannelName, Doubt, Envelope, Outcome, SenderChoice, Verdict
 from restock.deliveries.limits.values import Admission
-from restock.deliveries.service.claiming import Claiming
+from restock.deliveries.service.claiming import Claiming, Taken
 from restock.deliveries.service.recording import Recording
 from restock.deliveries.service.sending import Sending, never
 from restock.deliveries.service.streams.desk import Desk, Here
 from restock.deliveries.service.streams.ledger import GROUP_SIZE
-from restock.deliveries.values import Batch
+from restock.deliveries.values import Batch, Lane
 from restock.shops.values import Shop
 from restock.statements import Connection
 from tests.deliveries.watched import LateDesk, open_beside
@@ -451,7 +451,7 @@ def test_what_is_written_in_passing_is_no_more_than_a_group_either(store: Store)
             return Outcome(envelope.delivery_id, Verdict.accepted)
 
         store.channel.answer = answer
-        drain(replace(store.deliveries._sending, claim_sizes={EMAIL: SIZE}))
+        drain(replace(store.deliveries._sending, claim_sizes={EMAIL: SIZE}, timer=lambda: 0.0))
     assert GROUP_SIZE // 2 < most <= GROUP_SIZE
     assert store.states("deliveries") == {"sent": 500}
     assert store.states("subscriptions") == {"notified": 500}
@@ -547,6 +547,46 @@ def test_what_was_claimed_ahead_is_given_back_when_the_stream_breaks(store: Stor
     assert ahead.shop.id != store.shop.id
     states = {row[0]: row[1] for row in store.sql("SELECT id, state FROM deliveries")}
     assert {states[number] for number in ahead.rows} == {"queued"}
+
+
+def test_of_a_stream_that_breaks_what_was_not_begun_is_queued_again_at_once(store: Store, sending: Sending) -> None:
+    """In doubt is only what the channel had in hand."""
+    store.join(SIZE)
+    store.restock(None)
+
+    def break_down(envelope: Envelope) -> Outcome:
+        if len(store.channel.sent) == 40:
+            raise RuntimeError("broken")
+        return Outcome(envelope.delivery_id, Verdict.accepted)
+
+    store.channel.answer = break_down
+    with pytest.raises(RuntimeError, match="broken"):
+        drain(sending)
+    assert isinstance(store.channel, StreamingRecorder)
+    in_hand = store.channel.in_hand
+    assert store.states("deliveries") == {"sent": 40 - in_hand, "sending": in_hand, "queued": SIZE - 40}
+    assert store.one("SELECT max(attempt) FROM deliveries WHERE state = 'queued'") == 0
+
+
+def test_a_shop_that_is_erased_while_its_lane_is_picked_leaves_the_next_one_its_turn(
+    store: Store, sending: Sending
+) -> None:
+    two_shops(store, 10)
+    erased: list[int] = []
+
+    @dataclass(frozen=True)
+    class Meeting(SeenClaiming):
+        def _take(self, lane: Lane, limit: int, lease_seconds: float) -> Taken | None:
+            if not erased:
+                erased.append(lane.shop_id)
+                store.sql(f"DELETE FROM deliveries WHERE shop_id = {lane.shop_id}")
+                store.sql(f"DELETE FROM shops WHERE id = {lane.shop_id}")
+            return super()._take(lane, limit, lease_seconds)
+
+    drained = drain(replace(sending, claiming=of(sending.claiming, Meeting)))
+    assert (drained.sent_count, drained.left) == (10, False)
+    assert {batch.shop.id for batch in claims(sending)} != set(erased)
+    assert len(store.channel.sent) == 10
 
 
 def test_what_was_claimed_ahead_and_has_waited_long_is_claimed_anew(store: Store, sending: Sending) -> None:

@@ -89,13 +89,22 @@ class Claiming:
             if not room:
                 return None
             limit = min(limit, room)
-        with self.database.transaction() as session:
-            lane = lanes.pick(session, channel, own=own)
-        if lane is None:
-            return None
+        while True:
+            with self.database.transaction() as session:
+                lane = lanes.pick(session, channel, own=own)
+            if lane is None:
+                return None
+            if (taken := self._take(lane, limit, lease_seconds)) is not None:
+                return taken
+
+    def _take(self, lane: Lane, limit: int, lease_seconds: float) -> Taken | None:
+        """Take from one lane; None: its shop was erased since it was picked, and the lane with it."""
         token = new_token()
         with self.database.transaction() as session:
-            shop = load_shop(session, lane.shop_id)
+            row = by_id(session, lane.shop_id)
+            if row is None:
+                return None
+            shop = to_shop(row)
             rows = claims.take_due(session, lane, limit)
             facts, now = self._lane_facts(session, lane, shop)
             sending, rest_seconds = self._decide(session, shop, rows, facts, now)

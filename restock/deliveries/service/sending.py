@@ -179,12 +179,13 @@ class Sending:
         return stream, is_down
 
     def _break_off(self, order: _Order, feed: Feed, kind: type[BaseException] | None) -> None:
-        """Where a stream has failed, give back what was claimed ahead: nobody is in doubt about it."""
-        if kind is not None and issubclass(kind, Exception) and (following := feed.following()):
-            self._let_go(order, following)
+        """Where a stream has failed, give back what was not begun of it: nobody is in doubt about that."""
+        if kind is not None and issubclass(kind, Exception):
+            for hold in (*feed.holds, *filter(None, [feed.following()])):
+                self._let_go(order, hold)
 
     def _let_go(self, order: _Order, hold: Hold) -> None:
-        """Give back a claim nobody has begun."""
+        """Give back what nobody has begun of a claim."""
         self._stream(order, Feed(hold, self.timer)).run(iter(()))
 
     def _stream(self, order: _Order, feed: Feed) -> Stream:
