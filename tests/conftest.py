@@ -20,12 +20,11 @@ import psycopg
 import pytest
 import redis
 import structlog
-from flask import Flask
 from psycopg import sql
 
 import restock.local.sockets
 from restock.config import Settings
-from restock.database import Database, init_database
+from restock.database import Database
 from restock.links import Vault
 from restock.local.postgres import Postgres, start_postgres
 from restock.local.valkey import start_valkey
@@ -267,10 +266,7 @@ def free_port() -> int:
 
 def _make_template(connection: psycopg.Connection[tuple[object, ...]], cluster_url: str, name: str) -> None:
     connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    app = Flask("restock")
-    url = _sqlalchemy_url(cluster_url, name)
-    init_database(app, url)
-    database = Database(app, url)
+    database = Database(None, _sqlalchemy_url(cluster_url, name))
     database.upgrade()
     database.dispose()
 

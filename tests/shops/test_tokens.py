@@ -370,8 +370,7 @@ def test_what_holds_tokens_does_not_show_them(tokens: TokenService, source: obje
 
 _CHILD = """
 import os, signal, sys
-from flask import Flask
-from restock.database import Database, init_database
+from restock.database import Database
 from restock.links import Vault
 from restock.shopify.oauth import TokenEndpoint
 from restock.shops.service.renewal import Renewal
@@ -384,9 +383,7 @@ class Dying(TokenEndpoint):
         super().refresh(domain, refresh_token)
         os.kill(os.getpid(), signal.SIGKILL)
 
-app = Flask("restock")
-init_database(app, url)
-database = Database(app, url)
+database = Database(None, url)
 source = (Dying if killed else TokenEndpoint)("restock-test-key", "hush", token_url, seconds=30)
 renewal = Renewal(database, Vault(["a-key-for-tests-only-000001"]), source, lambda domain: None)
 print(TokenService(renewal, None).ask(int(shop_id), lambda access: access.token))

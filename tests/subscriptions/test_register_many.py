@@ -11,12 +11,11 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from restock.channels.values import ChannelName, PushKeys
-from restock.database import Database, init_database
+from restock.database import Database
 from restock.errors import UnavailableError
 from restock.ids import address_hash
 from restock.shops.values import Shop
@@ -170,9 +169,7 @@ def test_a_new_check_counts_every_cause_of_the_batch(shop: Shop, rows: Rows, con
 
 def crowd(url: str, shop: Shop, seed: int) -> int:
     """Post the same few shoppers' wishes from eight threads of one process; return how many were taken."""
-    app = Flask("crowd")
-    init_database(app, url)
-    service = SubscriptionService(Database(app, url))
+    service = SubscriptionService(Database(None, url))
     dice = random.Random(seed)
     handles = [service.register(shop, signup(f"shopper-{n}@example.com", 99), WHENCE).customer_id for n in range(4)]
     choices = [(dice.choice([None, *handles]), dice.randrange(6), dice.randrange(1, 4)) for _ in range(200)]
