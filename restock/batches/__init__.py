@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from restock.batches.looping import LoopBatches, Wire
-from restock.batches.threads import MOST, Batches
+from restock.batches.taking import MOST
+from restock.batches.threads import Batches
 
 __all__ = ["MOST", "Batches", "LoopBatches", "Wire"]

@@ -19,7 +19,7 @@ import structlog
 from psycopg import pq
 
 from restock.batches.lane import PATIENCE_SECONDS, LoopLane
-from restock.batches.threads import MOST
+from restock.batches.taking import take_batch
 from restock.statements import Connection
 
 Item = TypeVar("Item")
@@ -112,24 +112,12 @@ class LoopBatches(Generic[Item, Result]):
         """Send whoever waits, as far as there are lanes; with no connection left, everybody goes alone."""
         self._is_beginning = False
         for lane in self._lanes:
-            if lane.is_free and (batch := self._take()):
+            if lane.is_free and (batch := take_batch(self._waiting)):
                 lane.fly(partial(self._send, batch), partial(self._land, batch))
         if self._waiting and not any(lane.connection for lane in self._lanes):
             stranded = [*self._waiting]
             self._waiting.clear()
             self._each_alone(stranded)
-
-    def _take(self) -> list[_Turn[Item, Result]]:
-        """Take the longest waiting; one that shares a key with another before it stays where it is."""
-        batch: list[_Turn[Item, Result]] = []
-        later: list[_Turn[Item, Result]] = []
-        seen: set[Hashable] = set()
-        while self._waiting and len(batch) < MOST:
-            turn = self._waiting.popleft()
-            (batch if seen.isdisjoint(turn.keys) else later).append(turn)
-            seen.update(turn.keys)
-        self._waiting.extendleft(reversed(later))
-        return batch
 
     def _send(self, batch: Sequence[_Turn[Item, Result]], connection: Connection) -> None:
         self._wire.send(connection, [turn.item for turn in batch])

@@ -15,13 +15,13 @@ from typing import Generic, TypeVar
 import psycopg
 import structlog
 
+from restock.batches.taking import take_batch
 from restock.errors import UnavailableError
 from restock.statements import Connection, Lane
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-MOST = 32
 PATIENCE_SECONDS = 20.0  # longer than a batch and the one before it take: their statements are cut off long before
 _RETRY_AFTER_SECONDS = 5
 
@@ -108,24 +108,12 @@ class Batches(Generic[Item, Result]):
     def _pass_on(self, lane: Lane) -> None:
         """Give the lane to the first of those who wait, with as many others as may come along."""
         with self._mutex:
-            batch = self._take()
+            batch = take_batch(self._waiting)
             if not batch:
                 self._free.append(lane)
                 return
             batch[0].batch, batch[0].lane = batch, lane
         batch[0].done.release()
-
-    def _take(self) -> list[_Turn[Item, Result]]:
-        """Take the longest waiting; one that shares a key with another before it stays where it is."""
-        batch: list[_Turn[Item, Result]] = []
-        later: list[_Turn[Item, Result]] = []
-        seen: set[Hashable] = set()
-        while self._waiting and len(batch) < MOST:
-            turn = self._waiting.popleft()
-            (batch if seen.isdisjoint(turn.keys) else later).append(turn)
-            seen.update(turn.keys)
-        self._waiting.extendleft(reversed(later))
-        return batch
 
     def _give_up(self, turn: _Turn[Item, Result]) -> None:
         """Leave the queue, unless the news came at this very moment."""

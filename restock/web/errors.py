@@ -43,6 +43,7 @@ _HTTP_CODES = {
     403: ErrorCode.FORBIDDEN,
     404: ErrorCode.NOT_FOUND,
     405: ErrorCode.METHOD_NOT_ALLOWED,
+    408: ErrorCode.UNAVAILABLE,
     413: ErrorCode.PAYLOAD_TOO_LARGE,
     415: ErrorCode.UNSUPPORTED_MEDIA_TYPE,
     429: ErrorCode.RATE_LIMITED,
@@ -51,6 +52,7 @@ _HTTP_CODES = {
 _HTTP_MESSAGES = {
     404: "There is nothing at this address.",
     405: "This address does not take this method.",
+    408: "The body did not come in time; please send it again.",
     413: "The body is larger than this address takes.",
     415: "Send the body as application/json.",
 }

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from flask import Flask
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # part of its documented interface
+from werkzeug.exceptions import RequestTimeout
 
-from restock.web.server.bodies import PATIENCE_SECONDS, BodyReader, Incoming, LateError
+from restock.errors import UnavailableError
+from restock.web.server.bodies import PATIENCE_SECONDS, BodyReader, Incoming, LateError, RefusedBody
 from restock.web.server.environ import Scope, wsgi_environ
 from restock.web.server.inline import inline_routes, mark_inline
 from restock.web.server.later import awaited
@@ -33,7 +35,7 @@ THREADS = 8  # for everything but the hot routes
 _OBJECTS_BETWEEN_LOOKS = 10_000  # some megabytes
 _SEND_SECONDS = 60.0  # how long a reader of a streamed answer may take for one piece of it
 
-_HANG_UP = [("Connection", "close"), ("Content-Length", "0")]  # the rest of the body would pass for a request
+_HANG_UP = ("Connection", "close")  # the rest of the body would pass for a request
 
 
 class Stream(Protocol):
@@ -88,18 +90,27 @@ class Adapter:
         """Answer one request."""
         environ = wsgi_environ(scope)
         if (room := self._bodies.take_room(environ)) is None:
-            exchange.response_bytes(503, [*_HANG_UP, ("Retry-After", "5")], b"")
+            error = UnavailableError("Please send this again in a few seconds.", retry_after_seconds=5)
+            await self._refuse(environ, exchange, error)
             return
         try:
             environ["wsgi.input"] = BytesIO(await self._bodies.read(environ, exchange))
             if (answer := await self._answer(environ, exchange)) is not None:
                 exchange.response_bytes(*answer)
         except LateError:
-            exchange.response_bytes(408, _HANG_UP, b"")
+            await self._refuse(environ, exchange, RequestTimeout())
         except ProtocolClosed:  # the caller has gone before everything was said
             pass
         finally:
             self._bodies.give_back(room)
+
+    async def _refuse(self, environ: WSGIEnvironment, exchange: Exchange, error: Exception) -> None:
+        """Answer as the application does whoever asks for a body that will not come; hang up, for it may still come."""
+        environ["wsgi.input"] = RefusedBody(error)
+        answer = await self._loop.run_in_executor(self._threads, self._run, environ, exchange)
+        if answer is not None:
+            status, headers, body = answer
+            exchange.response_bytes(status, [*headers, _HANG_UP], body)
 
     async def _answer(self, environ: WSGIEnvironment, exchange: Exchange) -> Answer | None:
         may_run = self._inline.get(environ["PATH_INFO"])

@@ -23,6 +23,18 @@ class LateError(Exception):
     """A body has not come whole in time."""
 
 
+class RefusedBody:
+    """The body of a request that is refused: whoever reads it gets the error that is answered."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def read(self, _size: int = -1) -> bytes:
+        raise self._error
+
+    readline = read
+
+
 class Incoming(Protocol):
     """A body that comes: at once, or in pieces."""
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask, Response, jsonify, request
 
+from restock.web.errors import register_error_handlers
 from restock.web.server.adapter import Adapter
 from restock.web.server.bodies import MOST_OF_LARGE, SMALL, BodyReader
 from restock.web.server.inline import inline_routes
@@ -165,7 +166,10 @@ def test_by_http_2_a_body_may_come_unannounced_where_the_method_has_one(
 
 
 def test_a_large_body_that_finds_no_room_is_told_to_come_again_and_the_next_finds_it() -> None:
-    client = LoopClient(Adapter(make_app(), 100 * MOST_OF_LARGE, patience_seconds=LONG))
+    app = make_app()
+    register_error_handlers(app)
+    app.config["MAX_CONTENT_LENGTH"] = None
+    client = LoopClient(Adapter(app, 100 * MOST_OF_LARGE, patience_seconds=LONG))
     held = Exchange([b"half"], ends="never")
     large = [("host", "a"), ("content-length", str(MOST_OF_LARGE))]
     waiting = asyncio.run_coroutine_threadsafe(

@@ -20,7 +20,7 @@ from restock.web.app import MAX_BODY_BYTES
 from restock.web.server import is_inline
 from restock.web.server.adapter import Adapter
 from tests.application import open_app
-from tests.web.server.calling import LONG, Exchange, LoopClient
+from tests.web.server.calling import LONG, Exchange, FakeHeaders, FakeScope, LoopClient
 
 SHOP = "kettle.myshopify.com"
 PATH, HOOKS = "/api/v1/intents.json", "/webhooks/shopify"
@@ -30,6 +30,7 @@ class Served:
     """The whole application on a loop, and a note of which requests ran there."""
 
     def __init__(self, app: Flask) -> None:
+        self.app = app
         self.services: Services = app.extensions["restock"]
         self.began = self.rows("SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()")[0][0]
         self.inline: list[bool] = []
@@ -165,6 +166,19 @@ def test_a_faulty_post_is_refused_on_the_spot_with_every_header(served: Served) 
     assert answer.json["error"]["details"][0]["field"] == "customer.email"
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert answer.headers["X-Request-Id"] == answer.json["error"]["request_id"]
+
+
+def test_who_never_ends_a_body_is_answered_as_by_the_application(served: Served) -> None:
+    impatient = LoopClient(Adapter(served.app, MAX_BODY_BYTES, patience_seconds=0.2))
+    exchange = Exchange([b"half"], ends="never")
+    headers = FakeHeaders(
+        [("content-length", "9"), ("content-type", "application/json"), ("x-shopify-shop-domain", SHOP)]
+    )
+    impatient.call(FakeScope("POST", PATH, headers), exchange)
+    assert (exchange.status, exchange.json["error"]["code"]) == (408, "UNAVAILABLE")
+    assert exchange.headers["X-Request-Id"] == exchange.json["error"]["request_id"]
+    assert (exchange.headers["Connection"], exchange.headers["Access-Control-Allow-Origin"]) == ("close", "*")
+    impatient.close()
 
 
 def test_a_shop_erased_meanwhile_is_not_found(served: Served) -> None:
