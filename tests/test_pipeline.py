@@ -1,0 +1,95 @@
+"""Several statements as one transaction, answered whenever: all of it is written, or nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from restock.batches.pipeline import Pipeline, Step, named
+from restock.database import Database
+from restock.statements import PreparedStatement
+from tests.opened import opened
+
+WORD = "restock.numbers"
+PUT = PreparedStatement(
+    "put",
+    f"""
+    WITH put AS (INSERT INTO numbers SELECT unnest(CAST(%(numbers)t AS bigint[])) RETURNING number)
+    SELECT set_config('{WORD}', array_agg(number)::text, true) FROM put
+""",
+)
+DOUBLE = PreparedStatement("double", f"SELECT (number * 2)::text FROM numbers WHERE number = ANY({named(WORD)})")
+END = PreparedStatement("end", "SELECT pg_terminate_backend(pg_backend_pid())::text")
+BREAK = PreparedStatement("break", "SELECT (1 / CAST(%(by)t AS int))::text")
+
+
+@pytest.fixture
+def database(clean_database: str) -> Iterator[Database]:
+    database = opened(clean_database)
+    with psycopg.connect(database.dsn, autocommit=True) as connection:
+        connection.execute("CREATE TABLE numbers (number bigint)")
+        yield database
+        connection.execute("DROP TABLE numbers")
+    database.dispose()
+
+
+def kept(database: Database) -> list[int]:
+    with psycopg.connect(database.dsn) as connection:
+        return [number for (number,) in connection.execute("SELECT number FROM numbers ORDER BY 1")]
+
+
+def put(*numbers: int) -> Step:
+    return Step(PUT, {"numbers": f"{{{','.join(map(str, numbers))}}}"})
+
+
+def test_a_statement_finds_what_the_one_before_it_has_named_and_no_other_transactions(database: Database) -> None:
+    pipeline = Pipeline(database.connect_for_batches)
+    for numbers in ([1, 2], [3]):
+        flight = pipeline.send([[put(*numbers), Step(DOUBLE, {})], [Step(DOUBLE, {})]])
+        _, doubled, nothing = flight.rows()
+        assert [int(row[0]) for row in doubled] == [2 * number for number in numbers]
+        assert nothing == []
+    assert kept(database) == [1, 2, 3]
+
+
+def test_before_the_commit_nothing_is_written_and_behind_it_nobody_has_to_listen(database: Database) -> None:
+    pipeline, seen = Pipeline(database.connect_for_batches), []
+    flight = pipeline.send([[put(1)]], lambda: seen.append(kept(database)))
+    flight.rows()
+    assert seen == [[]]
+    assert kept(database) == [1]
+    assert flight.done()
+    assert pipeline.is_free
+
+
+def test_a_statement_that_fails_takes_its_transaction_with_it_and_the_next_flight_is_well(database: Database) -> None:
+    pipeline = Pipeline(database.connect_for_batches)
+    flight = pipeline.send([[put(1), Step(BREAK, {"by": "0"})], [put(2)]])
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        flight.rows()
+    assert kept(database) == [2]
+    pipeline.send([[put(3)]]).rows()
+    assert kept(database) == [2, 3]
+
+
+def test_a_connection_that_is_lost_is_told_and_replaced(database: Database) -> None:
+    pipeline = Pipeline(database.connect_for_batches)
+    pipeline.send([[put(1)]]).rows()
+    flight = pipeline.send([[put(2), Step(END, {})]])
+    with pytest.raises(psycopg.OperationalError):
+        flight.rows()
+    assert flight.done()
+    pipeline.send([[put(3)]]).rows()
+    assert kept(database) == [1, 3]
+
+
+def test_it_is_free_for_the_thread_that_asked_first_alone(database: Database) -> None:
+    pipeline, others = Pipeline(database.connect_for_batches), []
+    assert pipeline.is_free
+    thread = threading.Thread(target=lambda: others.append(pipeline.is_free))
+    thread.start()
+    thread.join()
+    assert others == [False]
