@@ -147,8 +147,15 @@ MUTANTS = (
     Mutant(
         "what was claimed ahead waits for its lease when a stream breaks",
         SENDING,
-        "if kind is not None and issubclass(kind, Exception) and (following := feed.following()):",
-        "if False and (following := feed.following()):",
+        "for hold in (*feed.holds, *filter(None, [feed.following()])):",
+        "for hold in feed.holds:",
+        (STREAMS,),
+    ),
+    Mutant(
+        "what was not begun waits for its lease when a stream breaks",
+        SENDING,
+        "for hold in (*feed.holds, *filter(None, [feed.following()])):",
+        "for hold in filter(None, [feed.following()]):",
         (STREAMS,),
     ),
     Mutant(
