@@ -117,9 +117,7 @@ def test_a_known_shop_is_looked_up_again_once_before_it_is_forgotten(database: D
         shops.ahead.keep_known("demo.myshopify.com")
     assert not shops.memory.is_ageing("demo.myshopify.com"), "it was said once"
     now[0] += MEMORY_SECONDS * 0.6
-    assert shops.memory.recall("demo.myshopify.com") == (False, None), (
-        "said to somebody who did not look"
-    )
+    assert shops.memory.recall("demo.myshopify.com") == (False, None), "said to somebody who did not look"
     shops.find("demo.myshopify.com")
     with ThreadPoolExecutor(1) as threads:
         shops.ahead.attach(threads)
