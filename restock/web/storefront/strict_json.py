@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 
 from restock.errors import MalformedJsonError
 
@@ -52,8 +53,8 @@ _TOO_DEEP = f"The body is nested more than {DEEPEST} levels deep."
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)[:_LONGEST_NAME]
+        counted = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counted.items() if count > 1)[:_LONGEST_NAME]
         raise MalformedJsonError(f"The body names the field {json.dumps(twice)} twice in one object.")
     return fields
 

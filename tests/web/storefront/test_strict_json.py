@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -52,3 +53,12 @@ def test_a_body_is_read_unless_an_object_in_it_names_a_field_twice(pairs: Pairs,
             read_object(text.encode())
     else:
         assert read_object(text.encode()) == json.loads(text)
+
+
+def test_the_doubled_field_is_named_soon_however_many_stand_before_it() -> None:
+    """Nobody may hold up the others' posts by a body that takes seconds to refuse."""
+    fields = [f'"{number:x}":1' for number in range(8_000)]
+    begun = time.process_time()
+    with pytest.raises(MalformedJsonError, match='"1f3f" twice'):
+        read_object(f"{{{','.join([*fields, fields[-1]])}}}".encode())
+    assert time.process_time() - begun < 0.5
