@@ -39,6 +39,7 @@ HOLDS = "restock/deliveries/service/streams/holds.py"
 LEDGER = "restock/deliveries/service/streams/ledger.py"
 STREAMS = "tests/deliveries/test_streams.py"
 TURNS = "tests/restocks/test_turns.py"
+PLANNING = "restock/restocks/service/planning.py"
 MAY_HAVE_ARRIVED = f"{TURNS}::test_a_message_that_may_have_arrived_is_never_taken_back"
 MISSED = (
     f"{TURNS}::test_whoever_may_have_been_told_and_finds_the_goods_gone_hears_of_the_next_restock_that_it_was_missed"
@@ -344,6 +345,41 @@ MUTANTS = (
         "restock/deliveries/repository/notices.py",
         "WHERE shop_id = :shop_id AND offer_id = ANY(:offer_ids) AND state = 'queued'",
         "WHERE shop_id = :shop_id AND offer_id = ANY(:offer_ids)",
+    ),
+    Mutant(
+        "what open offers keep is given out again",
+        PLANNING,
+        "rules.free_units(reading, policy, _count(session, event))",
+        "rules.free_units(reading, policy, 0)",
+        (f"{TURNS}::test_what_a_wave_may_give_is_counted_once_and_never_exceeded",),
+    ),
+    Mutant(
+        "a walk goes on on other ground",
+        PLANNING,
+        "if wave is not None and in_order and wave.capacity == capacity:",
+        "if wave is not None and in_order:",
+        (f"{TURNS}::test_what_a_wave_may_give_is_counted_once_and_never_exceeded",),
+    ),
+    Mutant(
+        "whose place moved is named twice by a walk",
+        PLANNING,
+        "if event.wave_count else ()",
+        "if event.wave_count > 1 else ()",
+        (f"{TURNS}::test_who_loses_the_first_place_in_the_middle_of_a_walk_is_not_named_twice_by_it",),
+    ),
+    Mutant(
+        "turns that run while a shop is away keep nothing",
+        "restock/restocks/repository/leaving.py",
+        "look_at = NULL, settle_at = now() + interval '8 days'",
+        "look_at = NULL",
+        (f"{TURNS}::test_turns_that_run_while_the_shop_is_away_keep_their_units_when_it_is_back",),
+    ),
+    Mutant(
+        "what came back while nobody stood in line waits for the next pass",
+        "restock/restocks/service/turns.py",
+        "if variants := repository.over_too_soon(session, shop_id, event_ids):",
+        "if False and (variants := []):",
+        (TURNS,),
     ),
     Mutant(
         "what may have arrived is taken back",
