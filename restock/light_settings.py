@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -46,11 +48,12 @@ class LightSettings:
 
 
 def load_light_settings() -> Settings:
-    """Read the settings by a child; raise ConfigurationError naming every fault. Call it before there are threads.
+    """Read the settings by a child; raise ConfigurationError naming every fault.
 
-    A process that has pydantic loaded already reads them itself.
+    A process that has pydantic loaded already reads them itself; so does one with threads, whose fork could get stuck.
     """
-    values = None if "pydantic" in sys.modules else _read_by_child()
+    is_alone = "pydantic" not in sys.modules and threading.active_count() == 1
+    values = _read_by_child() if is_alone else None
     if values:
         return cast("Settings", LightSettings(values))
     from restock.config import load_settings
@@ -68,14 +71,21 @@ def values_of(settings: Settings) -> dict[str, Any]:
 def _read_by_child() -> dict[str, Any] | None:
     """Return what the child found; None when it found a fault, or could not say."""
     reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        _answer(writing)
-    os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
+        try:
+            child = os.fork()
+        except OSError:  # as many processes as there may be
+            os.close(writing)
+            return None
+        if child == 0:
+            _answer(writing)
+        os.close(writing)
         answer = pipe.read()
-    os.waitpid(child, 0)
-    return cast("dict[str, Any]", pickle.loads(answer)) if answer else None  # noqa: S301 (our own child's words)
+    with suppress(ChildProcessError):  # whoever started us has SIGCHLD ignored: the kernel has waited already
+        os.waitpid(child, 0)
+    with suppress(EOFError, pickle.UnpicklingError):  # nothing was said, or the child was ended in the middle of it
+        return cast("dict[str, Any]", pickle.loads(answer))  # noqa: S301 (our own child's words)
+    return None
 
 
 def _answer(writing: int) -> NoReturn:

@@ -71,3 +71,29 @@ def test_light_settings_are_never_changed_and_print_no_secret(monkeypatch: pytes
     assert "canary" not in f"{settings!r} {values['secret_key']}"
     with pytest.raises(AttributeError, match="never changed: workers"):
         settings.workers = 1
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)",
+        "import os; os.fork = lambda: (_ for _ in ()).throw(BlockingIOError(11, 'no more processes'))",
+        "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()",
+        "import os; whole = os.fork; os.fork = lambda: (child := whole()) or os._exit(9)",
+        "import pickle; whole = pickle.dumps; pickle.dumps = lambda value: whole(value)[:-20]",
+    ],
+    ids=["children are nobody's", "no child can be made", "there is a thread", "the child is killed", "it is cut off"],
+)
+def test_settings_are_read_where_a_child_cannot_be_waited_for_or_made(tmp_path: Path, first: str) -> None:
+    """Supervisors may leave SIGCHLD ignored, and containers limit processes: neither is a fault of the settings."""
+    words = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", "WORKERS": "3"}
+    ask_once = "from restock.light_settings import load_light_settings; print(load_light_settings().workers)"
+    found = subprocess.run(
+        [sys.executable, "-c", f"{first}\n{ask_once}"],
+        env=words,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (found.stdout, found.stderr) == ("3\n", "")
