@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html.parser import HTMLParser
+
 import pytest
 
 from restock.shops.values import PolicyPreset, Shop
@@ -52,3 +54,53 @@ def test_with_a_fault_nothing_is_saved_and_every_fault_stands_at_its_field(
     assert 'value="soon"' in page
     assert texts()["settings.refused"] in page
     assert table(house, kettle) == before
+
+
+def fields_of(page: str) -> dict[str, str]:
+    """What a browser would send of the form: hidden fields, inputs, and of each list what is chosen."""
+    found = Form()
+    found.feed(page)
+    return found.fields
+
+
+class Form(HTMLParser):
+    """Reads the fields of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fields: dict[str, str] = {}
+        self._list = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = {name: value or "" for name, value in attrs}
+        if tag == "input" and "name" in said:
+            self.fields[said["name"]] = said.get("value", "")
+        elif tag == "select":
+            self._list = said["name"]
+        elif tag == "option" and (self._list not in self.fields or "selected" in said):
+            self.fields[self._list] = said["value"]
+
+
+def test_what_somebody_else_saved_meanwhile_stays(house: House, kettle: Shop) -> None:
+    """Two people have the page open: each changes a field of theirs, with or without a mistake on the way."""
+    before = table(house, kettle)
+    first = fields_of(house.get("/settings"))
+    house.post("/settings", fields_of(house.get("/settings")) | {"policy.order": "newest", "locations": "7"})
+    again = fields_of(house.post("/settings", first | {"expire_days": "soon"}))
+    assert again["expire_days"] == "soon"
+    house.post("/settings", again | {"expire_days": "30"})
+    wanted = {"policy": "custom", "policy.order": "newest", "locations": "7", "expire_days": "30"}
+    assert table(house, kettle) == before | wanted
+
+
+def test_a_page_posted_as_it_was_shown_changes_nothing(house: House, kettle: Shop) -> None:
+    before = table(house, kettle)
+    house.post("/settings", fields_of(house.get("/settings")))
+    assert table(house, kettle) == before
+
+
+def test_what_is_typed_is_shown_as_text(house: House, kettle: Shop) -> None:
+    typed = '"><script>alert(1)</script>'
+    page = house.post("/settings", fields_of(house.get("/settings")) | {"name": typed, "expire_days": typed})
+    assert typed not in page
+    assert fields_of(page)["expire_days"] == typed

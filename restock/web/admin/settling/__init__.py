@@ -6,6 +6,7 @@ It decides nothing: what may be typed, and what follows from it, is said by the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
@@ -45,28 +46,37 @@ def add_settling(blueprint: Blueprint, services: Services, pages: Pages) -> None
 
     @blueprint.post(_PATH)
     def change_settings() -> AnyResponse:
-        known = _known(services, pages)
-        typed = {key: request.form.get(key, known[key]) for key in known}
-        # What Shopify says must not become something that was chosen, only because it stood in the form.
-        changes = {key: text for key, text in typed.items() if text.strip() != known[key]}
-        return pages.save(_PATH, changes, lambda faults: _page(services, pages, typed, faults))
+        changes = _changed(request.form, _known(services, pages))
+        return pages.save(_PATH, changes, lambda faults: _page(services, pages, changes, faults))
 
 
 def _page(
     services: Services,
     pages: Pages,
-    typed: Mapping[str, str] | None = None,
+    changes: Mapping[str, str] = MappingProxyType({}),
     faults: Sequence[Fault] = (),
     done: bool = False,
 ) -> Response:
+    known = _known(services, pages)
     return pages.show(
         "settings.html",
         groups=GROUPS,
         choices=CHOICES,
-        values=typed or _known(services, pages),
+        shown=known,
+        values={**known, **changes},
         faults={fault.field: fault for fault in faults},
         done=done,
     )
+
+
+def _changed(form: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    """Pick what differs from what the form was shown with.
+
+    Nothing else is written: what Shopify says must not become something that was chosen, only because it stood in the
+    form, and what somebody else has saved since must not go back.
+    """
+    shown = {key: form.get(f"shown.{key}", known[key]) for key in known}
+    return {key: form[key] for key in known if key in form and form[key].strip() != shown[key]}
 
 
 def _known(services: Services, pages: Pages) -> dict[str, str]:
