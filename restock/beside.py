@@ -22,9 +22,17 @@ class Beside:
     _under_way: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def start(self, work: Callable[[], object]) -> None:
-        """Begin the work, unless some is under way here; returns at once. What it raises is logged and ends it."""
-        if self._under_way.acquire(blocking=False):
+        """Begin the work, unless some is under way here; returns at once. What it raises is logged and ends it.
+
+        Raises RuntimeError where no thread can be had; the next start tries again.
+        """
+        if not self._under_way.acquire(blocking=False):
+            return
+        try:
             threading.Thread(target=self._run_and_release, args=(work,), name=self.name, daemon=True).start()
+        except RuntimeError:
+            self._under_way.release()
+            raise
 
     def wait(self, seconds: float) -> bool:
         """Wait until what was started has ended; False when it has not within so many seconds."""

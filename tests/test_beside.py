@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from restock.beside import Beside
 
 
@@ -34,6 +36,20 @@ def test_what_failed_may_be_started_again() -> None:
     beside.start(lambda: ended.append(time.monotonic()))
     assert beside.wait(10)
     assert len(ended) == 1
+
+
+def test_what_found_no_thread_may_be_started_again() -> None:
+    """A machine out of memory or threads gets over it; the work must not stay away until the process ends."""
+    beside, ended = Beside("crowded"), []
+    usual = threading.stack_size(1 << 46)
+    try:
+        with pytest.raises(RuntimeError, match="thread"):
+            beside.start(lambda: None)
+    finally:
+        threading.stack_size(usual)
+    beside.start(lambda: ended.append(1))
+    assert beside.wait(10)
+    assert ended == [1]
 
 
 def test_nothing_started_is_nothing_to_wait_for() -> None:
