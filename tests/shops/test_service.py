@@ -127,6 +127,19 @@ def test_a_known_shop_is_looked_up_again_once_before_it_is_forgotten(database: D
     assert shops.memory.recall("demo.myshopify.com")[0], "known without a wait"
 
 
+def test_a_shop_is_not_kept_known_by_threads_that_have_ended(database: Database) -> None:
+    """A server that stops still answers what has come in."""
+    now = [100.0]
+    shops = ShopService(database, Vault(["a-key-for-tests-only-000001"]), ShopMemory(ticks=lambda: now[0]))
+    shops.add("demo")
+    shops.find("demo.myshopify.com")
+    with ThreadPoolExecutor(1) as threads:
+        shops.ahead.attach(threads)
+    now[0] += MEMORY_SECONDS * 0.6
+    shops.ahead.keep_known("demo.myshopify.com")
+    assert shops.memory.recall("demo.myshopify.com")[0]
+
+
 def test_what_was_looked_up_before_a_change_is_not_remembered_after_it(shops: ShopService) -> None:
     shop = shops.add("demo")
     age = shops.memory.age

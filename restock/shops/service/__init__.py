@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -197,7 +198,8 @@ class LookAhead:
     def keep_known(self, domain: str) -> None:
         """See to it that a known shop stays known; one that cannot be looked up is forgotten as ever."""
         if self._threads is not None and self._shops.memory.is_ageing(domain):
-            self._threads.submit(self._shops.look_up, domain)
+            with suppress(RuntimeError):  # a server that stops has ended them, and answers what is on its way
+                self._threads.submit(self._shops.look_up, domain)
 
 
 def to_shop(row: ShopRow) -> Shop:
