@@ -168,6 +168,17 @@ def test_nothing_but_one_thing_can_be_changed(house: House, method: str, path: s
     assert answer.status_code == 405
 
 
+def test_no_button_of_any_page_can_be_pressed_by_a_strangers_form(house: House) -> None:
+    """Only a script of ours can send the header; cookies and addresses, which forms carry along, prove nothing."""
+    buttons = [rule.rule for rule in house.app.url_map.iter_rules() if "POST" in (rule.methods or ())]
+    assert {"/settings", "/what-if", "/messages/alerts"} <= set(buttons)
+    for button in buttons:
+        path = re.sub("<[^>]+>", "1", button)
+        for carried in ({"shop": DOMAIN}, {"shop": DOMAIN, "id_token": id_token()}):
+            answer = house.client.post(f"{path}?{urlencode(carried)}", data={"name": "Theirs"})
+            assert answer.status_code == 401, path
+
+
 @pytest.mark.parametrize("where", ["before somebody is let in", "on a page"])
 def test_a_fault_of_ours_is_a_page_that_is_found_in_the_log(
     house: House, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, where: str
