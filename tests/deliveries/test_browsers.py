@@ -133,7 +133,7 @@ def test_a_browser_that_is_not_known_is_given_up_on_the_second_day(store: Store,
     """A service may say 404 by mistake: one says nothing, a second one a day later does; who signs up anew is new."""
     browser = service.subscribe(public_key_of(OURS))
     sign_up(store, service, browser)
-    service.trouble_for = lambda _: Trouble(404)  # type: ignore[method-assign]
+    service.trouble_for = lambda _: Trouble(404)  # type: ignore[assignment, method-assign]
 
     def restocked() -> None:
         store.stock(0)

@@ -45,8 +45,8 @@ MALFORMED = {
 def test_what_is_no_well_formed_object_is_called_that(storefront: Storefront, body: bytes) -> None:
     answer = storefront.post(body)
     assert answer.status_code == 400
-    assert answer.json["error"]["code"] == "MALFORMED_JSON"
-    assert answer.json["errors"] == [answer.json["error"]["message"]]
+    assert answer.get_json()["error"]["code"] == "MALFORMED_JSON"
+    assert answer.get_json()["errors"] == [answer.get_json()["error"]["message"]]
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,12 @@ def test_what_is_no_well_formed_object_is_called_that(storefront: Storefront, bo
     ],
 )
 def test_the_answer_says_what_to_mend(storefront: Storefront, body: bytes, said: str) -> None:
-    assert said in storefront.post(body).json["error"]["message"]
+    assert said in storefront.post(body).get_json()["error"]["message"]
 
 
 def test_a_gid_is_told_from_a_number_that_is_too_large(storefront: Storefront) -> None:
     answer = storefront.post(post_body(intent__shopify_variant_id="gid://shopify/ProductVariant/45120000102"))
-    [fault] = answer.json["error"]["details"]
+    [fault] = answer.get_json()["error"]["details"]
     assert fault["message"].endswith("of a gid, what stands at its end")
 
 
@@ -99,7 +99,7 @@ def test_a_chunked_body_has_the_same_bound(storefront: Storefront) -> None:
 def test_another_type_of_body_is_refused(storefront: Storefront, content_type: str) -> None:
     answer = storefront.post(json.dumps(post_body()), headers={"Content-Type": content_type})
     assert answer.status_code == 415
-    assert answer.json["error"]["code"] == "UNSUPPORTED_MEDIA_TYPE"
+    assert answer.get_json()["error"]["code"] == "UNSUPPORTED_MEDIA_TYPE"
 
 
 def test_a_charset_and_capitals_in_the_type_are_fine(storefront: Storefront) -> None:
@@ -129,7 +129,7 @@ BODIES = st.dictionaries(
 def test_no_object_brings_the_door_down(storefront: Storefront, body: dict[str, Any]) -> None:
     answer = storefront.post(body)
     assert answer.status_code in (200, 201, 400)
-    assert answer.status_code != 400 or answer.json["errors"]
+    assert answer.status_code != 400 or answer.get_json()["errors"]
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
