@@ -118,7 +118,7 @@ def admin_blueprint(services: Services) -> Blueprint:
     add_mailing(blueprint, services, pages)
     add_telling(blueprint, services, pages)
     add_texting(blueprint, services, pages)
-    add_settling(blueprint, services, pages)
+    add_settling(blueprint, pages)
     add_messages(blueprint, services, pages)
     pages.answer_failures(blueprint)
     return blueprint

@@ -5,7 +5,7 @@ It must never tell what went wrong inside: that is logged under the request's id
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +82,22 @@ class Pages:
         """Give the visitor's shop as it was saved, not as it is remembered."""
         who = visitor()
         return self.services.shops.by_id(who.shop.id) or who.shop
+
+    def saved_settings(self, names: Collection[str]) -> dict[str, str]:
+        """Give settings of the visitor's shop as text, as they were saved."""
+        lines = {line.key: line.value for line in self.services.shops.settings_table(self.as_saved())}
+        return {name: lines[name] for name in names}
+
+    def changed(self, typed: Mapping[str, str]) -> dict[str, str]:
+        """Pick what differs from what the form was shown with: its hidden fields `shown.…`, else what is saved.
+
+        Nothing else is to be written: what Shopify says must not become something that was chosen, only because it
+        stood in the form, and what somebody else has saved since must not go back.
+        """
+        shown = self.saved_settings(typed)
+        return {
+            key: text for key, text in typed.items() if text.strip() != request.form.get(f"shown.{key}", shown[key])
+        }
 
     def save(
         self, path: str, changes: Mapping[str, str], again: Callable[[Sequence[Fault]], AnyResponse]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from html.parser import HTMLParser
 
 import jwt
 import pytest
@@ -110,6 +111,32 @@ class House:
         found = self.services.shops.by_id(shop.id)
         assert found is not None
         return found
+
+
+class Form(HTMLParser):
+    """Reads the fields of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fields: dict[str, str] = {}
+        self._list = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = {name: value or "" for name, value in attrs}
+        is_unticked = said.get("type") == "checkbox" and "checked" not in said
+        if tag == "input" and "name" in said and not is_unticked:
+            self.fields[said["name"]] = said.get("value", "")
+        elif tag == "select":
+            self._list = said["name"]
+        elif tag == "option" and (self._list not in self.fields or "selected" in said):
+            self.fields[self._list] = said["value"]
+
+
+def fields_of(page: str) -> dict[str, str]:
+    """What a browser would send of the form: hidden fields, inputs, and of each list what is chosen."""
+    found = Form()
+    found.feed(page)
+    return found.fields
 
 
 def dotted(fields: Mapping[str, str]) -> dict[str, str]:

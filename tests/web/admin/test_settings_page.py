@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
-
 import pytest
 
 from restock.shops.values import PolicyPreset, Shop
 from restock.web.admin.settling import CHOICES, GROUPS
 from restock.web.admin.wording import texts
-from tests.web.admin.conftest import House
+from tests.web.admin.conftest import House, fields_of
 
 KEYS = [key for keys in GROUPS.values() for key in keys]
 ELSEWHERE = {"policy", "policy.factor", "policy.turn_minutes", "policy.minimum_units", "country", "send_hours.sms"}
@@ -56,31 +54,6 @@ def test_with_a_fault_nothing_is_saved_and_every_fault_stands_at_its_field(
     assert table(house, kettle) == before
 
 
-def fields_of(page: str) -> dict[str, str]:
-    """What a browser would send of the form: hidden fields, inputs, and of each list what is chosen."""
-    found = Form()
-    found.feed(page)
-    return found.fields
-
-
-class Form(HTMLParser):
-    """Reads the fields of a page."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.fields: dict[str, str] = {}
-        self._list = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        said = {name: value or "" for name, value in attrs}
-        if tag == "input" and "name" in said:
-            self.fields[said["name"]] = said.get("value", "")
-        elif tag == "select":
-            self._list = said["name"]
-        elif tag == "option" and (self._list not in self.fields or "selected" in said):
-            self.fields[self._list] = said["value"]
-
-
 def test_what_somebody_else_saved_meanwhile_stays(house: House, kettle: Shop) -> None:
     """Two people have the page open: each changes a field of theirs, with or without a mistake on the way."""
     before = table(house, kettle)
@@ -93,9 +66,36 @@ def test_what_somebody_else_saved_meanwhile_stays(house: House, kettle: Shop) ->
     assert table(house, kettle) == before | wanted
 
 
-def test_a_page_posted_as_it_was_shown_changes_nothing(house: House, kettle: Shop) -> None:
+@pytest.mark.parametrize(
+    ("path", "theirs", "ours"),
+    [
+        ("/messages/alerts", {"alerts.to": "owner@example.com", "double_opt_in.sms": "true"}, {"alerts.hour": "7"}),
+        ("/messages/sms", {"sms.countries": "US,CA", "country": "CA"}, {"sms.daily_cap": "50"}),
+    ],
+    ids=["alerts", "text messages"],
+)
+def test_the_other_pages_of_settings_keep_it_too(
+    house: House, kettle: Shop, path: str, theirs: dict[str, str], ours: dict[str, str]
+) -> None:
     before = table(house, kettle)
-    house.post("/settings", fields_of(house.get("/settings")))
+    first = fields_of(house.get(path))
+    house.post(path, fields_of(house.get(path)) | theirs)
+    house.post(path, first | ours)
+    assert table(house, kettle) == before | theirs | ours
+
+
+def test_a_tick_taken_away_is_a_change(house: House, kettle: Shop) -> None:
+    house.services.shops.change_settings(kettle.domain, {"double_opt_in.sms": "true", "alerts.hour": "7"})
+    shown = fields_of(house.get("/messages/alerts"))
+    house.post("/messages/alerts", {key: text for key, text in shown.items() if key != "double_opt_in.sms"})
+    after = table(house, kettle)
+    assert (after["double_opt_in.sms"], after["alerts.hour"]) == ("false", "7")
+
+
+@pytest.mark.parametrize("path", ["/settings", "/messages/alerts", "/messages/sms"])
+def test_a_page_posted_as_it_was_shown_changes_nothing(house: House, kettle: Shop, path: str) -> None:
+    before = table(house, kettle)
+    house.post(path, fields_of(house.get(path)))
     assert table(house, kettle) == before
 
 

@@ -7,16 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from restock.errors import Fault
 from restock.web.admin.pages import Pages
-
-if TYPE_CHECKING:
-    from restock.bootstrap import Services
 
 _PATH = "/settings"
 GROUPS: Mapping[str, Sequence[str]] = {
@@ -28,6 +24,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "form": ("channels", "origins", "legacy_errors"),
     "time": ("expire_days", "attribution_days"),
 }
+_KEYS = tuple(key for keys in GROUPS.values() for key in keys)
 CHOICES: Mapping[str, Sequence[str]] = {
     "policy.order": ("oldest", "newest"),
     "policy.quantity_rule": ("require", "ignore"),
@@ -37,27 +34,26 @@ CHOICES: Mapping[str, Sequence[str]] = {
 }
 
 
-def add_settling(blueprint: Blueprint, services: Services, pages: Pages) -> None:
+def add_settling(blueprint: Blueprint, pages: Pages) -> None:
     """Add `/settings` to the merchant's pages."""
 
     @blueprint.get(_PATH)
     def settings() -> Response:
-        return _page(services, pages, done=request.args.get("done") == "save")
+        return _page(pages, done=request.args.get("done") == "save")
 
     @blueprint.post(_PATH)
     def change_settings() -> AnyResponse:
-        changes = _changed(request.form, _known(services, pages))
-        return pages.save(_PATH, changes, lambda faults: _page(services, pages, changes, faults))
+        changes = pages.changed({key: request.form[key] for key in _KEYS if key in request.form})
+        return pages.save(_PATH, changes, lambda faults: _page(pages, changes, faults))
 
 
 def _page(
-    services: Services,
     pages: Pages,
     changes: Mapping[str, str] = MappingProxyType({}),
     faults: Sequence[Fault] = (),
     done: bool = False,
 ) -> Response:
-    known = _known(services, pages)
+    known = pages.saved_settings(_KEYS)
     return pages.show(
         "settings.html",
         groups=GROUPS,
@@ -67,18 +63,3 @@ def _page(
         faults={fault.field: fault for fault in faults},
         done=done,
     )
-
-
-def _changed(form: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
-    """Pick what differs from what the form was shown with.
-
-    Nothing else is written: what Shopify says must not become something that was chosen, only because it stood in the
-    form, and what somebody else has saved since must not go back.
-    """
-    shown = {key: form.get(f"shown.{key}", known[key]) for key in known}
-    return {key: form[key] for key in known if key in form and form[key].strip() != shown[key]}
-
-
-def _known(services: Services, pages: Pages) -> dict[str, str]:
-    lines = {line.key: line.value for line in services.shops.settings_table(pages.as_saved())}
-    return {key: lines[key] for keys in GROUPS.values() for key in keys}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
@@ -33,21 +34,23 @@ def add_telling(blueprint: Blueprint, services: Services, pages: Pages) -> None:
     def change_alerts() -> AnyResponse:
         typed = {name: request.form.get(name, "") for name in _FIELDS}
         typed |= {name: "true" if request.form.get(name) else "false" for name in _SWITCHES}
-        return pages.save(_PATH, typed, lambda faults: _page(services, pages, typed, faults))
+        changes = pages.changed(typed)
+        return pages.save(_PATH, changes, lambda faults: _page(services, pages, changes, faults))
 
 
 def _page(
     services: Services,
     pages: Pages,
-    typed: Mapping[str, str] | None = None,
+    changes: Mapping[str, str] = MappingProxyType({}),
     faults: Sequence[Fault] = (),
     done: bool = False,
 ) -> Response:
     shop = pages.as_saved()
-    known = {line.key: line.value for line in services.shops.settings_table(shop)}
+    known = pages.saved_settings((*_FIELDS, *_SWITCHES))
     return pages.show(
         "alerts.html",
-        values=typed or known,
+        shown=known,
+        values={**known, **changes},
         faults={fault.field: fault for fault in faults},
         rhythms=list(AlertRhythm),
         channels=list(ChannelName),

@@ -6,6 +6,7 @@ It decides nothing: what may be typed, and what follows from it, is said by the 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
@@ -17,7 +18,6 @@ from restock.deliveries.limits.opening import pace_of
 from restock.deliveries.limits.service import countries_for
 from restock.errors import Fault
 from restock.reports.values.messages import TextCost
-from restock.shops.values import Shop
 from restock.web.admin.pages import Pages
 from restock.web.admin.rendering import country_name
 
@@ -37,26 +37,24 @@ def add_texting(blueprint: Blueprint, services: Services, pages: Pages) -> None:
 
     @blueprint.post(_PATH)
     def change_text_messages() -> AnyResponse:
-        typed = {name: request.form.get(name, "") for name in _FIELDS}
-        known = _known(services, pages.as_saved())
-        # A country that Shopify says must not become one that was chosen, only because it stood in the form.
-        changes = {name: text for name, text in typed.items() if text.strip() != known[name]}
-        return pages.save(_PATH, changes, lambda faults: _page(services, pages, typed, faults))
+        changes = pages.changed({name: request.form.get(name, "") for name in _FIELDS})
+        return pages.save(_PATH, changes, lambda faults: _page(services, pages, changes, faults))
 
 
 def _page(
     services: Services,
     pages: Pages,
-    typed: Mapping[str, str] | None = None,
+    changes: Mapping[str, str] = MappingProxyType({}),
     faults: Sequence[Fault] = (),
     done: bool = False,
 ) -> Response:
-    shop, own = pages.as_saved(), services.settings
+    shop, own, known = pages.as_saved(), services.settings, pages.saved_settings(_FIELDS)
     pace, prices = pace_of(own), services.text_costs.prices
     each = TextCost(1, 1, prices.of(shop.settings.country), prices.currency)
     return pages.show(
         "text_messages.html",
-        values=typed or _known(services, shop),
+        shown=known,
+        values={**known, **changes},
         faults={fault.field: fault for fault in faults},
         goes_to=_named(countries_for(shop, own.sms_countries)),
         ceiling=None if ANY.upper() in own.sms_countries else _named(own.sms_countries),
@@ -67,11 +65,6 @@ def _page(
         is_on=ChannelName.sms in services.channels_on & shop.settings.channels,
         done=done,
     )
-
-
-def _known(services: Services, shop: Shop) -> dict[str, str]:
-    lines = {line.key: line.value for line in services.shops.settings_table(shop)}
-    return {name: lines[name] for name in _FIELDS}
 
 
 def _named(countries: Collection[str] | None) -> list[str] | None:
