@@ -145,4 +145,11 @@ def _check(result: pq.abc.PGresult, expected: pq.ExecStatus) -> None:
     if state is None:
         raise psycopg.OperationalError("the connection to the database was lost")
     sentence = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b""
-    raise errors.lookup(state.decode())(sentence.decode(errors="replace"))
+    raise _kind(state.decode())(sentence.decode(errors="replace"))
+
+
+def _kind(state: str) -> type[psycopg.Error]:
+    try:
+        return errors.lookup(state)
+    except KeyError:  # of an extension, a pooler or a newer server
+        return psycopg.DatabaseError

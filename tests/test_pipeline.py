@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import psycopg
@@ -93,3 +94,49 @@ def test_it_is_free_for_the_thread_that_asked_first_alone(database: Database) ->
     thread.start()
     thread.join()
     assert others == [False]
+
+
+def test_a_flight_that_is_interrupted_while_it_is_sent_leaves_nothing_to_the_next(database: Database) -> None:
+    """A job's time may be over at any moment, and the process goes on with the next one."""
+    pipeline, passed = Pipeline(database.connect_for_batches), []
+
+    def interrupt() -> None:
+        passed.append(1)
+        if len(passed) == 2:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        pipeline.send([[put(1)], [put(2)]], interrupt)
+    flight = pipeline.send([[put(3), Step(BREAK, {"by": "0"})]])
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        flight.rows()
+    pipeline.send([[put(4)]]).rows()
+    assert 2 not in kept(database)
+    assert 4 in kept(database)
+
+
+def test_a_fault_the_driver_has_no_name_for_is_one_of_the_database_all_the_same(database: Database) -> None:
+    with psycopg.connect(database.dsn, autocommit=True) as connection:
+        connection.execute("""
+            CREATE FUNCTION refuse() RETURNS text LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION 'not today' USING ERRCODE = 'ZZ999'; END $$
+        """)
+        refuse = PreparedStatement("refuse", "SELECT refuse()")
+        pipeline = Pipeline(database.connect_for_batches)
+        with pytest.raises(psycopg.DatabaseError, match="not today"):
+            pipeline.send([[put(1), Step(refuse, {})]]).rows()
+        pipeline.send([[put(2)]]).rows()
+        connection.execute("DROP FUNCTION refuse")
+    assert kept(database) == [2]
+
+
+def test_a_flight_nobody_waits_for_any_more_does_not_keep_the_next_ones_on_the_ground(database: Database) -> None:
+    pipeline = Pipeline(database.connect_for_batches, patience_seconds=0.1)
+    pipeline.send([[put(0)]]).rows()
+    with psycopg.connect(database.dsn) as connection:
+        connection.execute("LOCK TABLE numbers")
+        pipeline.send([[put(1)]])
+        time.sleep(0.11)
+        assert pipeline.is_free
+    pipeline.send([[put(2)]]).rows()
+    assert 2 in kept(database)

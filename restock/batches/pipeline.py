@@ -41,18 +41,20 @@ def nothing() -> None:
 class Flight:
     """Transactions on their way."""
 
-    def __init__(self, connection: Connection, drop: Callable[[], None], transactions: int, since: float) -> None:
+    def __init__(self, connection: Connection, drop: Callable[[], None], transactions: int, until: float) -> None:
         self._connection, self._drop = connection, drop
-        self._left, self._since = transactions, since
+        self._left, self._until = transactions, until
         self._results: list[pq.abc.PGresult] = []
         self._error: psycopg.Error | None = None
 
     def done(self) -> bool:
-        """Look, without waiting, whether all is answered."""
+        """Look, without waiting, whether all is answered, or given up."""
         if self._left:
             try:
                 self._connection.pgconn.consume_input()
                 self._read()
+                if self._left and time.monotonic() >= self._until:
+                    raise psycopg.OperationalError("the database does not answer")
             except psycopg.Error as error:
                 self._lose(error)
         return not self._left
@@ -64,10 +66,8 @@ class Flight:
         """
         waiting = select.poll()
         while not self.done():
-            left = self._since + PATIENCE_SECONDS - time.monotonic()
             waiting.register(self._connection.pgconn.socket, select.POLLIN)
-            if left <= 0 or not waiting.poll(left * 1000):
-                self._lose(psycopg.OperationalError("the database does not answer"))
+            waiting.poll(max(0.0, self._until - time.monotonic()) * 1000)
         if self._error is not None:
             raise self._error
         try:
@@ -102,8 +102,8 @@ class Flight:
 class Pipeline:
     """One connection on which one flight is under way at a time; for the thread that asks first, and no other."""
 
-    def __init__(self, connect: Callable[[], Connection]) -> None:
-        self._lane = Lane(connect)
+    def __init__(self, connect: Callable[[], Connection], patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._lane, self._patience_seconds = Lane(connect), patience_seconds
         self._threads: dict[str, int] = {}
         self._last: Flight | None = None
 
@@ -132,10 +132,11 @@ class Pipeline:
                 before_commit()
                 wire.pipeline_sync()
             _flush(wire)
-        except psycopg.Error:
+        except BaseException:  # whatever it was, half of it may be on its way: its answers are nobody else's
             self._lane.drop()
             raise
-        self._last = Flight(connection, self._lane.drop, len(transactions), time.monotonic())
+        until = time.monotonic() + self._patience_seconds
+        self._last = Flight(connection, self._lane.drop, len(transactions), until)
         return self._last
 
 

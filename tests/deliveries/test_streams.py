@@ -27,7 +27,8 @@ from restock.deliveries.service.claiming import Claiming, Taken
 from restock.deliveries.service.recording import Recording
 from restock.deliveries.service.sending import Sending, never
 from restock.deliveries.service.streams.desk import Desk, Here
-from restock.deliveries.service.streams.ledger import GROUP_SIZE
+from restock.deliveries.service.streams.holds import Hold
+from restock.deliveries.service.streams.ledger import GROUP_SIZE, Group, Ledger
 from restock.deliveries.values import Batch, Lane
 from restock.shops.values import Shop
 from restock.statements import Connection
@@ -435,6 +436,35 @@ def test_a_record_that_fails_is_told_and_holds_nothing_else_up(store: Store) -> 
         drain(replace(part, claim_sizes={EMAIL: SIZE}, recording=of(part.recording, Failing)))
     lost = len(store.channel.sent) - int(str(store.one(SENT)))
     assert 0 < lost <= GROUP_SIZE + 8
+
+
+def test_where_the_last_group_cannot_be_written_what_is_on_its_way_is_landed_all_the_same() -> None:
+    """A flight that fails is written anew by whoever waits for it, and by nobody else."""
+    landed: list[str] = []
+
+    class OnTheWay:
+        def done(self) -> bool:
+            return bool(landed)
+
+        def exception(self) -> None:
+            landed.append("landed")
+
+        result = exception
+
+    def write(group: Group) -> OnTheWay:
+        if len(groups) == 1:
+            raise RuntimeError("broken")
+        groups.append(group)
+        return OnTheWay()
+
+    groups: list[Group] = []
+    ledger, hold = Ledger(write, lambda: 0.0), object.__new__(Hold)
+    ledger.add(hold, Outcome(1, Verdict.accepted))
+    ledger.hand_over()
+    ledger.add(hold, Outcome(2, Verdict.accepted))
+    with pytest.raises(RuntimeError, match="broken"):
+        ledger.close()
+    assert landed
 
 
 def test_what_is_written_in_passing_is_no_more_than_a_group_either(store: Store) -> None:

@@ -71,9 +71,11 @@ class Ledger:
 
     def close(self) -> None:
         """Return when everything is written; raise what writing has raised, after all of it was tried."""
-        self.hand_over()
-        for written, _ in self._under_way:
-            written.exception()
+        try:
+            self.hand_over()
+        finally:  # where that fails, the others are tried all the same
+            for written, _ in self._under_way:
+                written.exception()
         while self._under_way:
             self._wait()
 
