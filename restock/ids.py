@@ -69,17 +69,18 @@ def new_request_id() -> str:
     A random beginning for each process and a counter: asking the system for randomness at every request gives up the
     interpreter each time.
     """
-    if _requests.pid != os.getpid():
-        _requests.pid, _requests.prefix = os.getpid(), secrets.token_hex(5)
     return f"{_requests.prefix}{next(_requests.count):010x}"
 
 
 class _Requests:
-    """What the request ids of one process are made of."""
+    """What the request ids of one process are made of; a child begins anew before any thread of it asks."""
 
-    pid = 0
-    prefix = ""
-    count = itertools.count(1)
+    def __init__(self) -> None:
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        self.prefix, self.count = secrets.token_hex(5), itertools.count(1)
 
 
 _requests = _Requests()

@@ -189,6 +189,22 @@ def test_a_fault_of_our_own_leaves_nobody_without_an_answer(fault: str) -> None:
     assert [isinstance(one, ValueError) for one in told] == [True]
 
 
+def test_who_was_written_is_told_so_even_where_the_next_cannot_be_sent() -> None:
+    async def story(server: Server, batches: LoopBatches[str, str]) -> None:
+        told: list[Exception] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, said: told.append(said["exception"]))
+        written = batches.write("a", {"a"})
+        await until(lambda: len(server.sent) == 1)
+        unsendable = batches.write("unsendable", {"unsendable"})
+        await asyncio.sleep(0.02)
+        server.answer()
+        assert await written == "a together"
+        assert await unsendable == "unsendable alone"
+        assert [isinstance(one, ValueError) for one in told] == [True]
+
+    play(story)
+
+
 def test_a_server_that_refuses_is_asked_again_in_a_while_and_not_at_once() -> None:
     server = Server()
     server.refuses = True

@@ -123,8 +123,17 @@ class LoopBatches(Generic[Item, Result]):
         self._wire.send(connection, [turn.item for turn in batch])
 
     def _land(self, batch: Sequence[_Turn[Item, Result]], said: pq.abc.PGresult | None) -> psycopg.Error | None:
-        """Let the next ones go, then tell these; return what was wrong with them all. None was said: nobody heard."""
-        self._begin()
+        """Let the next ones go, then tell these, even where the next cannot be sent; return what was wrong with them.
+
+        None was said: nobody heard.
+        """
+        try:
+            self._begin()
+        finally:
+            error = self._tell(batch, said)
+        return error
+
+    def _tell(self, batch: Sequence[_Turn[Item, Result]], said: pq.abc.PGresult | None) -> psycopg.Error | None:
         if said is None:
             self._each_alone(batch)
             return None
@@ -147,7 +156,7 @@ class LoopBatches(Generic[Item, Result]):
     def _each_alone(self, turns: Sequence[_Turn[Item, Result]]) -> None:
         for turn in turns:
             doing = self._on_loop().run_in_executor(self._threads, self._alone, turn.item)
-            doing.add_done_callback(partial(_tell, turn.answer))
+            doing.add_done_callback(partial(_pass_on, turn.answer))
 
 
 def _prepared(connect: Callable[[], Connection], prepare: Callable[[Connection], None]) -> Connection:
@@ -157,7 +166,7 @@ def _prepared(connect: Callable[[], Connection], prepare: Callable[[Connection],
     return connection
 
 
-def _tell(answer: asyncio.Future[Result], doing: asyncio.Future[Result]) -> None:
+def _pass_on(answer: asyncio.Future[Result], doing: asyncio.Future[Result]) -> None:
     """Pass on what came of one that was done alone."""
     if answer.done() or doing.cancelled():
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -142,10 +143,32 @@ def test_a_shop_is_not_kept_known_by_threads_that_have_ended(database: Database)
 
 def test_what_was_looked_up_before_a_change_is_not_remembered_after_it(shops: ShopService) -> None:
     shop = shops.add("demo")
-    age = shops.memory.age
+    asked = shops.memory.asked()
     shops.change_settings("demo", {"channels": "email"})
-    shops.memory.keep(shop.domain, shop, age)
+    shops.memory.keep(shop.domain, shop, asked)
     assert shops.memory.recall(shop.domain) == (False, None)
+
+
+def test_a_slow_look_up_is_as_old_as_its_question(shops: ShopService) -> None:
+    shop, now = shops.add("demo"), [100.0]
+    memory = ShopMemory(ticks=lambda: now[0])
+    asked = memory.asked()
+    now[0] += MEMORY_SECONDS * 0.8
+    memory.keep(shop.domain, shop, asked)
+    assert memory.recall(shop.domain) == (True, shop)
+    now[0] += MEMORY_SECONDS * 0.3
+    assert memory.recall(shop.domain) == (False, None)
+
+
+def test_what_was_asked_earlier_takes_the_place_of_nothing_newer(shops: ShopService) -> None:
+    before, now = shops.add("demo"), [100.0]
+    memory = ShopMemory(ticks=lambda: now[0])
+    asked = memory.asked()
+    now[0] += 0.1
+    after = replace(before, state=ShopState.uninstalled)
+    memory.keep(before.domain, after, memory.asked())
+    memory.keep(before.domain, before, asked)
+    assert memory.recall(before.domain) == (True, after)
 
 
 def test_a_change_is_seen_at_once_by_the_service_that_made_it(shops: ShopService) -> None:
@@ -161,7 +184,7 @@ def test_a_change_is_seen_at_once_by_the_service_that_made_it(shops: ShopService
 def test_made_up_domains_cannot_fill_the_memory(database: Database) -> None:
     memory = ShopMemory()
     for number in range(5_000):
-        memory.keep(f"s{number}.myshopify.com", None)
+        memory.keep(f"s{number}.myshopify.com", None, memory.asked())
     assert len(memory._unknown) <= 1_000
 
 

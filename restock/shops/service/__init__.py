@@ -11,6 +11,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -33,6 +34,13 @@ _MOST_UNKNOWN = 1_000  # strangers can make up domains; they must not fill the m
 _LONGEST_TOKEN = 512
 
 
+class Asked(NamedTuple):
+    """What is noted when a look-up begins."""
+
+    at: float
+    forgets: int
+
+
 @dataclass(frozen=True)
 class ShopMemory:
     """What `find` learnt in the last moments, in this process. Safe across threads: one dictionary step each."""
@@ -50,16 +58,20 @@ class ShopMemory:
             return True, entry[1]
         return now < self._unknown.get(domain, 0.0), None
 
-    @property
-    def age(self) -> int:
-        """Give what changes whenever something is forgotten: a look-up begins by asking it."""
-        return self._forgets[0]
+    def asked(self) -> Asked:
+        """Begin a look-up."""
+        return Asked(self.ticks(), self._forgets[0])
 
-    def keep(self, domain: str, shop: Shop | None, age: int | None = None) -> None:
-        """Remember what a look-up found, unless something was forgotten since `age`: it may have been just that."""
-        if age not in (None, self.age):
+    def keep(self, domain: str, shop: Shop | None, asked: Asked) -> None:
+        """Remember what a look-up found, unless something was forgotten meanwhile: it may have been just that.
+
+        Its time runs since it was asked: a slow answer is an old one, and never takes the place of a newer.
+        """
+        if asked.forgets != self._forgets[0]:
             return
-        until = self.ticks() + MEMORY_SECONDS
+        until = asked.at + MEMORY_SECONDS
+        if (entry := self._known.get(domain)) and entry[0] > until:
+            return
         if shop is None:
             _make_room(self._unknown, _MOST_UNKNOWN)
             self._unknown[domain] = until
@@ -120,11 +132,11 @@ class ShopService:
 
     def look_up(self, domain: str) -> Shop | None:
         """Find a shop by its clean domain as it is now, and remember it."""
-        age = self.memory.age
+        asked = self.memory.asked()
         with self.database.transaction() as session:
             row = repository.by_domain(session, domain)
             shop = to_shop(row) if row else None
-        self.memory.keep(domain, shop, age)
+        self.memory.keep(domain, shop, asked)
         return shop
 
     def named(self, text: str) -> Shop:

@@ -22,6 +22,8 @@ import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from restock.shopify.domains import clean_shop_domain
+
 log = structlog.get_logger(__name__)
 
 WINDOW_SECONDS = 60
@@ -30,7 +32,6 @@ _TIMEOUT_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
 _SMALL_LIMIT = 10  # below it, each process tells from the first: one post more would matter
 MOST_KEYS = 100_000
-_LONGEST_DOMAIN = 255
 _SHARED_BUCKETS = 4096  # where the keys beyond MOST_KEYS are counted, several in one
 
 
@@ -229,8 +230,8 @@ class IntentLimits:
     def count_post(self, client: str, domain: str | None) -> Allowance:
         """Count any post, faulty ones too, for the client's network address and the shop it names."""
         wanted = [(f"client:{network_of(client)}", self.client)]
-        if domain and len(domain) <= _LONGEST_DOMAIN:
-            wanted.append((f"shop:{domain.lower()}", self.shop))
+        if domain and (shop := clean_shop_domain(domain)) is not None:  # however it is spelled, it is one shop
+            wanted.append((f"shop:{shop}", self.shop))
         return self.limiter.take(wanted)
 
     def count_address(self, address_hash: bytes) -> Allowance:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import flask
 import psycopg
 import pytest
 from flask import Flask, request
@@ -19,6 +20,7 @@ from restock.shopify.signatures import sign_webhook
 from restock.web.app import MAX_BODY_BYTES
 from restock.web.server import is_inline
 from restock.web.server.adapter import Adapter
+from restock.web.server.lean_flask import LeanFlask
 from tests.application import open_app
 from tests.web.server.calling import LONG, Exchange, FakeHeaders, FakeScope, LoopClient
 
@@ -113,6 +115,37 @@ def _shape(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _shape(inner) for key, inner in value.items()}
     return re.sub(r"[0-9a-f]", "x", value) if isinstance(value, str) else type(value)
+
+
+def test_every_hook_there_is_runs_on_the_loop_as_by_flask_alone(served: Served) -> None:
+    app, ran = served.app, []
+    assert isinstance(app, LeanFlask)
+
+    def noted(hook: Any) -> Any:
+        def note(*given: Any) -> Any:
+            ran.append((hook.__module__, hook.__qualname__))
+            return hook(*given)
+
+        return note
+
+    app.teardown_request(lambda _error: None)
+    kinds = (app.before_request_funcs, app.after_request_funcs, app.teardown_request_funcs, app.url_value_preprocessors)
+    for hooks in [hooks for kind in kinds for hooks in kind.values()] + [app.teardown_appcontext_funcs]:
+        hooks[:] = [noted(hook) for hook in hooks]
+
+    def hooks_of(body: object) -> list[tuple[str, str]]:
+        ran.clear()
+        served.post(body)
+        return ran[:]
+
+    bodies: tuple[object, ...] = (sign_up(), sign_up("no address"))
+    hot = [hooks_of(body) for body in bodies]
+    rules, app._rules = app._rules, {}
+    with flask.signals.request_started.connected_to(lambda *_: None, app):
+        assert [hooks_of(body) for body in bodies] == hot
+    assert rules.keys() == {PATH, PATH.removesuffix(".json"), HOOKS}
+    assert served.inline == [True] * 4
+    assert all(len(hooks) >= 3 for hooks in hot)
 
 
 def test_the_same_again_is_a_duplicate(served: Served) -> None:

@@ -120,7 +120,8 @@ def test_the_shared_counters_name_nobody_and_go_by_themselves(quiet_redis_url: s
 
 def test_without_valkey_each_process_decides_alone_and_nobody_waits() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # whoever asks it waits half a second
-        limiter = RateLimiter(ValkeyTally(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", str.encode))
+        tally = ValkeyTally(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", str.encode)
+        limiter = RateLimiter(tally, clock=HandClock())
         started = time.perf_counter()
         assert _taken(limiter, 61, ("a", 60)) == [True] * 60 + [False]
         assert time.perf_counter() - started < 15, "61 times half a second are 30"
@@ -142,6 +143,24 @@ def test_without_valkey_each_process_decides_alone_and_nobody_waits() -> None:
 )
 def test_the_addresses_one_subscriber_has_count_as_one(client: str, network: str) -> None:
     assert network_of(client) == network
+
+
+def test_a_shop_is_one_however_it_is_spelled() -> None:
+    limits = IntentLimits(RateLimiter(clock=HandClock()), 1000, 1000, 3)
+    spelled = (
+        "demo.myshopify.com",
+        "https://demo.myshopify.com/",
+        "demo",
+        "demo.myshopify.com/x",
+        "DEMO.myshopify.com",
+    )
+    taken = [limits.count_post(f"192.0.2.{number}", text).allowed for number, text in enumerate(spelled)]
+    assert taken == [True, True, True, False, False]
+
+
+def test_what_names_no_shop_counts_for_its_client_alone() -> None:
+    limits = IntentLimits(RateLimiter(clock=HandClock()), 2, 1000, 1)
+    assert [limits.count_post("192.0.2.1", text).allowed for text in ("a.example", None, "[")] == [True, True, False]
 
 
 def test_many_threads_together_are_counted_exactly() -> None:
