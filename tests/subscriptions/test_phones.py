@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import time
 from pathlib import Path
 
 import phonenumbers
@@ -62,6 +63,18 @@ def test_a_line_that_gets_no_sms_is_called_that(typed: str, hints: PhoneHints) -
 )
 def test_what_is_no_number_is_refused(typed: str) -> None:
     assert normalise_phone(typed, PhoneHints(shop_region="US")) is PhoneFault.INVALID_PHONE
+
+
+@pytest.mark.parametrize("text", ["\u0315" * 16_000 + "\u0316" * 16_000, "\ufdfa" * 21_000], ids=["marks", "ligatures"])
+def test_a_long_text_is_refused_before_anything_is_made_of_it(text: str) -> None:
+    """To put tens of thousands of marks in order takes seconds."""
+    began = time.process_time()
+    assert normalise_phone(text, PhoneHints()) is PhoneFault.INVALID_PHONE
+    assert time.process_time() - began < 0.03
+
+
+def test_spaces_around_a_number_are_forgiven_however_many() -> None:
+    assert normalise_phone(" " * 500 + "tel:+918123676393" + "\t" * 500, PhoneHints()) == "+918123676393"
 
 
 @given(st.text(max_size=60), st.sampled_from([None, "1", "91", "999"]), st.sampled_from([None, "IN", "US", "ZZ"]))

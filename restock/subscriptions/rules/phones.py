@@ -16,6 +16,7 @@ import phonenumbers
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata, PhoneNumber, PhoneNumberType
 
 _LONGEST = 40
+_SCHEME = "tel:"
 _TYPED = re.compile(r"[+0-9 ().\-/\u2010-\u2015]+", re.ASCII)
 _WHOLE = re.compile(r"\+([1-9][0-9]{6,14})", re.ASCII)
 _REACHABLE = frozenset(
@@ -50,7 +51,10 @@ def normalise_phone(typed: str, hints: PhoneHints) -> str | PhoneFault:
     Only where neither country nor calling code was given may a later reading win over one that gets no SMS: there the
     reading is a guess.
     """
-    text = unicodedata.normalize("NFKC", typed).strip().removeprefix("tel:")
+    plain = typed.strip()
+    if len(plain) > _LONGEST + len(_SCHEME):  # before it is normalised: thousands of marks take seconds
+        return PhoneFault.INVALID_PHONE
+    text = unicodedata.normalize("NFKC", plain).strip().removeprefix(_SCHEME)
     if len(text) > _LONGEST or not _TYPED.fullmatch(text):
         return PhoneFault.INVALID_PHONE
     guessing = "+" not in text and not (hints.calling_code or hints.region)
