@@ -487,7 +487,6 @@ def test_what_is_written_in_passing_is_no_more_than_a_group_either(store: Store)
     assert store.states("deliveries") == {"sent": 500}
     assert store.states("subscriptions") == {"notified": 500}
     assert store.one("SELECT count(*) FROM offers WHERE accepted_at IS NULL OR ends_at IS NULL") == 0
-    assert store.one("SELECT count(*) FROM intents WHERE closed_at IS NULL") == 0
 
 
 @pytest.mark.parametrize("fault", ["somebody holds a row", "the connection is lost", "no connection is to be had"])
