@@ -107,5 +107,18 @@ def test_the_short_way_reads_a_number_as_the_library_does(text: str) -> None:
     assert ours is None or ours == phonenumbers.parse(text, None)
 
 
+@pytest.mark.parametrize("between", ["0", "1", "8", "06", "15", "national"])
+def test_what_stands_between_calling_code_and_number_is_read_as_the_library_does(between: str) -> None:
+    """Where it may be a national prefix, the library cuts it off."""
+    for text in _EXAMPLES:
+        code = str(phonenumbers.parse(text, None).country_code)
+        region = COUNTRY_CODE_TO_REGION_CODE[int(code)][0]
+        metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+        inserted = (metadata.national_prefix if metadata else "") or "" if between == "national" else between
+        longer = f"+{code}{inserted}{text.removeprefix('+' + code)}"
+        ours = read_whole(longer)
+        assert ours is None or ours == phonenumbers.parse(longer, None), longer
+
+
 def test_most_mobile_numbers_go_the_short_way() -> None:
     assert sum(read_whole(text) is not None for text in _EXAMPLES) > len(_EXAMPLES) / 2
