@@ -53,7 +53,10 @@ class LineWriter:
 
     def flush(self) -> None:
         """Write what is kept."""
-        lines = [self._lines.popleft() for _ in range(len(self._lines))]
+        lines: list[str] = []
+        with suppress(IndexError):  # another flush, at a process's end, may take some of them: each is taken once
+            while True:
+                lines.append(self._lines.popleft())
         if lines:
             stream = self._stream or sys.stdout
             with suppress(ValueError, OSError):  # the stream was closed under us: nobody reads any more
