@@ -36,6 +36,9 @@ STREAM = "restock/deliveries/service/streams/stream.py"
 FLYING = "restock/deliveries/service/streams/flying.py"
 FEED = "restock/deliveries/service/streams/feed.py"
 HOLDS = "restock/deliveries/service/streams/holds.py"
+DESK = "restock/deliveries/service/streams/desk.py"
+PIPELINE = "restock/batches/pipeline.py"
+PIPELINES = "tests/test_pipeline.py"
 LEDGER = "restock/deliveries/service/streams/ledger.py"
 STREAMS = "tests/deliveries/test_streams.py"
 TURNS = "tests/restocks/test_turns.py"
@@ -148,15 +151,15 @@ MUTANTS = (
     Mutant(
         "what was claimed ahead waits for its lease when a stream breaks",
         SENDING,
-        "for hold in (*feed.holds, *filter(None, [feed.following()])):",
-        "for hold in feed.holds:",
+        "if (following := feed.following()) is not None:",
+        "if False and (following := feed.following()) is not None:",
         (STREAMS,),
     ),
     Mutant(
         "what was not begun waits for its lease when a stream breaks",
         SENDING,
-        "for hold in (*feed.holds, *filter(None, [feed.following()])):",
-        "for hold in filter(None, [feed.following()]):",
+        "for hold in list(feed.holds):",
+        "for hold in ():",
         (STREAMS,),
     ),
     Mutant(
@@ -179,6 +182,34 @@ MUTANTS = (
         "            written.exception()\n        while self._under_way:\n            self._wait()",
         "            pass",
         (STREAMS,),
+    ),
+    Mutant(
+        "a group that cannot be written leaves the others on their way alone",
+        LEDGER,
+        "        finally:  # where that fails",
+        "        except ZeroDivisionError:\n            pass\n        else:  # where that fails",
+        (STREAMS,),
+    ),
+    Mutant(
+        "a claim ahead that fails ends what is under way",
+        DESK,
+        "done.set_exception(error)",
+        "raise error",
+        (STREAMS,),
+    ),
+    Mutant(
+        "a claim nobody could judge ends what is under way",
+        STREAM,
+        "judged.done() and (judged.exception() or judged.result())",
+        "judged.done() and judged.result()",
+        (STREAMS,),
+    ),
+    Mutant(
+        "what was interrupted on its way is read as the next one's answer",
+        PIPELINE,
+        "except BaseException:",
+        "except psycopg.Error:",
+        (PIPELINES,),
     ),
     Mutant(
         "who is asked to end gives nothing back",

@@ -411,8 +411,27 @@ def test_a_claim_ahead_that_fails_ends_nothing_under_way(store: Store, sending: 
     part = replace(sending, claiming=of(store.deliveries._sending.claiming, SeenClaiming, before=fail))
     with pytest.raises(OperationalError):
         drain(part)
-    if sending.open_desk is open_beside:
-        assert store.states("deliveries") == {"sent": SIZE, "queued": 200}
+    assert store.states("deliveries") == {"sent": SIZE, "queued": 200}
+
+
+def test_a_claim_that_cannot_be_judged_leaves_nothing_of_the_next_in_doubt(store: Store, sending: Sending) -> None:
+    """The database was away for that alone: what the next claim has under way is heard, and the fault told then."""
+    store.join(300)
+    store.restock(None)
+
+    class Unjudged(SeenClaiming):
+        calls: ClassVar[list[int]] = []
+
+        def give_back(self, *given: Any) -> None:
+            self.calls.append(1)
+            if len(self.calls) == 1:
+                raise OperationalError("SELECT", {}, RuntimeError("away"))
+            super().give_back(*given)
+
+    with pytest.raises(OperationalError):
+        drain(replace(sending, claiming=of(store.deliveries._sending.claiming, Unjudged)))
+    assert set(store.states("deliveries")) <= {"sent", "queued"}
+    assert store.one(SENT) == len(store.channel.sent) > SIZE
 
 
 def test_a_record_that_fails_is_told_and_holds_nothing_else_up(store: Store) -> None:

@@ -181,8 +181,10 @@ class Sending:
     def _break_off(self, order: _Order, feed: Feed, kind: type[BaseException] | None) -> None:
         """Where a stream has failed, give back what was not begun of it: nobody is in doubt about that."""
         if kind is not None and issubclass(kind, Exception):
-            for hold in (*feed.holds, *filter(None, [feed.following()])):
+            for hold in list(feed.holds):
                 self._let_go(order, hold)
+            if (following := feed.following()) is not None:
+                self._let_go(order, following)
 
     def _let_go(self, order: _Order, hold: Hold) -> None:
         """Give back what nobody has begun of a claim."""

@@ -21,9 +21,15 @@ class Desk(Protocol):
 
 
 class Here:
-    """Does it at once, in the caller's thread; what it raises is raised to the caller."""
+    """Does it at once, in the caller's thread; what it raises is raised to whoever asks what came of it.
+
+    Not to the caller, who is in the midst of what is under way: nothing of that is in doubt for it.
+    """
 
     def submit(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         done: Future[T] = Future()
-        done.set_result(work(*args, **kwargs))
+        try:
+            done.set_result(work(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 (as a Future has it: whoever asks is told)
+            done.set_exception(error)
         return done

@@ -72,7 +72,7 @@ class Stream:
         has_left = self.ledger.add(hold, outcome)
         if hold.is_told:
             self._end(hold)
-        if has_left and (self.stopping() or self._is_down()):
+        if has_left and (self.stopping() or self._goes_wrong()):
             self.feed.end()
 
     def _end(self, hold: Hold) -> None:
@@ -82,8 +82,9 @@ class Stream:
         self.accepted_count += hold.told.accepted_count
         self._judged.append(self.desk.submit(self.judge, hold))
 
-    def _is_down(self) -> bool:
-        return any(judged.done() and judged.result() for judged in self._judged)
+    def _goes_wrong(self) -> bool:
+        """Say whether a provider is down, or nobody could judge it: that is raised when all under way is heard."""
+        return any(judged.done() and (judged.exception() or judged.result()) for judged in self._judged)
 
 
 def _ending(stream: Iterator[Outcome]) -> AbstractContextManager[Iterator[Outcome]]:
