@@ -247,6 +247,28 @@ def test_with_two_lanes_the_next_batch_need_not_wait_for_the_one_before() -> Non
         run(tell())
 
 
+def test_a_batch_leaves_as_soon_as_enough_wait_and_the_rest_at_the_end_of_the_round() -> None:
+    server = Server()
+
+    async def tell() -> None:
+        wire: Wire[str, str] = Wire(lambda _connection: None, server.send, server.receive)
+        batches: LoopBatches[str, str] = LoopBatches(server.connect, wire, server.write_one, enough=2)
+        with ThreadPoolExecutor(1) as threads:
+            batches.attach(asyncio.get_running_loop(), threads)
+            await until(lambda: batches.is_ready)
+            written = [batches.write(item, {item}) for item in ("a", "b", "c")]
+            assert server.sent == [["a", "b"]]  # before the loop had its next turn
+            for count in (1, 2):
+                await until(lambda count=count: len(server.sent) == count)  # type: ignore[misc]
+                server.answer()
+            assert await asyncio.gather(*written) == ["a together", "b together", "c together"]
+            assert server.sent == [["a", "b"], ["c"]]
+            batches.close()
+
+    with server.here, server.there:
+        run(tell())
+
+
 def test_when_too_many_wait_it_is_not_ready() -> None:
     async def story(server: Server, batches: LoopBatches[str, str]) -> None:
         written = [batches.write("first", {"first"})]

@@ -65,9 +65,9 @@ class LoopLane:
             self._flush()
         except psycopg.Error as error:
             self._lose(error)
-        except ValueError:  # a text that cannot be written: it must not hold up those who come next
+        except ValueError as error:  # a text that cannot be written: neither who comes next nor who sends may suffer
             self._lose()
-            raise
+            self._loop.call_exception_handler({"message": "a batch cannot be written", "exception": error})
 
     def drop(self) -> None:
         """Close the connection; whatever is on its way is told that it broke."""

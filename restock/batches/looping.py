@@ -19,14 +19,14 @@ import structlog
 from psycopg import pq
 
 from restock.batches.lane import PATIENCE_SECONDS, LoopLane
-from restock.batches.taking import take_batch
+from restock.batches.taking import MOST, take_batch
 from restock.statements import Connection
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 MOST_WAITING = 256  # beyond it the database is far behind: `is_ready` says no, and requests queue for threads as usual
-LANES = 1  # a second one overlaps commits, but makes batches smaller and rows locked by two: nothing was gained
+LANES = 1  # a second one is worth it where a batch takes the database longer than the loop needs for the next
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +53,9 @@ class _Turn(NamedTuple, Generic[Item, Result]):
 class LoopBatches(Generic[Item, Result]):
     """Writes items for an event loop; every method but the making belongs to the loop's thread.
 
-    As many batches are on their way at the same time as there are `lanes`.
+    As many batches are on their way at the same time as there are `lanes`. One leaves as soon as `enough` wait, and
+    with fewer at the end of the loop's round: callers who were all answered at once would otherwise come in step, and
+    the loop and the database would wait for each other in turn.
     """
 
     def __init__(
@@ -63,9 +65,10 @@ class LoopBatches(Generic[Item, Result]):
         alone: Callable[[Item], Result],
         *,
         lanes: int = LANES,
+        enough: int = MOST,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
-        self._wire, self._alone = wire, alone
+        self._wire, self._alone, self._enough = wire, alone, enough
         self._lanes = [LoopLane(partial(_prepared, connect, wire.prepare), patience_seconds) for _ in range(lanes)]
         self._loop: asyncio.AbstractEventLoop | None = None
         self._threads: Executor | None = None
@@ -94,7 +97,9 @@ class LoopBatches(Generic[Item, Result]):
         loop = self._on_loop()
         turn: _Turn[Item, Result] = _Turn(item, keys, loop.create_future())
         self._waiting.append(turn)
-        if not self._is_beginning:
+        if len(self._waiting) >= self._enough:
+            self._begin()
+        elif not self._is_beginning:
             self._is_beginning = True
             loop.call_soon(self._begin)  # whoever is read in this round of the loop comes along
         return turn.answer

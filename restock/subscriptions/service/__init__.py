@@ -35,6 +35,7 @@ from restock.subscriptions.values import ContactView, Provenance, RegisteredInte
 _TRIES = 6
 _AGAIN = (errors.DeadlockDetected, errors.SerializationFailure, errors.InvalidSqlStatementName)
 _RETRY_AFTER_SECONDS = 5
+_LANES, _ENOUGH = 2, 6  # PostgreSQL needs as long for some posts as the loop for as many: both work at once
 ORPHAN_DAYS = 30
 UNCONFIRMED_DAYS = 30
 
@@ -62,7 +63,8 @@ class SubscriptionService:
     @cached_property
     def on_loop(self) -> LoopBatches[posts.Parameters, RegisteredIntent]:
         """What writes posts for an event loop, once it is attached to one."""
-        return LoopBatches(self.database.connect_for_batches, REGISTERING, self._write)
+        connect, alone = self.database.connect_for_batches, self._write
+        return LoopBatches(connect, REGISTERING, alone, lanes=_LANES, enough=_ENOUGH)
 
     @cached_property
     def choices(self) -> Choices:
