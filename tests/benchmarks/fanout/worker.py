@@ -119,9 +119,11 @@ def main() -> None:
     """Work until SIGTERM; the start is nobody's time."""
     watch = Watch()
     settings = load_light_settings()
-    threading.Thread(target=watch.run, name="watch", daemon=True).start()
+    looking = threading.Thread(target=watch.run, name="watch", daemon=True)
+    looking.start()
     run_worker("deliveries", settings)
     watch.stop()
+    looking.join()  # a look on its way would still be written down while all of them are read
     Path(sys.argv[1]).write_text(json.dumps({"stages": watch.stages, "stacks": _written(watch.stacks)}))
 
 
