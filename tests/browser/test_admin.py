@@ -115,6 +115,7 @@ def test_inside_shopifys_admin_the_pages_open_page_and_filter(page: Page, served
     expect(frame.get_by_role("banner")).to_be_hidden()  # the admin's own navigation shows
     frame.get_by_role("link", name="See everyone waiting").click()
     expect(frame.get_by_role("status")).to_contain_text("subscribers")
+    frame.wait_for_load_state("load")  # links page in place once the script is there
     waiting = frame.get_by_role("status").inner_text()
     first = frame.get_by_role("row").nth(1).inner_text()
     with page.expect_response(lambda answer: "after=" in answer.url) as asked:
@@ -137,6 +138,7 @@ def test_a_token_that_got_old_is_replaced_without_the_merchant_noticing(page: Pa
     frame = app_frame(page)
     frame.get_by_role("link", name="See everyone waiting").click()
     expect(frame.get_by_role("status")).to_contain_text("subscribers")
+    frame.wait_for_load_state("load")
     frame.evaluate("window.shopify.idToken = async () => 'stale'")
     frame.get_by_role("link", name="Next").click()
     expect(frame.get_by_role("link", name="Previous")).to_be_visible(timeout=20_000)

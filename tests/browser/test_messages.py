@@ -65,6 +65,7 @@ def test_inside_shopifys_admin_a_text_is_shown_and_saved_with_a_token(page: Page
     frame.get_by_label("Language").fill("fr")
     frame.get_by_role("button", name="Write", exact=True).click()
     expect(frame.get_by_role("heading", name="Back in stock by Email, French")).to_be_visible()
+    frame.wait_for_load_state("load")  # who types before the page's script is there is answered by the button alone
     letter = frame.frame_locator("iframe.letter")
     frame.locator("[name='part.heading']").fill("Voilà {{ product.title }}")
     expect(letter.locator("h1")).to_contain_text("Voilà ")
