@@ -74,6 +74,7 @@ def shop_server() -> Iterator[ShopServer]:
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
+        request_queue_size = 128  # with the library's 5, callers that come together wait a second for another try
 
         def handle_error(self, request: object, client_address: object) -> None:
             pass  # a client that leaves in the middle is what some tests are about

@@ -41,7 +41,7 @@ def open_api(server: ShopServer) -> Iterator[Callable[..., HttpAdminApi]]:
     opened: list[HttpAdminApi] = []
 
     def open_one(paces: Paces | None = None, path: str = "/{shop}", **limits: float) -> HttpAdminApi:
-        limits = {"connect_seconds": 1.0, "whole_seconds": 5.0} | limits
+        limits = {"connect_seconds": 10.0, "whole_seconds": 20.0} | limits
         opened.append(HttpAdminApi(Transport("2026-10", server.url + path, **limits), paces))  # type: ignore[arg-type]
         return opened[-1]
 
