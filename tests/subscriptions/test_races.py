@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from tests.subscriptions.conftest import VARIANT, Register, Rows, signup
 
 Result = TypeVar("Result")
 CROWD = 50
+_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 def at_once(database: Database, *calls: Callable[[], Result]) -> list[Result]:
@@ -130,3 +132,21 @@ def test_a_post_racing_the_sweep_keeps_its_contact_and_customer(
         assert rows("SELECT count(*) FROM intents WHERE closed_at IS NULL") == [(1,)]
         assert rows("SELECT count(*) FROM subscriptions WHERE state = 'active'") == [(1,)]
         rows("DELETE FROM contacts")
+
+
+def test_a_change_of_address_waits_for_both_addresses_before_it_holds_any_wait(
+    database: Database, service: SubscriptionService, shop: Shop, rows: Rows, register: Register
+) -> None:
+    """Others write addresses first: who held a wait meanwhile would stand in a circle with a batch of both."""
+    known = register("old@example.com").customer_id
+    register("new@example.com")
+    to_new = signup("new@example.com", customer_id=known)
+    with database.listen_connection() as other, ThreadPoolExecutor(1) as pool:
+        with other.transaction():
+            other.execute("UPDATE contacts SET updated_at = now()")
+            moved = pool.submit(service.register, shop, to_new, Provenance())
+            while rows(_WAITING) == [(0,)]:
+                time.sleep(0.01)
+            assert len(other.execute("SELECT FROM subscriptions FOR UPDATE NOWAIT").fetchall()) == 2
+        assert moved.result().duplicate
+    assert rows("SELECT state FROM subscriptions ORDER BY id") == [("cancelled",), ("active",)]

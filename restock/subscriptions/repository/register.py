@@ -191,12 +191,19 @@ _MOVE = PreparedStatement(
 
 _LOCK_CUSTOMER = "SELECT id FROM customers WHERE id = %(given)t::uuid AND shop_id = %(shop)t::bigint FOR UPDATE"
 _OPEN_INTENT = """
-    SELECT intents.subscription_id, intents.created_at
+    SELECT intents.subscription_id, intents.created_at, intents.contact_id
     FROM intents JOIN contacts ON contacts.id = intents.contact_id
     WHERE intents.customer_id = %(given)t::uuid AND intents.shop_id = %(shop)t::bigint
       AND intents.variant_id = %(variant)t::bigint AND intents.market_id = %(market)t::bigint
       AND intents.channel = %(channel)t::text AND intents.closed_at IS NULL
       AND contacts.address_hash <> %(address_hash)t::bytea
+"""
+# In the order in which posts write them: contacts by hash, then subscriptions. Whoever took the subscription first
+# would wait in a circle with a batch that has both contacts already.
+_LOCK_CONTACTS = """
+    SELECT id FROM contacts
+    WHERE id = %(left)t::bigint OR shop_id = %(shop)t::bigint AND address_hash = %(address_hash)t::bytea
+    ORDER BY address_hash FOR NO KEY UPDATE
 """
 _LOCK_SUBSCRIPTION = "SELECT id FROM subscriptions WHERE id = %s FOR UPDATE"
 
@@ -233,6 +240,7 @@ def move(connection: Connection, parameters: Parameters) -> RegisteredIntent | N
         if found is None:
             return None
         left_id = found[0]
+        connection.execute(_LOCK_CONTACTS, parameters | {"left": str(found[2])})
         connection.execute(_LOCK_SUBSCRIPTION, [left_id])
         if (found := connection.execute(_OPEN_INTENT, parameters).fetchone()) is None or found[0] != left_id:
             return None  # told or unsubscribed while we waited for the lock
