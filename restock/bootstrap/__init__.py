@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from restock.reports.service.merchant import MerchantReports
     from restock.reports.service.preferences import PersonReports
     from restock.reports.service.previews import MessagePreviews
+    from restock.reports.service.restocks import RestockReports
     from restock.reports.service.standing import Installation
     from restock.reports.service.text_costs import TextCosts
     from restock.restocks.service import RestockService
@@ -136,6 +137,12 @@ class Services(Ground):
         from restock.reports.service.merchant import MerchantReports
 
         return MerchantReports(self.database, SystemClock(), installation=self._installation)
+
+    @cached_property
+    def restock_reports(self) -> RestockReports:
+        from restock.reports.service.restocks import RestockReports
+
+        return RestockReports(self.database, SystemClock())
 
     @cached_property
     def latency(self) -> LatencyReports:

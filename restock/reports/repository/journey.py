@@ -36,7 +36,7 @@ _CONSENTS = text("""
 """)
 
 _TURNS = text("""
-    SELECT o.id, o.created_at, o.units, w.number, o.state, o.reason, o.accepted_at, o.ends_at
+    SELECT o.id, o.created_at, o.units, w.number, o.state, o.reason, o.accepted_at, o.ends_at, o.event_id
     FROM offers o JOIN waves w ON w.id = o.wave_id
     WHERE o.shop_id = :shop_id AND o.subscription_id = :id ORDER BY o.id DESC LIMIT :limit
 """)

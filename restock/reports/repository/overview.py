@@ -14,7 +14,7 @@ from restock.reports.repository.lists import goods_of
 from restock.reports.values.overview import DaySent, DayState, Demand, OpenRestock, Recovered, VariantDemand
 from restock.reports.values.subscribers import Goods
 
-_NAMES = """
+NAMES = """
     LEFT JOIN variants v ON v.shop_id = :shop_id AND v.variant_id = t.variant_id
     LEFT JOIN products p ON p.shop_id = v.shop_id AND p.product_id = v.product_id
     LEFT JOIN LATERAL (
@@ -22,18 +22,18 @@ _NAMES = """
         WHERE s.shop_id = :shop_id AND s.variant_id = t.variant_id ORDER BY s.queued_at DESC, s.id DESC LIMIT 1
     ) one ON p.title IS NULL
 """
-_GOODS = """
+GOODS = """
     coalesce(v.product_id, one.product_id) AS product_id, p.title AS product_title, v.title AS variant_title,
     coalesce(v.image_url, p.image_url) AS image_url, one.said
 """
 
 _DEMAND = text(f"""
-    SELECT t.*, {_GOODS} FROM (
+    SELECT t.*, {GOODS} FROM (
         SELECT variant_id, count(*) AS people, sum(quantity) AS units, sum(count(*)) OVER () AS all_people,
             sum(sum(quantity)) OVER () AS all_units, count(*) OVER () AS all_variants
         FROM subscriptions WHERE shop_id = :shop_id AND state IN ('pending', 'active') GROUP BY variant_id
         ORDER BY people DESC, variant_id LIMIT :limit
-    ) t {_NAMES} ORDER BY people DESC, t.variant_id
+    ) t {NAMES} ORDER BY people DESC, t.variant_id
 """)  # noqa: S608 (two texts of our own)
 
 _ASKED = text("""
@@ -58,7 +58,7 @@ _RECOVERED = text("""
 """)
 
 _OPEN = text(f"""
-    SELECT t.*, {_GOODS} FROM (
+    SELECT t.*, {GOODS} FROM (
         SELECT e.id, e.variant_id, e.opened_at, e.units_at_open, e.wave_count, r.units,
             coalesce((SELECT sum(w.offered_count) FROM waves w WHERE w.event_id = e.id), 0) AS offered,
             (SELECT count(*) FROM deliveries d WHERE d.event_id = e.id AND d.sent_at IS NOT NULL) AS sent,
@@ -67,17 +67,17 @@ _OPEN = text(f"""
         FROM restock_events e
         LEFT JOIN stock_readings r ON r.shop_id = e.shop_id AND r.variant_id = e.variant_id
         WHERE e.shop_id = :shop_id AND e.closed_at IS NULL ORDER BY e.opened_at DESC, e.id DESC LIMIT :limit
-    ) t {_NAMES} ORDER BY opened_at DESC, id DESC
+    ) t {NAMES} ORDER BY opened_at DESC, id DESC
 """)  # noqa: S608 (two texts of our own)
 
 # Those going on first (NULLs come first), then those that were over last.
 _TOLD = text(f"""
-    SELECT t.*, {_GOODS} FROM (
+    SELECT t.*, {GOODS} FROM (
         SELECT e.id, e.variant_id, e.closed_at FROM restock_events e
         WHERE e.shop_id = :shop_id
             AND EXISTS (SELECT FROM deliveries d WHERE d.event_id = e.id AND d.sent_at IS NOT NULL)
         ORDER BY e.closed_at DESC, e.id DESC LIMIT :limit
-    ) t {_NAMES} ORDER BY closed_at DESC, id DESC
+    ) t {NAMES} ORDER BY closed_at DESC, id DESC
 """)  # noqa: S608 (two texts of our own)
 
 _LAST_WEBHOOK = text("""

@@ -76,7 +76,8 @@ def _turns(facts: JourneyFacts) -> Iterator[Moment]:
     """Tell of offers, as far as the history does not say more of them."""
     told_of = {entry.offer_id for entry in facts.history}
     for turn in facts.turns:
-        yield Moment(turn.created_at, MomentKind.offered, {"units": turn.units, "wave": turn.wave_number})
+        restock = {"restock": turn.event_id} if turn.event_id is not None else {}
+        yield Moment(turn.created_at, MomentKind.offered, {"units": turn.units, "wave": turn.wave_number, **restock})
         if turn.state == "ended" and turn.ends_at is not None:
             yield Moment(turn.ends_at, MomentKind.turn_over)
         elif turn.state == "returned" and turn.id not in told_of:

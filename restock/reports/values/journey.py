@@ -89,6 +89,7 @@ class TurnFact:
     reason: str | None
     accepted_at: datetime | None
     ends_at: datetime | None
+    event_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

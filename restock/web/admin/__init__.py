@@ -27,6 +27,7 @@ from restock.web.admin.messages import add_messages
 from restock.web.admin.messages.desk import language
 from restock.web.admin.pages import Pages
 from restock.web.admin.permissions import read_permissions
+from restock.web.admin.restocks import add_restocks
 from restock.web.admin.settling import add_settling
 from restock.web.admin.telling import add_telling
 from restock.web.admin.texting import add_texting
@@ -114,6 +115,7 @@ def admin_blueprint(services: Services) -> Blueprint:
         name = f"subscribers-{shop.domain.split('.')[0]}-{SystemClock().now():%Y-%m-%d}.csv"
         return export_response(pieces, name)
 
+    add_restocks(blueprint, services, pages)
     add_what_if(blueprint, services, pages)
     add_mailing(blueprint, services, pages)
     add_telling(blueprint, services, pages)

@@ -48,7 +48,7 @@ def read_query(query: Mapping[str, str], country: str | None = None) -> ListAske
     )
     if wanted.since and wanted.until and wanted.since > wanted.until:
         faults["to"] = "fault.to_before_from"
-    return ListAsked(wanted, _bookmark(query), faults)
+    return ListAsked(wanted, read_mark(query), faults)
 
 
 def write_query(wanted: SubscriberFilter) -> dict[str, str]:
@@ -69,11 +69,17 @@ def write_query(wanted: SubscriberFilter) -> dict[str, str]:
 
 def write_bookmark(line: SubscriberLine, *, backward: bool) -> dict[str, str]:
     """Write the place of a line, so that a page can start behind it or end before it."""
-    microseconds = (line.queued_at - _EPOCH) // timedelta(microseconds=1)
-    return {"before" if backward else "after": f"{microseconds}-{line.id}"}
+    return write_mark(Bookmark(line.queued_at, line.id, backward))
 
 
-def _bookmark(query: Mapping[str, str]) -> Bookmark | None:
+def write_mark(mark: Bookmark) -> dict[str, str]:
+    """Write a place of a list, so that a page can start behind it or end before it."""
+    microseconds = (mark.queued_at - _EPOCH) // timedelta(microseconds=1)
+    return {"before" if mark.backward else "after": f"{microseconds}-{mark.subscription_id}"}
+
+
+def read_mark(query: Mapping[str, str]) -> Bookmark | None:
+    """Read such a place; None: there is none, or it is none."""
     for name in ("after", "before"):
         if match := _MARK.fullmatch(query.get(name, "")):
             try:

@@ -136,6 +136,8 @@ def ago(at: datetime, now: datetime) -> str:
 
 def duration(seconds: float) -> str:
     """Write how long something takes, in the unit that suits it."""
+    if seconds >= 3 * 86_400:
+        return str(format_unit(round(seconds / 86_400, 1), "duration-day", locale="en"))
     if round(seconds / 60) >= 2 * 60:
         return str(format_unit(round(seconds / 3600, 1), "duration-hour", locale="en"))
     if seconds >= 2 * 60:

@@ -22,6 +22,7 @@ from restock.links import Links, Vault
 from restock.reports.service.latency import LatencyReports
 from restock.reports.service.merchant import MerchantReports
 from restock.reports.service.previews import MessagePreviews
+from restock.reports.service.restocks import RestockReports
 from restock.reports.service.text_costs import TextCosts
 from restock.restocks.service import RestockService
 from restock.restocks.service.simulating import Simulating
@@ -66,6 +67,7 @@ class AdminServices:
     shops: ShopService
     tokens: Welcoming
     merchant_reports: MerchantReports
+    restock_reports: RestockReports
     restocks: RestockService
     simulating: Simulating
     previewing: Previewing
@@ -199,6 +201,7 @@ def open_house(settings: Settings, url: str, *, page_size: int = 5) -> House:
         shops,
         Welcoming(shops),
         reports,
+        RestockReports(database, SystemClock(), page_size=page_size, most_walked=40, step=7),
         restocks,
         playing,
         Previewing(database, playing),

@@ -218,6 +218,7 @@ def test_every_sentence_asked_for_exists_and_every_one_that_exists_is_asked_for(
     families += ("stage", "part", "textfault", "today")
     families += ("texts.done", "texts.field", "texts.test_to", "texts.alphabet", "texts.cost")
     families += ("alerts.kind.", "alerts.state.", "alerts.when.", "alertmiss.")  # test_alerts asks for them
+    families += ("fate.", "closing.")  # test_restock asks for them
     families += ("setting.", "settings.")  # test_settings_page asks for them
     families += ("sms.field.",)  # test_text_messages asks for every one of them
     families += ("sendertest", "sender.done", *(f"sender.{name}" for name in (*_FIELDS, "hook_secret")))
