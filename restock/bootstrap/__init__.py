@@ -15,6 +15,7 @@ from restock.channels.sms.prices import read_prices
 from restock.channels.values import ChannelName
 from restock.clock import SystemClock
 from restock.links import Vault
+from restock.shops.service import ShopService
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -50,6 +51,11 @@ _CONNECTIONS = ("waker", "channels", "admin", "tokens", "doorbell")
 
 class Services(Ground):
     """Everything a door may call."""
+
+    @cached_property
+    def shops(self) -> ShopService:
+        """Everything about shops, restocks following what they choose."""
+        return ShopService(self.database, self.vault, follow=lambda *saved: self._turns.settings_changed(*saved))
 
     @cached_property
     def subscriptions(self) -> SubscriptionService:

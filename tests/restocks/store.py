@@ -97,11 +97,11 @@ class Store:
 
     def __init__(self, url: str, channels: Sequence[RecordingChannel] = (), lease_seconds: float = 30) -> None:
         self.database = kept(url)
-        self.shops = ShopService(self.database, Vault([KEY]))
+        self.restocks = RestockService(self.database, DeliveryNotices())
+        self.shops = ShopService(self.database, Vault([KEY]), follow=self.restocks.settings_changed)
         self.shop: Shop = self.shops.add("demo")
         self.set(send_hours__sms="any")  # the tests run at night too
         self.channel = channels[0] if channels else RecordingChannel()
-        self.restocks = RestockService(self.database, DeliveryNotices())
         self.subscriptions = SubscriptionService(self.database, 0, self.restocks)
         self.deliveries = Deliveries(
             self.database,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from restock.channels.values import ChannelName
 from restock.deliveries.repository.lanes import advance, ensure_lanes
 from restock.deliveries.values import NewDelivery, SkipReason
 from restock.restocks.values import OfferRef
@@ -46,6 +47,24 @@ _WITHDRAW = text("""
     RETURNING offer_id
 """)
 
+# Planned for the hour at which its person wakes, or found asleep at a claim; what was tried and put off is neither.
+_IS_ASLEEP = """
+    d.state = 'queued' AND d.next_at > now() AND d.kind IN ('offer', 'reminder')
+    AND (d.reason = 'asleep' OR (d.reason IS NULL AND d.attempt = 0))
+"""
+_ASLEEP = text(f"""
+    SELECT d.id FROM delivery_lanes lane JOIN deliveries d ON d.lane_id = lane.id
+    WHERE lane.shop_id = :shop_id AND lane.channel = ANY(:channels) AND {_IS_ASLEEP} ORDER BY d.id
+""")  # noqa: S608 (the condition above)
+_WAKE = text(f"""
+    UPDATE deliveries SET next_at = now(), reason = NULL
+    WHERE id IN (
+        SELECT d.id FROM deliveries d WHERE d.id = ANY(:ids) AND d.shop_id = :shop_id AND {_IS_ASLEEP}
+        ORDER BY d.id FOR UPDATE
+    ) AND state = 'queued'
+    RETURNING lane_id
+""")  # noqa: S608 (the condition above)
+
 _OFFER_OF = text("SELECT shop_id, offer_id FROM deliveries WHERE id = :id AND offer_id IS NOT NULL")
 
 
@@ -81,3 +100,15 @@ def offer_of(session: Session, delivery_id: int) -> OfferRef | None:
     """Say which offer a message is about; None for a message about none, or one that is not known."""
     row = session.execute(_OFFER_OF, {"id": delivery_id}).first()
     return None if row is None else OfferRef(*row)
+
+
+def asleep(session: Session, shop_id: int, channels: Sequence[ChannelName]) -> list[int]:
+    """List a shop's messages on these channels that wait until their people wake, oldest first; nothing is held."""
+    values = {"shop_id": shop_id, "channels": [channel.value for channel in channels]}
+    return list(session.execute(_ASLEEP, values).scalars())
+
+
+def wake(session: Session, shop_id: int, message_ids: Sequence[int]) -> None:
+    """Have messages that wait for somebody to wake decided about now; the last thing a transaction does."""
+    found = session.execute(_WAKE, {"shop_id": shop_id, "ids": list(message_ids)}).scalars()
+    advance(session, dict.fromkeys(found, 0.0))

@@ -64,6 +64,14 @@ class DeliveryNotices:
         """Say which offer a message is about; None for any other message."""
         return notices.offer_of(session, delivery_id)
 
+    def asleep(self, session: Session, shop_id: int, channels: Sequence[ChannelName]) -> Sequence[int]:
+        """List the messages of a shop that wait until their people wake; nothing is held."""
+        return notices.asleep(session, shop_id, channels)
+
+    def wake(self, session: Session, shop_id: int, message_ids: Sequence[int]) -> None:
+        """Have messages that wait so decided about now; whoever sleeps by the present hours waits on."""
+        notices.wake(session, shop_id, message_ids)
+
 
 def _of_offer(offer: OfferNotice) -> NewDelivery:
     return NewDelivery(

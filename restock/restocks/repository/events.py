@@ -93,6 +93,17 @@ _REPLAN_VARIANT = text("""
     WHERE shop_id = :shop_id AND variant_id = :variant_id AND closed_at IS NULL
 """)
 
+# Whatever was due already too: somebody may be planning it by what was said before, and wants to be waited for.
+_REPLAN_SHOP = text("""
+    UPDATE restock_events SET walk_again = cursor_id IS NOT NULL, rest_until = NULL,
+        plan_at = CASE WHEN cursor_id IS NULL THEN greatest(now(), not_before) ELSE plan_at END
+    WHERE closed_at IS NULL AND id IN (
+        SELECT id FROM restock_events WHERE shop_id = :shop_id AND closed_at IS NULL AND id <> ALL(:but)
+        ORDER BY id FOR NO KEY UPDATE
+    )
+    RETURNING id, variant_id
+""")
+
 _OVER_TOO_SOON = text("""
     SELECT DISTINCT e.variant_id FROM restock_events e
     JOIN stock_readings r ON r.shop_id = e.shop_id AND r.variant_id = e.variant_id AND r.sellable
@@ -189,6 +200,15 @@ def replan(session: Session, event_ids: Sequence[int]) -> None:
 def replan_variant(session: Session, shop_id: int, variant_id: int) -> None:
     """Have the queue of a variant's open event walked from its head; nothing where none is open."""
     session.execute(_REPLAN_VARIANT, {"shop_id": shop_id, "variant_id": variant_id})
+
+
+def replan_shop(session: Session, shop_id: int, but: Collection[int] = ()) -> dict[int, int]:
+    """Have the queue of every open event of a shop walked from its head, to its end; return event -> variant.
+
+    `but`: events that are left as they are.
+    """
+    found = session.execute(_REPLAN_SHOP, {"shop_id": shop_id, "but": sorted(but)})
+    return {row.id: row.variant_id for row in found}
 
 
 def over_too_soon(session: Session, shop_id: int, event_ids: Collection[int]) -> list[int]:

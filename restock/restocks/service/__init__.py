@@ -22,6 +22,7 @@ from restock.restocks.repository.turns import keep_for_sleepers, open_offers_for
 from restock.restocks.rules import LONGEST_KEPT
 from restock.restocks.service.checking import PATIENCE_SECONDS, Checking
 from restock.restocks.service.following import Following
+from restock.restocks.service.new_settings import NewSettings
 from restock.restocks.service.planning import Planning
 from restock.restocks.service.ports import Notices, StockSource, WebhooksOnly
 from restock.restocks.service.reconciling import Reconciling
@@ -107,6 +108,13 @@ class RestockService:
             variants = catalog.confirm_held(session, shop_id)
             catalog.request_checks(session, shop_id, variants, 0)
         return len(variants)
+
+    def settings_changed(self, session: Session, before: Shop, after: Shop) -> Callable[[], None]:
+        """Have open restocks looked at by changed settings at once; nothing where those decide nothing.
+
+        In the transaction that saves them, which holds the shop. What it returns is to be called once they are saved.
+        """
+        return NewSettings(self.database, self.notices).changed(session, before, after)
 
     def due(self) -> StockDue:
         """Say what is waiting to be done."""

@@ -8,6 +8,7 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 
 from restock.catalog.values import Answer, NoWord
+from restock.channels.values import ChannelName
 from restock.restocks.values import OfferNotice, OfferRef
 from restock.shops.values import Shop
 
@@ -16,7 +17,8 @@ class Notices(Protocol):
     """The messages of offers, in the caller's transaction: queued with their offers, taken back with them.
 
     `take_back` skips those that have not left yet and returns their offers; the others may be on their way. `reason` is
-    `asleep` or `event_closed`. `offer_of` says what a message was about, None for any other message.
+    `asleep` or `event_closed`. `offer_of` says what a message was about, None for any other message. `asleep` lists the
+    messages that wait until their people wake, and `wake` has them decided about again now.
     """
 
     def add(self, session: Session, notices: Sequence[OfferNotice]) -> None: ...
@@ -24,6 +26,10 @@ class Notices(Protocol):
     def take_back(self, session: Session, shop_id: int, offer_ids: Sequence[int], reason: str) -> set[int]: ...
 
     def offer_of(self, session: Session, delivery_id: int) -> OfferRef | None: ...
+
+    def asleep(self, session: Session, shop_id: int, channels: Sequence[ChannelName]) -> Sequence[int]: ...
+
+    def wake(self, session: Session, shop_id: int, message_ids: Sequence[int]) -> None: ...
 
 
 class StockSource(Protocol):

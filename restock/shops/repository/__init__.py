@@ -27,8 +27,8 @@ def by_id(session: Session, shop_id: int) -> ShopRow | None:
 
 
 def locked_by_domain(session: Session, domain: str) -> ShopRow | None:
-    """Find a shop by its domain and hold its row until the transaction ends."""
-    return session.scalar(select(ShopRow).where(ShopRow.domain == domain).with_for_update())
+    """Find a shop by its domain and hold its row until the transaction ends; new rows may refer to it meanwhile."""
+    return session.scalar(select(ShopRow).where(ShopRow.domain == domain).with_for_update(key_share=True))
 
 
 def every(session: Session) -> Sequence[ShopRow]:

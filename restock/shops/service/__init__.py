@@ -34,6 +34,10 @@ _MOST_UNKNOWN = 1_000  # strangers can make up domains; they must not fill the m
 _LONGEST_TOKEN = 512
 
 
+def _nothing_follows(_session: Session, _before: Shop, _after: Shop) -> Callable[[], object]:
+    return lambda: None
+
+
 class Asked(NamedTuple):
     """What is noted when a look-up begins."""
 
@@ -97,11 +101,15 @@ class ShopMemory:
 
 @dataclass(frozen=True)
 class ShopService:
-    """The use cases of shops."""
+    """The use cases of shops.
+
+    `follow` has changed settings acted on, in the transaction that saves them and in what it returns, behind that.
+    """
 
     database: Database
     vault: Vault
     memory: ShopMemory = field(default_factory=ShopMemory)
+    follow: Callable[[Session, Shop, Shop], Callable[[], object]] = _nothing_follows
 
     def add(self, domain: str, token: str | None = None) -> Shop:
         """Add a shop, or bring back one that had left; repeating it changes nothing.
@@ -157,7 +165,8 @@ class ShopService:
     def change_settings(self, domain: str, changes: Mapping[str, str]) -> Shop:
         """Change settings by the keys of docs/settings.md; an empty value goes back to the default.
 
-        All or nothing. Raises NotFoundError for an unknown shop, ValidationError with every fault.
+        All or nothing; restocks that are on are looked at by them at once. Raises NotFoundError for an unknown shop,
+        ValidationError with every fault.
         """
         clean = _require_domain(domain)
         change = rules.read_changes(changes)
@@ -167,9 +176,11 @@ class ShopService:
             row = repository.locked_by_domain(session, clean)
             if row is None:
                 raise _not_here(clean)
-            stored = rules.merge_settings(row.settings, change)
+            before, stored = to_shop(row), rules.merge_settings(row.settings, change)
             shop = to_shop(repository.save_settings(session, row.id, stored, change.columns))
+            then = self.follow(session, before, shop)
         self.memory.forget(clean)
+        then()
         return shop
 
     def settings_table(self, shop: Shop) -> Sequence[rules.SettingLine]:
