@@ -87,7 +87,7 @@ def _status_page(pulse: Pulse) -> Response:
     nonce = secrets.token_urlsafe(16)
     page = Response(render_template("status/page.html", pulse=pulse, nonce=nonce, took=took, utc=UTC))
     page.headers["Content-Security-Policy"] = (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; style-src 'nonce-{nonce}'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
     page.headers["Referrer-Policy"] = "no-referrer"
     return _public(page)

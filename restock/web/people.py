@@ -2,6 +2,9 @@
 
 A GET never changes anything but a click count, a HEAD not even that: mail scanners open every link. A POST acts, with
 no cookie and no sign-in: the signed token in the path is the capability (RFC 8058 for one-click unsubscribe).
+
+Whoever holds a genuine token may leave: also while the shop has taken the app out, for it may be back with everybody
+who waited, and also when nothing is left to be left.
 """
 
 from __future__ import annotations
@@ -50,17 +53,20 @@ def people_blueprint(services: Services) -> Blueprint:
 
     @blueprint.get("/unsubscribe/<token>")
     def ask_to_leave(token: str) -> Response:
-        view = _view(services, links.read_unsubscribe(token))
-        return _page(view, "leave", button=True) if view else _not_valid()
+        contact_id = links.read_unsubscribe(token)
+        if contact_id is None:
+            return _not_valid()
+        view = _any_view(services, contact_id)
+        return _page(view, "leave", button=True) if view else _nothing_left()
 
     @blueprint.post("/unsubscribe/<token>")
     def leave(token: str) -> Response:
         contact_id = links.read_unsubscribe(token)
-        view = _view(services, contact_id)
-        if contact_id is None or view is None:
+        if contact_id is None:
             return _not_valid()
+        view = _any_view(services, contact_id)
         subscriptions.unsubscribe(contact_id)
-        return _page(view, "left", done=True, leads_to_shop=True)
+        return _page(view, "left", done=True, leads_to_shop=True) if view else _nothing_left()
 
     @blueprint.get("/confirm/<token>")
     def ask_to_confirm(token: str) -> Response:
@@ -83,7 +89,13 @@ def people_blueprint(services: Services) -> Blueprint:
 
 
 def _view(services: Services, contact_id: int | None) -> ContactView | None:
-    return services.subscriptions.contact_view(contact_id) if contact_id is not None else None
+    """Read a contact whose shop can tell it something."""
+    view = _any_view(services, contact_id) if contact_id is not None else None
+    return view if view is not None and view.shop_is_here else None
+
+
+def _any_view(services: Services, contact_id: int) -> ContactView | None:
+    return services.subscriptions.contact_view(contact_id)
 
 
 def _turn_page(services: Services, delivery_id: int | None) -> Response:
@@ -129,7 +141,7 @@ def _page(
         button=texts.say(f"{step}_button") if button else None,
         done=done,
         shop_name=shop,
-        shop_url=f"https://{view.shop_domain}" if leads_to_shop else None,
+        shop_url=f"https://{view.shop_domain}" if leads_to_shop and view.shop_is_here else None,
     )
 
 
@@ -138,10 +150,16 @@ def _not_valid() -> Response:
     return _render(404, texts, title=texts.say("gone_title"), text=texts.say("gone_text"), alert=True)
 
 
+def _nothing_left() -> Response:
+    """Answer a genuine link to somebody who is not kept any more; a mail program must hear that all is well."""
+    texts = texts_for(*request.accept_languages.values())
+    return _render(200, texts, title=texts.say("nothing_title"), text=texts.say("nothing_text"), done=True)
+
+
 def _render(status: int, texts: PageTexts, **facts: object) -> Response:
     nonce = secrets.token_urlsafe(16)
     page = render_template("people/page.html", nonce=nonce, locale=texts.language, direction=texts.direction, **facts)
-    policy = f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; {_NO_FRAMES}"
+    policy = f"default-src 'none'; style-src 'nonce-{nonce}'; img-src 'self'; form-action 'self'; {_NO_FRAMES}"
     headers = {
         "Content-Security-Policy": policy,
         "X-Content-Type-Options": "nosniff",

@@ -87,6 +87,7 @@ def _filled(story: Story) -> dict[str, object]:
         contact, subscription = session.execute(text("SELECT contact_id, id FROM subscriptions")).one()
     return {
         "subscriber_id": subscription,
+        "event_id": 1,
         "token": story.services.links.preferences(contact).rpartition("/")[2],
         "channel": "email",
         "stage": "restock",

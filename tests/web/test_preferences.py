@@ -205,13 +205,13 @@ def test_a_picture_is_shown_where_the_page_may_load_it(
     turns.rows(f"UPDATE products SET image_url = '{url}' RETURNING 1")
     page = turns.client.get(page_of(turns))
     assert ("<img" in page.text) is shown_here
-    assert "img-src https: http://127.0.0.1:* http://localhost:*;" in page.headers["Content-Security-Policy"]
+    assert "img-src 'self' https: http://127.0.0.1:* http://localhost:*;" in page.headers["Content-Security-Policy"]
     own = turns.services.people.own_alerts(first(turns))
     assert own is not None
     with turns.client.application.test_request_context():
         live = Page(own, "x").show()
     assert ("<img" in live.get_data(as_text=True)) is shown_in_production
-    assert "img-src https:;" in live.headers["Content-Security-Policy"]
+    assert "img-src 'self' https:;" in live.headers["Content-Security-Policy"]
 
 
 def test_a_turn_is_shown_with_its_end(turns: Turns) -> None:  # noqa: F811

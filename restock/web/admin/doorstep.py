@@ -1,4 +1,5 @@
-"""What is open to everybody before the merchant's pages: their files, and the page that fetches an ID token.
+"""What is open to everybody before the merchant's pages: their files, the icons browsers ask every site for, and the
+page that fetches an ID token.
 
 Nothing of any shop is shown here.
 """
@@ -16,6 +17,13 @@ from restock.web.admin.rendering import ASSETS_PATH, asset_url, page_headers, pa
 from restock.web.admin.wording import say
 
 _FOR_EVER = "public, max-age=31536000, immutable"
+_A_DAY = "public, max-age=86400"
+_ICONS = {
+    "/favicon.ico": "favicon.ico",
+    "/favicon.svg": "mark.svg",
+    "/apple-touch-icon.png": "touch.png",
+    "/apple-touch-icon-precomposed.png": "touch.png",
+}
 
 
 def doorstep_blueprint(settings: Settings) -> Blueprint:
@@ -40,6 +48,15 @@ def doorstep_blueprint(settings: Settings) -> Blueprint:
         )
         policy = page_policy(nonce, domain, development=not settings.is_production)
         return Response(html, 200 if is_safe else 400, headers=page_headers(policy))
+
+    @blueprint.get("/favicon.ico")
+    @blueprint.get("/favicon.svg")
+    @blueprint.get("/apple-touch-icon.png")
+    @blueprint.get("/apple-touch-icon-precomposed.png")
+    def icon() -> Response:
+        answer = blueprint.send_static_file(_ICONS[request.path])
+        answer.headers["Cache-Control"] = _A_DAY
+        return answer
 
     @blueprint.after_request
     def keep_files(response: Response) -> Response:

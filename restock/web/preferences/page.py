@@ -130,7 +130,7 @@ def _answer(status: int, pictures: str = "https:", **facts: object) -> Response:
     nonce = secrets.token_urlsafe(16)
     html = render_template("people/preferences.html", nonce=nonce, **facts)
     policy = (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; img-src {pictures}; form-action 'self'; "
+        f"default-src 'none'; style-src 'nonce-{nonce}'; img-src 'self' {pictures}; form-action 'self'; "
         "frame-ancestors 'none'; base-uri 'none'"
     )
     headers = {

@@ -235,3 +235,22 @@ def test_the_token_page_leads_back_to_us_alone(house: House, address: str, is_ke
     assert (answer.status_code == 200) is is_kept
     assert ("app-bridge.js" in answer.get_data(as_text=True)) is is_kept
     assert f"frame-ancestors https://{DOMAIN} " in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("path", "begins"),
+    [
+        ("/favicon.ico", b"\0\0\1\0"),
+        ("/favicon.svg", b"<svg"),
+        ("/apple-touch-icon.png", b"\x89PNG"),
+        ("/apple-touch-icon-precomposed.png", b"\x89PNG"),
+    ],
+)
+def test_the_icons_browsers_ask_every_site_for_are_there_and_kept(house: House, path: str, begins: bytes) -> None:
+    answer = house.client.get(path, buffered=True)
+    assert answer.status_code == 200
+    assert answer.data.startswith(begins)
+    assert len(answer.data) < 8_000
+    assert answer.headers["Cache-Control"] == "public, max-age=86400"
+    assert answer.headers["Content-Type"].startswith("image/")
+    assert "Set-Cookie" not in answer.headers
