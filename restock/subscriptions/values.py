@@ -84,13 +84,17 @@ class RegisteredIntent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ContactView:
-    """What the page behind a link may show of a contact: never the whole address."""
+    """What the page behind a link may show of a contact: never the whole address.
+
+    `shop_is_here` False: the shop took the app out and may be back; whoever leaves it meanwhile has left.
+    """
 
     shop_name: str
     shop_domain: str
     channel: ChannelName
     masked_address: str
     locale: str | None
+    shop_is_here: bool = True
 
 
 Cursor = tuple[int, datetime, int]  # (`priority`, `queued_at`, `subscription_id`) of the last place seen

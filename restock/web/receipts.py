@@ -15,20 +15,21 @@ from twilio.twiml.messaging_response import MessagingResponse
 
 from restock.channels.sms.inbound import Wish, is_twilios_own, read_wish
 from restock.channels.sms.receipts import parse_receipt, signature_is_valid
+from restock.channels.wording import isolate, one_line, phrases_for
 from restock.errors import ForbiddenError, UnsupportedMediaTypeError
 
 if TYPE_CHECKING:
     from restock.bootstrap import Services
     from restock.config import Settings
+    from restock.subscriptions.repository.endings import AddressHolder
     from restock.subscriptions.service.answers import AnswerService
 
 TWILIO_STATUS = "/webhooks/twilio/status"
 TWILIO_INBOUND = "/webhooks/twilio/inbound"
 MAX_BODY_BYTES = 16 * 1024  # a status callback has less than one
 _FORM = "application/x-www-form-urlencoded"
+_LONGEST_NAME = 40
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-_STOPPED = "{shop}: you will get no more messages from us. Reply START if you change your mind."
-_HELP = "{shop}: we text you when something you asked for is back in stock. Reply STOP to end this."
 
 
 def receipts_blueprint(services: Services) -> Blueprint:
@@ -56,21 +57,26 @@ def receipts_blueprint(services: Services) -> Blueprint:
 
 
 def _act(answers: AnswerService, number: str, wish: Wish) -> str | None:
-    """Do what a person asks for; return what to answer, None for nothing."""
+    """Do what a person asks for; return what to answer, in the person's language, None for nothing."""
     match wish:
         case Wish.stop:
-            shop = answers.stop(number)
-            return _STOPPED.format(shop=shop) if shop else None
+            return _say("sms.stopped", answers.stop(number))
         case Wish.start:
-            answers.start(number)
-            return None
+            return _say("sms.started", answers.start(number))
         case Wish.help:
-            shop = answers.shop_of(number)
-            return _HELP.format(shop=shop) if shop else None
+            return _say("sms.help", answers.holder_of(number))
         case Wish.other:
             return None
         case _:
             assert_never(wish)
+
+
+def _say(sentence: str, holder: AddressHolder | None) -> str | None:
+    """Write an answer; a stranger, and whoever changed nothing, gets none."""
+    if holder is None:
+        return None
+    phrases = phrases_for(holder.locale)
+    return phrases.say(sentence, shop=isolate(one_line(holder.shop_name, _LONGEST_NAME), phrases))
 
 
 def _twiml(answer: str | None) -> Response:

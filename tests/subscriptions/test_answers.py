@@ -8,6 +8,7 @@ from restock.channels.values import ChannelName
 from restock.database import Database
 from restock.ids import address_hash
 from restock.shops.values import Shop
+from restock.subscriptions.repository.endings import AddressHolder
 from restock.subscriptions.service import SubscriptionService
 from restock.subscriptions.service.answers import AnswerService
 from restock.subscriptions.values import ContactFacts, Provenance, Signup
@@ -26,6 +27,10 @@ def ask(service: SubscriptionService, shop: Shop, number: str = NUMBER) -> None:
     service.register(shop, Signup(1, 2, 0, 1, "api", contact), Provenance())
 
 
+def name_of(holder: AddressHolder | None) -> str | None:
+    return holder.shop_name if holder else None
+
+
 def states(rows: Rows) -> list[tuple[object, ...]]:
     return rows("SELECT shop_id, state, end_reason FROM subscriptions ORDER BY id")
 
@@ -36,7 +41,7 @@ def test_a_stop_ends_the_waiting_in_every_shop_and_nobody_elses(
     ask(service, shop)
     ask(service, other_shop)
     ask(service, shop, ANOTHER)
-    assert answers.stop(NUMBER) == "teapot"
+    assert name_of(answers.stop(NUMBER)) == "teapot"
     assert states(rows) == [
         (shop.id, "cancelled", "stopped"),
         (other_shop.id, "cancelled", "stopped"),
@@ -54,11 +59,11 @@ def test_a_start_lifts_what_a_stop_began_and_lets_in_who_asked_since(
     answers.stop(NUMBER)
     ask(service, shop)
     assert [state for _, state, _ in states(rows)] == ["cancelled", "pending"]
-    assert answers.start(NUMBER) == 1
+    assert name_of(answers.start(NUMBER)) == "kettle"
     assert [state for _, state, _ in states(rows)] == ["cancelled", "active"]
     assert rows("SELECT count(*) FROM suppressions") == [(0,)]
     assert rows("SELECT source FROM consents WHERE action = 'confirmed'") == [("sms",)]
-    assert answers.start(NUMBER) == 0
+    assert answers.start(NUMBER) is None
 
 
 def test_a_start_lifts_no_other_no(
@@ -67,7 +72,7 @@ def test_a_start_lifts_no_other_no(
     ask(service, shop)
     [(contact_id,)] = rows("SELECT id FROM contacts")
     service.unsubscribe(contact_id)
-    assert answers.start(NUMBER) == 0
+    assert answers.start(NUMBER) is None
     assert rows("SELECT reason FROM suppressions") == [("unsubscribed",)]
 
 
@@ -77,15 +82,43 @@ def test_a_stop_after_leaving_by_link_keeps_even_a_confirmation_away(
     ask(service, shop)
     [(contact_id,)] = rows("SELECT id FROM contacts")
     service.unsubscribe(contact_id)
-    assert answers.stop(NUMBER) == "kettle"
+    assert name_of(answers.stop(NUMBER)) == "kettle"
     assert rows("SELECT reason, (SELECT suppression FROM contacts) FROM suppressions") == [("stopped", "stopped")]
 
 
 def test_a_stranger_is_answered_by_nobody(answers: AnswerService) -> None:
     assert answers.stop(NUMBER) is None
-    assert answers.shop_of(NUMBER) is None
+    assert answers.start(NUMBER) is None
+    assert answers.holder_of(NUMBER) is None
 
 
 def test_help_names_the_shop_it_is_about(service: SubscriptionService, answers: AnswerService, shop: Shop) -> None:
     ask(service, shop)
-    assert answers.shop_of(NUMBER) == "kettle"
+    assert name_of(answers.holder_of(NUMBER)) == "kettle"
+
+
+def test_a_stop_is_kept_where_the_shop_has_taken_the_app_out_and_holds_when_it_is_back(
+    service: SubscriptionService, answers: AnswerService, shop: Shop, other_shop: Shop, rows: Rows
+) -> None:
+    ask(service, other_shop)
+    ask(service, shop)
+    rows("UPDATE shops SET state = 'uninstalled' WHERE id = %s", shop.id)
+    assert name_of(answers.holder_of(NUMBER)) == "teapot", "who still has the app is named"
+    assert name_of(answers.stop(NUMBER)) == "teapot"
+    rows("UPDATE shops SET state = 'installed'")
+    assert {state for _, state, _ in states(rows)} == {"cancelled"}
+    assert rows("SELECT reason, count(*) FROM suppressions GROUP BY 1") == [("stopped", 2)]
+    ask(service, shop)
+    assert [state for _, state, _ in states(rows)].count("active") == 0
+
+
+def test_an_answer_is_in_the_persons_language_else_the_shops_else_english(
+    service: SubscriptionService, answers: AnswerService, shop: Shop, rows: Rows
+) -> None:
+    ask(service, shop)
+    for own, shops, said in (("tr-TR", "de", "tr-TR"), (None, "de", "de"), (None, None, "en")):
+        rows("UPDATE contacts SET locale = %s", own)
+        rows("UPDATE shops SET locale = %s", shops)
+        holder = answers.holder_of(NUMBER)
+        assert holder is not None
+        assert holder.locale == said

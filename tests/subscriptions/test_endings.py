@@ -146,5 +146,8 @@ def test_the_page_behind_a_link_never_shows_the_whole_address(
     assert view.masked_address == "a•••@example.com"
     assert mask_address(ChannelName.sms, "+918123676393") == "•••93"
     assert mask_address(ChannelName.push, "https://push.example/secret") == ""
+    assert view.shop_is_here
     rows("UPDATE shops SET state = 'uninstalled'")
-    assert service.contact_view(contact_id_of(rows)) is None
+    later = service.contact_view(contact_id_of(rows))
+    assert later is not None
+    assert not later.shop_is_here

@@ -44,6 +44,9 @@ class People:
     def states(self) -> list[str]:
         return [str(state) for (state,) in self._rows("SELECT state FROM subscriptions ORDER BY id")]
 
+    def contacts(self) -> int:
+        return int(self._rows("SELECT count(*) FROM contacts")[0][0])
+
     def suppress(self, contact_id: int, reason: SuppressionReason) -> None:
         with self.services.database.transaction() as session:
             self.services.subscriptions.suppress(session, self._shop_id(), contact_id, reason)
@@ -55,6 +58,9 @@ class People:
 
     def clicks(self) -> int:
         return int(self._rows("SELECT sum(click_count) FROM deliveries")[0][0])
+
+    def set_shops(self, state: str) -> None:
+        self.services.database.hot().execute("UPDATE shops SET state = %s", [state])
 
     def _shop_id(self) -> int:
         shop = self.services.shops.find(SHOP)
@@ -97,6 +103,59 @@ def test_a_mail_program_leaves_in_one_click_in_either_form(people: People, conte
     path = path_of(people.services.links.unsubscribe(people.waits()))
     assert people.client.post(path, data=ONE_CLICK, content_type=content_type).status_code == 200
     assert people.states() == ["cancelled"]
+
+
+@pytest.mark.parametrize("by", ["unsubscribe", "preferences"])
+def test_whoever_leaves_a_shop_without_the_app_has_left_it_when_it_is_back(people: People, by: str) -> None:
+    contact_id = people.waits()
+    links = people.services.links
+    path = path_of(links.unsubscribe(contact_id) if by == "unsubscribe" else links.preferences(contact_id))
+    people.set_shops("uninstalled")
+    page = people.client.get(path)
+    assert page.status_code == 200
+    assert people.states() == ["active"], "a look changes nothing"
+    for _ in range(2):
+        page = people.client.post(path, data=ONE_CLICK if by == "unsubscribe" else {"do": "leave_all"})
+        assert (page.status_code, "You will hear no more" in page.text) == (200, True)
+    people.set_shops("installed")
+    assert people.states() == ["cancelled"]
+    people.waits()
+    assert people.states() == ["cancelled", "pending"], "asked anew, the address is to say yes"
+
+
+def test_an_erasure_asked_for_while_the_shop_is_without_the_app_is_done(people: People) -> None:
+    path = path_of(people.services.links.preferences(people.waits()))
+    people.set_shops("uninstalled")
+    assert "You are being erased" in people.client.post(f"{path}/erase").text
+    people.services.privacy.work_due()
+    assert people.contacts() == 0
+
+
+def test_what_a_shop_without_the_app_could_only_promise_is_not_offered(people: People) -> None:
+    contact_id = people.waits()
+    path = path_of(people.services.links.confirm(contact_id))
+    people.set_shops("uninstalled")
+    assert people.client.get(path).status_code == 404
+    assert people.client.post(path).status_code == 404
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_a_genuine_link_to_nobody_is_answered_as_well_and_says_nothing_of_an_address(
+    people: People, language: str
+) -> None:
+    """Erased, swept, or never there: a mail program is told that all is well (RFC 8058)."""
+    links, contact_id = people.services.links, people.waits()
+    people.services.privacy.erase_own(contact_id)
+    people.services.privacy.work_due()
+    pages = [
+        people.client.open(path_of(links.unsubscribe(one)), method=method, headers={"Accept-Language": language})
+        for one in (contact_id, contact_id + 999)
+        for method in ("GET", "POST")
+    ]
+    assert {page.status_code for page in pages} == {200}
+    assert {("kettle" in page.text, "example.com" in page.text) for page in pages} == {(False, False)}
+    word = "Nothing is sent" if language == "en" else "nichts mehr verschickt"
+    assert all(word in page.text for page in pages)
 
 
 def test_whoever_left_and_asks_again_waits_once_the_address_says_yes(people: People) -> None:

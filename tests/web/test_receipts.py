@@ -17,9 +17,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from restock.channels.sms.segments import cost_of
+from restock.channels.tongues import LANGUAGES
 from restock.channels.values import Blame, Receipt, ReceiptStatus
+from restock.channels.wording import phrases_for
 from restock.config import Settings
 from restock.links import Links
+from restock.subscriptions.repository.endings import AddressHolder
 from restock.web.errors import register_error_handlers
 from restock.web.receipts import MAX_BODY_BYTES, receipts_blueprint
 
@@ -47,19 +51,23 @@ class FakeDeliveries:
 class FakeAnswers:
     """One shop, which writes to one number; remembers what was asked of it."""
 
+    locale: str = "en"
+    shop_name: str = "North & Pine"
     done: list[tuple[str, str]] = field(default_factory=list)
 
-    def stop(self, number: str) -> str | None:
-        is_news = ("stop", number) not in self.done
-        self.done.append(("stop", number))
-        return "North & Pine" if is_news else None
+    def stop(self, number: str) -> AddressHolder | None:
+        return self._once("stop", number)
 
-    def start(self, number: str) -> int:
-        self.done.append(("start", number))
-        return 1
+    def start(self, number: str) -> AddressHolder | None:
+        return self._once("start", number)
 
-    def shop_of(self, number: str) -> str | None:
-        return "North & Pine" if number == "+14155550007" else None
+    def holder_of(self, number: str) -> AddressHolder | None:
+        return AddressHolder(1, 1, None, self.shop_name, self.locale) if number == "+14155550007" else None
+
+    def _once(self, act: str, number: str) -> AddressHolder | None:
+        is_news = (act, number) not in self.done
+        self.done.append((act, number))
+        return self.holder_of(number) if is_news else None
 
 
 @pytest.fixture
@@ -254,8 +262,31 @@ def test_what_twilio_answers_itself_is_done_and_not_answered_again(
 
 
 def test_a_call_for_help_in_another_language_is_answered(client: FlaskClient) -> None:
-    assert "Reply STOP to end this" in said_in(text_in(client, "Hilfe"))
+    assert "Reply STOP to opt out" in said_in(text_in(client, "Hilfe"))
     assert said_in(text_in(client, "Hilfe", number="+14155559999")) == "", "a stranger learns nothing"
+
+
+@pytest.mark.parametrize("locale", [*LANGUAGES, "fr-CA", "xx"])
+def test_an_answer_is_in_the_persons_language_and_costs_two_segments_at_most(
+    client: FlaskClient, answers: FakeAnswers, locale: str
+) -> None:
+    answers.locale = locale
+    phrases = phrases_for(locale)
+    shop = "\u2068North & Pine\u2069" if phrases.direction == "rtl" else "North & Pine"
+    for body, sentence, word in (
+        ("please stop texting me", "sms.stopped", "START"),
+        ("reprendre", "sms.started", "STOP"),
+        ("hilfe", "sms.help", "STOP"),
+    ):
+        answer = said_in(text_in(client, body))
+        assert answer == phrases.say(sentence, shop=shop)
+        assert word in answer, "what is to be typed is typed alike everywhere"
+        assert cost_of(answer).segment_count <= 2
+
+
+def test_a_shops_endless_name_does_not_fill_the_answer(client: FlaskClient, answers: FakeAnswers) -> None:
+    answers.shop_name = "N" * 500
+    assert len(said_in(text_in(client, "hilfe"))) < 160
 
 
 @pytest.mark.parametrize("number", ["", "12345", "whatsapp:+14155550007", "+1415555000x"])

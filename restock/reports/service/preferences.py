@@ -32,15 +32,16 @@ class PersonReports:
     database: Database
 
     def own_alerts(self, contact_id: int) -> OwnAlerts | None:
-        """Read what this address waits for in its shop; None when it is gone, or the shop has left.
+        """Read what this address waits for in its shop; None when it is gone.
 
-        Other addresses are never shown, whoever they may belong to: the link proves this one alone.
+        Other addresses are never shown, whoever they may belong to: the link proves this one alone. A shop that took
+        the app out may be back, so a person can leave it and be erased meanwhile.
         """
         with self.database.transaction() as session:
             contact = preferences.contact(session, contact_id)
             row = by_id(session, contact.shop_id) if contact is not None else None
             shop = to_shop(row) if row is not None else None
-            if contact is None or shop is None or not shop.is_installed:
+            if contact is None or shop is None:
                 return None
             order = shop.settings.policy.order
             rows = preferences.alerts(session, shop.id, contact_id, order, MOST_ALERTS, MOST_IN_FRONT, TOLD_DAYS)

@@ -35,9 +35,9 @@ _PURGE = text("""
 
 _VIEW = text("""
     SELECT coalesce(shops.name, split_part(shops.domain, '.', 1)), shops.domain, contacts.channel, contacts.address,
-        contacts.locale
+        contacts.locale, shops.state = 'installed'
     FROM contacts JOIN shops ON shops.id = contacts.shop_id
-    WHERE contacts.id = :contact_id AND shops.state = 'installed'
+    WHERE contacts.id = :contact_id
 """)
 
 _LIFT = text("DELETE FROM suppressions WHERE shop_id = :shop_id AND address_hash = :address_hash")
@@ -96,10 +96,10 @@ def confirm(session: Session, contact_id: int, settle_seconds: float, source: st
 
 
 def contact_view(session: Session, contact_id: int) -> ContactView | None:
-    """Read what a page may show of a contact; None when it is gone or its shop has left."""
+    """Read what a page may show of a contact; None when it is gone."""
     row = session.execute(_VIEW, {"contact_id": contact_id}).one_or_none()
     if row is None:
         return None
-    shop_name, domain, channel_name, address, locale = row
+    shop_name, domain, channel_name, address, locale, shop_is_here = row
     channel = ChannelName(channel_name)
-    return ContactView(shop_name, domain, channel, mask_address(channel, address), locale)
+    return ContactView(shop_name, domain, channel, mask_address(channel, address), locale, shop_is_here)

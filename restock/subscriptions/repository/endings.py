@@ -23,12 +23,16 @@ _NOTE_MISSING = text("""
 
 
 class AddressHolder(NamedTuple):
-    """One contact that has a certain address. `suppression` None: it may be written to."""
+    """One contact that has a certain address. `suppression` None: it may be written to.
+
+    `locale` is the person's, or the shop's where none is known.
+    """
 
     contact_id: int
     shop_id: int
     suppression: str | None
     shop_name: str
+    locale: str
 
 
 _LIFTABLE = [reason.value for reason in SuppressionReason if can_be_lifted(reason)]
@@ -39,11 +43,13 @@ _LOCK_CONTACT = text("""
     FOR UPDATE
 """)
 
-# One look at an index for each shop, however many people there are.
+# One look at an index for each shop, however many people there are. A shop that has left counts too: it may be back
+# with everybody who waited, and a no said meanwhile is a no.
 _OF_ADDRESS = text("""
-    SELECT contacts.id, contacts.shop_id, contacts.suppression, shops.name, shops.domain FROM shops
+    SELECT contacts.id, contacts.shop_id, contacts.suppression, shops.name, shops.domain,
+        coalesce(contacts.locale, shops.locale) AS locale FROM shops
     JOIN contacts ON contacts.shop_id = shops.id AND contacts.address_hash = :address_hash
-    WHERE shops.state = 'installed' ORDER BY contacts.updated_at DESC, contacts.id
+    ORDER BY shops.state = 'installed' DESC, contacts.updated_at DESC, contacts.id
 """)
 
 # A person's no gives way to a dead address, never the other way round; a STOP says more than a click.
@@ -103,10 +109,13 @@ def lock_contact(session: Session, contact_id: int, shop_id: int | None = None) 
 
 
 def contacts_of(session: Session, address_hash: bytes) -> list[AddressHolder]:
-    """List the contacts that have this address, one for each shop, the last changed first."""
-    found = session.execute(_OF_ADDRESS, {"address_hash": address_hash})
+    """List the contacts that have this address, one for each shop: of those that have the app first, the last changed
+    first."""
     return [
-        AddressHolder(row.id, row.shop_id, row.suppression, row.name or row.domain.partition(".")[0]) for row in found
+        AddressHolder(
+            row.id, row.shop_id, row.suppression, row.name or row.domain.partition(".")[0], row.locale or "en"
+        )
+        for row in session.execute(_OF_ADDRESS, {"address_hash": address_hash})
     ]
 
 

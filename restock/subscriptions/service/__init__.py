@@ -120,7 +120,7 @@ class SubscriptionService:
             purchases.verify_customer(session, shop_id, customer_id, shopify_customer_id)
 
     def contact_view(self, contact_id: int) -> ContactView | None:
-        """Read what the page behind a link may show; None when the contact is gone or its shop has left."""
+        """Read what the page behind a link may show; None when the contact is gone."""
         with self.database.transaction() as session:
             return repository.contact_view(session, contact_id)
 

@@ -1,7 +1,8 @@
 """What people answer by text message: a stop and a start, for every shop that writes from the number they answered.
 
 All shops of an instance share its sender: whoever says stop to it is written to by none of them (and Twilio would
-refuse it). A start lifts what a stop began and nothing else.
+refuse it). A start lifts what a stop began and nothing else. A shop that has taken the app out counts with the others:
+it may be back with everybody who waited.
 """
 
 from __future__ import annotations
@@ -28,28 +29,27 @@ class AnswerService:
     settle_seconds: float = 10.0
     turns: Turns = field(default_factory=NoTurns)
 
-    def stop(self, number: str) -> str | None:
-        """Never write to this number (E.164) again; return a shop to name in the answer, None when nothing changed."""
+    def stop(self, number: str) -> AddressHolder | None:
+        """Never write to this number (E.164) again; return whom to answer, None when nothing changed."""
         changed = [one for one in self._holders(number) if one.suppression in _NOT_STOPPED]
         for one in changed:
             with self.database.transaction() as session:
                 lock_contact(session, one.contact_id, one.shop_id)
                 self.turns.person_left(session, one.shop_id, one.contact_id)
                 repository.suppress(session, one.shop_id, one.contact_id, SuppressionReason.stopped)
-        return changed[0].shop_name if changed else None
+        return changed[0] if changed else None
 
-    def start(self, number: str) -> int:
-        """Lift what a stop of this number (E.164) began; return for how many shops."""
+    def start(self, number: str) -> AddressHolder | None:
+        """Lift what a stop of this number (E.164) began; return whom to answer, None when nothing changed."""
         stopped = [one for one in self._holders(number) if one.suppression == SuppressionReason.stopped]
         for one in stopped:
             with self.database.transaction() as session:
                 repository.confirm(session, one.contact_id, self.settle_seconds, source="sms")
-        return len(stopped)
+        return stopped[0] if stopped else None
 
-    def shop_of(self, number: str) -> str | None:
-        """Name the shop this number (E.164) had to do with last; None for a stranger's."""
-        holders = self._holders(number)
-        return holders[0].shop_name if holders else None
+    def holder_of(self, number: str) -> AddressHolder | None:
+        """Find whom this number (E.164) had to do with last; None for a stranger's."""
+        return next(iter(self._holders(number)), None)
 
     def _holders(self, number: str) -> Sequence[AddressHolder]:
         with self.database.transaction() as session:
