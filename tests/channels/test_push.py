@@ -108,7 +108,7 @@ def test_a_topic_is_short_plain_and_always_the_same() -> None:
     ],
 )  # fmt: skip
 def test_an_answer_means(status: int, verdict: Verdict, blame: Blame) -> None:
-    outcome = outcome_of(7, status, None, proven=False, now=0.0)
+    outcome = outcome_of(7, status, None, now=0.0)
     assert (outcome.delivery_id, outcome.verdict, outcome.blame) == (7, verdict, blame)
 
 

@@ -126,6 +126,38 @@ def test_a_broken_service_is_not_asked_for_each_of_a_batch(
     assert verdicts([outcomes[number] for number in range(101, 121)]) == {(Verdict.accepted, "")}
 
 
+def strangers(service: FakePush, count: int, *, known: bool) -> list[Recipient]:
+    """Browsers subscribed with another key; `known`: they are kept as ours all the same."""
+    found = []
+    for _ in range(count):
+        keys = service.subscribe(other := public_key_of(generate_private_key()))
+        ours = browser(service).push_keys
+        assert ours is not None
+        assert isinstance(keys["keys"], dict)
+        name = ours.vapid if known else None
+        found.append(Recipient(str(keys["endpoint"]), PushKeys(**keys["keys"], vapid=name)))
+        assert other != public_key_of(KEY)
+    return found
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_service_that_accepted_one_and_refuses_everybody_since_condemns_nobody(
+    services: tuple[FakePush, FakePush], channel: PushChannel, status: int, batch_size: int
+) -> None:
+    """Whatever was accepted a moment ago: a refused signature is nobody's own fault until the next is accepted."""
+    service, _ = services
+    assert verdicts(list(send(channel, (service, 1)).values())) == {(Verdict.accepted, "")}
+    service.trouble_for = lambda _: Trouble(status)  # type: ignore[method-assign]
+    told = [
+        one for first in range(2, 102, batch_size) for one in send(channel, (service, batch_size), first=first).values()
+    ]
+    assert {one.verdict for one in told} == {Verdict.deferred}
+    assert {one.reason for one in told} <= {"vapid_rejected", "batch_time_over"}
+    by_provider = sum(one.blame is Blame.provider for one in told)
+    assert by_provider >= 90 if batch_size < 100 else by_provider >= 10, "from the fifth on it is the service"
+
+
 def test_a_refused_signature_wipes_no_list_even_if_it_was_accepted_with_another(
     services: tuple[FakePush, FakePush],
 ) -> None:
@@ -136,12 +168,40 @@ def test_a_refused_signature_wipes_no_list_even_if_it_was_accepted_with_another(
     channel = PushChannel(signer, extra_hosts=[service.host])
     assert verdicts(list(send(channel, (service, 1)).values())) == {(Verdict.accepted, "")}
     service.trouble_for = lambda _: Trouble(403)  # type: ignore[method-assign]
-    [proven] = send(channel, (service, 1), first=2).values()
-    assert (proven.verdict, proven.blame) == (Verdict.refused, Blame.address)
+    [doubted] = send(channel, (service, 1), first=2).values()
+    assert (doubted.verdict, doubted.blame) == (Verdict.deferred, Blame.message)
     clock[0] += 7 * 3600
     renewed = send(channel, (service, 5), first=3).values()
     assert {(one.verdict, one.blame) for one in renewed} == {(Verdict.deferred, Blame.provider)}
     channel.close()
+
+
+@pytest.mark.parametrize(("known", "blame"), [(False, Blame.address), (True, Blame.message)])
+def test_one_browser_of_another_key_among_many_is_found_and_nobody_waits_for_it(
+    services: tuple[FakePush, FakePush], channel: PushChannel, *, known: bool, blame: Blame
+) -> None:
+    """It is gone only where we never knew which key it was subscribed with; else its message alone fails."""
+    service, _ = services
+    assert verdicts(list(send(channel, (service, 1)).values())) == {(Verdict.accepted, "")}
+    people = [browser(service) for _ in range(40)]
+    people[20:20] = strangers(service, 1, known=known)
+    told = {one.delivery_id: one for one in channel.send([envelope_for(n, who) for n, who in enumerate(people, 2)])}
+    alone = told.pop(22)
+    assert (alone.verdict, alone.reason, alone.blame) == (Verdict.refused, "other_vapid_key", blame)
+    assert verdicts(list(told.values())) == {(Verdict.accepted, "")}
+
+
+def test_one_browser_of_another_key_that_is_always_asked_last_is_found_the_second_time(
+    services: tuple[FakePush, FakePush], channel: PushChannel
+) -> None:
+    service, _ = services
+    [stranger] = strangers(service, 1, known=False)
+    send(channel, (service, 1))
+    [first] = channel.send([envelope_for(2, stranger)])
+    assert (first.verdict, first.reason, first.blame) == (Verdict.deferred, "vapid_rejected", Blame.message)
+    send(channel, (service, 1), first=3)
+    [second] = channel.send([envelope_for(2, stranger)])
+    assert (second.verdict, second.reason, second.blame) == (Verdict.refused, "other_vapid_key", Blame.address)
 
 
 class Saying(FakePush):

@@ -156,3 +156,39 @@ def test_a_browser_that_is_not_known_is_given_up_on_the_second_day(store: Store,
     restocked()
     assert store.sql("SELECT reason FROM suppressions") == [("gone",)]
     assert store.states("subscriptions") == {"cancelled": 1}
+
+
+def test_a_service_that_turns_against_our_signature_costs_nobody_their_place(store: Store, service: FakePush) -> None:
+    """That it accepted one a moment ago makes it its own fault. Everybody hears when it is well."""
+
+    def wave() -> None:
+        store.stock(0)
+        store.check()
+        store.restock(None)
+        store.send()
+
+    sign_up(store, service, service.subscribe(public_key_of(OURS)))
+    wave()
+    assert store.states("deliveries") == {"sent": 1}
+    for _ in range(100):
+        sign_up(store, service, service.subscribe(public_key_of(OURS)))
+    service.trouble_for = lambda _: Trouble(403)  # type: ignore[assignment, method-assign]
+    wave()
+    assert store.states("deliveries") == {"queued": 101, "sent": 1}, "whoever missed it the first time waits again"
+    assert store.states("subscriptions") == {"active": 101}
+    assert store.one("SELECT count(*) FROM suppressions") == 0
+    [down] = store.deliveries.outages(store.shop.id)
+    assert (down.reason, down.service, down.waiting_count) == ("vapid_rejected", service.host, 101)
+    store.sql("UPDATE provider_states SET next_probe_at = now()")
+    store.pass_time("deliveries", "next_at", 600)
+    store.pass_time("delivery_lanes", "next_at", 600)
+    store.send()
+    assert len(store.deliveries.outages(store.shop.id)) == 1, "a probe in vain says that it is still so"
+    del service.trouble_for
+    for _ in range(3):
+        store.sql("UPDATE provider_states SET next_probe_at = now()")
+        store.pass_time("deliveries", "next_at", 600)
+        store.pass_time("delivery_lanes", "next_at", 600)
+        store.send()
+    assert store.states("deliveries") == {"sent": 102}
+    assert store.deliveries.outages(store.shop.id) == []

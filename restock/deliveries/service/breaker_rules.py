@@ -33,6 +33,7 @@ _TROUBLE = frozenset(
         "push_service_unreachable",
         "temporarily_refused",
         "unexpected_reply",
+        "vapid_rejected",
     }
 )
 TROUBLED_ARE_DOWN = 10  # messages of one batch, when nobody's was taken
