@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 from functools import cache
+from typing import Any
 
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Engine
@@ -46,7 +48,16 @@ def keep_sessions(database: Database, url: str) -> None:
 
 @cache
 def _lasting_engine(url: str) -> Engine:
-    return create_engine(url, poolclass=_LastingPool, **engine_options())
+    options = engine_options() | {"pool_use_lifo": True}  # the session used last has its statements prepared
+    engine = create_engine(url, poolclass=_LastingPool, **options)
+    ask = engine.dialect.do_ping
+    engine.dialect.do_ping = lambda session: not _has_word(session) or ask(session)  # type: ignore[method-assign, assignment]
+    return engine
+
+
+def _has_word(session: Any) -> bool:
+    """See whether the server has said something nobody asked for, as it does when it ends a session."""
+    return session.closed or bool(select.select([session.fileno()], [], [], 0)[0])
 
 
 class _LastingPool(QueuePool):
