@@ -6,7 +6,7 @@ A fault names the dotted field, a stable code, and how to mend it. Booleans are 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -44,6 +44,8 @@ class Fields:
     def fault(self, name: str, code: str, message: str) -> None:
         """Note one fault, unless the whole object already has one."""
         if self.present:
+            if code == "REQUIRED" and (sent := self._other_spelling(name)):
+                message = f"{message}; you sent {sent}: write {name}"
             self.faults.append(Fault(f"{self.path}.{name}", code, message))
 
     def identifier(self, name: str, *, required: bool = False) -> int:
@@ -119,3 +121,16 @@ class Fields:
         else:
             self.fault(name, f"INVALID_{name.upper()}", "must be a text")
         return None
+
+    def _other_spelling(self, name: str) -> str | None:
+        """Find a missing field under another spelling of its name; no name but a known one is ever repeated."""
+        return next((spelling for spelling in _spellings(name) if spelling in self.values), None)
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """Yield how else a field's name is written elsewhere: camelCase, PascalCase, kebab-case, without `shopify_`."""
+    for known in (name, name.removeprefix("shopify_")):
+        pascal = "".join(part.capitalize() for part in known.split("_"))
+        for spelling in (known, pascal[0].lower() + pascal[1:], pascal, known.replace("_", "-")):
+            if spelling != name:
+                yield spelling

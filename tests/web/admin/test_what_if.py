@@ -109,6 +109,17 @@ def test_settings_that_were_tried_are_saved_by_a_button_all_or_none(house: House
     assert house.saved(crowd).settings.policy.turn_minutes == 90
 
 
+@pytest.mark.parametrize("typed", [{}, {"preset": "", "turn": " "}, {"policy": "strict"}])
+def test_a_post_without_anything_to_change_says_what_is_missing_and_that_nothing_was_saved(
+    house: House, crowd: Shop, typed: dict[str, str]
+) -> None:
+    page = house.post("/what-if", typed)
+    assert "Nothing was saved: nothing to change was sent." in page
+    assert texts()["whatif.field.minimum"] in page
+    assert texts()["whatif.saved"] not in page
+    assert house.saved(crowd).settings == crowd.settings
+
+
 def test_a_strangers_variant_has_nobody_waiting_here(house: House, crowd: Shop) -> None:
     stranger = house.services.shops.add("stranger")
     fill(house.database, stranger, 20, gap_seconds=60)

@@ -66,6 +66,27 @@ def test_a_gid_is_told_from_a_number_that_is_too_large(storefront: Storefront) -
     assert fault["message"].endswith("of a gid, what stands at its end")
 
 
+@pytest.mark.parametrize(
+    "sent", ["shopifyVariantId", "ShopifyVariantId", "shopify-variant-id", "variant_id", "variantId"]
+)
+def test_a_required_field_under_another_spelling_is_named_with_its_own(storefront: Storefront, sent: str) -> None:
+    body = {"intent": {sent: 770077, "shopifyProductId": 2, "Channel": "email", "shopifyvariantid": 4}}
+    answer = storefront.post(json.dumps(body).encode())
+    said = {fault["field"]: fault["message"] for fault in answer.get_json()["error"]["details"]}
+    assert said["intent.shopify_variant_id"] == (
+        f"is required: the id as Shopify gives it; you sent {sent}: write shopify_variant_id"
+    )
+    assert said["intent.shopify_product_id"].endswith("; you sent shopifyProductId: write shopify_product_id")
+    assert said["intent.channel"].endswith("; you sent Channel: write channel")
+    assert "770077" not in answer.get_data(as_text=True)
+
+
+def test_names_nobody_knows_are_never_repeated(storefront: Storefront) -> None:
+    answer = storefront.post(b'{"intent": {"<b>shopifyVariantId": 1, "shopifyVariantID": 2, "e_mail": 3}}')
+    assert answer.status_code == 400
+    assert "you sent" not in answer.get_data(as_text=True)
+
+
 def test_harmless_peculiarities_are_forgiven(storefront: Storefront) -> None:
     body = post_body(customer__name="A\\u0000", extra__deep=json.loads("[" * 29 + "]" * 29))
     for text in (b"\xef\xbb\xbf" + json.dumps(body).encode(), b" \n" + json.dumps(body, ensure_ascii=False).encode()):

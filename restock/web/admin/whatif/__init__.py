@@ -31,10 +31,11 @@ _A_LOOK = Reach(looks=20_000, variants=500)
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What came of trying settings."""
+    """What came of trying settings. `is_empty`: there was nothing to save."""
 
     preview: SettingsPreview | None = None
     faults: Mapping[str, Fault] | None = None
+    is_empty: bool = False
 
 
 def add_what_if(blueprint: Blueprint, services: Services, pages: Pages) -> None:
@@ -48,6 +49,8 @@ def add_what_if(blueprint: Blueprint, services: Services, pages: Pages) -> None:
     @blueprint.post(_PATH)
     def save_settings() -> AnyResponse:
         changes = read_what_if(request.form).changes
+        if not changes:  # nor is it true then that something was saved
+            return _page(services, pages, request.form, Tried(is_empty=True))
         return pages.save(_PATH, changes, lambda faults: _page(services, pages, request.form, _refused(faults)))
 
 
