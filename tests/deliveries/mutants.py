@@ -44,6 +44,8 @@ STREAMS = "tests/deliveries/test_streams.py"
 TURNS = "tests/restocks/test_turns.py"
 PLANNING = "restock/restocks/service/planning.py"
 MAY_HAVE_ARRIVED = f"{TURNS}::test_a_message_that_may_have_arrived_is_never_taken_back"
+LEFT_IN_DOUBT = f"{TURNS}::test_whoever_may_have_been_told_and_is_not_written_to_now_keeps_the_place"
+NEW_SETTINGS = "tests/restocks/test_new_settings.py"
 MISSED = (
     f"{TURNS}::test_whoever_may_have_been_told_and_finds_the_goods_gone_hears_of_the_next_restock_that_it_was_missed"
 )
@@ -422,9 +424,30 @@ MUTANTS = (
     Mutant(
         "whoever may have been told and finds the goods gone was never told",
         "restock/deliveries/service/claiming.py",
-        "if reason in _GOODS_GONE and (",
-        "if False and (",
+        "            if reason in _GOODS_GONE:\n",
+        "            if False:\n",
         (MISSED,),
+    ),
+    Mutant(
+        "of a message that may have arrived it is said that it was not sent",
+        "restock/deliveries/service/claiming.py",
+        "if doubted := [row.id for row in rows if row.doubts]:",
+        "if reason in _GOODS_GONE and (doubted := [row.id for row in rows if row.doubts]):",
+        (LEFT_IN_DOUBT,),
+    ),
+    Mutant(
+        "a save of settings and a planner stand in a circle",
+        "restock/shops/repository/__init__.py",
+        "with_for_update(key_share=True)",
+        "with_for_update()",
+        (f"{NEW_SETTINGS}::test_settings_saved_while_queues_are_planned_are_those_everybody_ends_up_by",),
+    ),
+    Mutant(
+        "what began while settings were saved is planned by the old",
+        "restock/restocks/service/new_settings.py",
+        "            repository.replan_shop(session, shop_id, but=planned)\n",
+        "            pass\n",
+        (f"{NEW_SETTINGS}::test_a_restock_that_begins_while_settings_are_saved_is_planned_by_the_new",),
     ),
     Mutant(
         "a turn that may have been told is missed and nobody says so",

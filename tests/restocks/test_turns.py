@@ -512,6 +512,47 @@ def test_whoever_may_have_been_told_and_finds_the_goods_gone_hears_of_the_next_r
     assert store.states("subscriptions") == {"notified": 1}
 
 
+@pytest.mark.parametrize("why", ["paused", "channel_off"])
+def test_whoever_may_have_been_told_and_is_not_written_to_now_keeps_the_place(store: Store, why: str) -> None:
+    """Nobody says that the message was not sent. The goods are still there: no turn was missed by selling out."""
+    (ada,) = store.join(1)
+    store.set(policy="strict")
+    store.restock(1)
+    doubted(store)
+    if why == "paused":
+        assert store.subscriptions.choices.pause(number(store, "SELECT contact_id FROM subscriptions"), ada) == 1
+    else:
+        store.set(channels="sms")
+    store.pass_time("deliveries", "next_at", 60)
+    store.send()
+    assert store.sql("SELECT state, reason, finished_at IS NOT NULL FROM deliveries") == [("unknown", why, True)]
+    assert store.sql("SELECT state, reason, accepted_at FROM offers") == [("returned", why, None)]
+    assert store.sql("SELECT state, open_offer_id, notified_at FROM subscriptions") == [("active", None, None)]
+    assert len(store.channel.sent) == 1
+
+
+def test_who_goes_on_in_the_restock_in_which_a_message_stayed_in_doubt_is_offered_it_by_another_name(
+    store: Store,
+) -> None:
+    """It was the person's own wish, and the first may never have arrived; the next does not speak of selling out."""
+    (ada,) = store.join(1)
+    store.set(policy="strict")
+    store.restock(1)
+    doubted(store)
+    contact = number(store, "SELECT contact_id FROM subscriptions")
+    store.subscriptions.choices.pause(contact, ada)
+    store.pass_time("deliveries", "next_at", 60)
+    store.send()
+    assert len(store.channel.sent) == 1
+    store.subscriptions.choices.resume(contact, ada)
+    store.check()
+    store.send()
+    assert [one.notice.missed_before for one in store.channel.sent] == [False, False]
+    assert len({one.identity for one in store.channel.sent}) == 2
+    assert sorted(store.states("deliveries").items()) == [("sent", 1), ("unknown", 1)]
+    assert store.states("subscriptions") == {"notified": 1}
+
+
 def test_units_of_a_turn_that_may_have_been_missed_are_free_at_once(store: Store) -> None:
     people = store.join(1, quantity=2)
     store.set(policy="strict")

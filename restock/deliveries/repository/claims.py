@@ -109,7 +109,7 @@ _SKIP = text("""
 """)
 
 # Asked for again and not repeated: it stays unknown whether it arrived.
-_MISS = text("""
+_LEAVE_IN_DOUBT = text("""
     UPDATE deliveries SET state = 'unknown', reason = :reason, finished_at = now()
     WHERE id = ANY(:ids) AND state = 'queued' AND kind = 'offer' AND doubts > 0
     RETURNING offer_id
@@ -150,9 +150,9 @@ def mark_skipped(session: Session, ids: Sequence[int], reason: SkipReason) -> No
     session.execute(_SKIP, {"ids": list(ids), "reason": reason.value})
 
 
-def mark_missed(session: Session, ids: Sequence[int], reason: SkipReason) -> list[int]:
+def leave_in_doubt(session: Session, ids: Sequence[int], reason: SkipReason) -> list[int]:
     """queued -> unknown, for good, of offers' messages that may have arrived; return those offers."""
-    return list(session.execute(_MISS, {"ids": list(ids), "reason": reason.value}).scalars())
+    return list(session.execute(_LEAVE_IN_DOUBT, {"ids": list(ids), "reason": reason.value}).scalars())
 
 
 def postpone(session: Session, ids: Sequence[int], seconds: float, reason: str) -> None:

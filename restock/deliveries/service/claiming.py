@@ -164,12 +164,14 @@ class Claiming:
         return found.sending, rest_seconds
 
     def _skip(self, session: Session, shop: Shop, rows: Sequence[ClaimedRow], reason: SkipReason) -> None:
-        """Skip messages and give their turns back.
+        """Skip messages and give their turns back; of one that may have arrived nobody says that it was not sent.
 
         Where the goods are gone, whoever may have been told already has missed a turn: what comes next says so.
         """
-        if reason in _GOODS_GONE and (doubted := [row.id for row in rows if row.doubts]):
-            self.turns.offers_missed(session, shop.id, claims.mark_missed(session, doubted, reason))
+        if doubted := [row.id for row in rows if row.doubts]:
+            offers_in_doubt = claims.leave_in_doubt(session, doubted, reason)
+            if reason in _GOODS_GONE:
+                self.turns.offers_missed(session, shop.id, offers_in_doubt)
         claims.mark_skipped(session, [row.id for row in rows], reason)
         offers = (row.offer_id for row in rows if row.kind is NoticeKind.offer)
         offer_ids = [offer_id for offer_id in offers if offer_id is not None]
