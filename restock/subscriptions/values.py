@@ -97,6 +97,19 @@ class ContactView:
     shop_is_here: bool = True
 
 
+class AddressHolder(NamedTuple):
+    """One contact that has a certain address. `suppression` None: it may be written to.
+
+    `locale` is the person's, or the shop's where none is known.
+    """
+
+    contact_id: int
+    shop_id: int
+    suppression: str | None
+    shop_name: str
+    locale: str
+
+
 Cursor = tuple[int, datetime, int]  # (`priority`, `queued_at`, `subscription_id`) of the last place seen
 
 NAMED_SUBSCRIPTIONS = "restock.subscriptions"  # the setting in which a transaction's statements hand them on

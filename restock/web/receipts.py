@@ -21,8 +21,8 @@ from restock.errors import ForbiddenError, UnsupportedMediaTypeError
 if TYPE_CHECKING:
     from restock.bootstrap import Services
     from restock.config import Settings
-    from restock.subscriptions.repository.endings import AddressHolder
     from restock.subscriptions.service.answers import AnswerService
+    from restock.subscriptions.values import AddressHolder
 
 TWILIO_STATUS = "/webhooks/twilio/status"
 TWILIO_INBOUND = "/webhooks/twilio/inbound"

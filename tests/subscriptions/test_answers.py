@@ -8,10 +8,9 @@ from restock.channels.values import ChannelName
 from restock.database import Database
 from restock.ids import address_hash
 from restock.shops.values import Shop
-from restock.subscriptions.repository.endings import AddressHolder
 from restock.subscriptions.service import SubscriptionService
 from restock.subscriptions.service.answers import AnswerService
-from restock.subscriptions.values import ContactFacts, Provenance, Signup
+from restock.subscriptions.values import AddressHolder, ContactFacts, Provenance, Signup
 from tests.subscriptions.conftest import Rows
 
 NUMBER, ANOTHER = "+14155550007", "+14155550008"

@@ -23,7 +23,7 @@ from restock.channels.values import Blame, Receipt, ReceiptStatus
 from restock.channels.wording import phrases_for
 from restock.config import Settings
 from restock.links import Links
-from restock.subscriptions.repository.endings import AddressHolder
+from restock.subscriptions.values import AddressHolder
 from restock.web.errors import register_error_handlers
 from restock.web.receipts import MAX_BODY_BYTES, receipts_blueprint
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from restock.subscriptions.rules.signup import can_be_lifted
-from restock.subscriptions.values import SuppressionReason
+from restock.subscriptions.values import AddressHolder, SuppressionReason
 
 _MISSING_BELIEVED_SECONDS, _MISSING_FORGOTTEN_SECONDS = 24 * 3600, 90 * 24 * 3600
 
@@ -20,19 +20,6 @@ _NOTE_MISSING = text("""
     UPDATE contacts SET push_keys = push_keys || jsonb_build_object('missing_at', extract(epoch FROM now()))
     WHERE id = :contact_id AND shop_id = :shop_id AND push_keys IS NOT NULL
 """)
-
-
-class AddressHolder(NamedTuple):
-    """One contact that has a certain address. `suppression` None: it may be written to.
-
-    `locale` is the person's, or the shop's where none is known.
-    """
-
-    contact_id: int
-    shop_id: int
-    suppression: str | None
-    shop_name: str
-    locale: str
 
 
 _LIFTABLE = [reason.value for reason in SuppressionReason if can_be_lifted(reason)]

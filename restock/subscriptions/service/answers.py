@@ -14,9 +14,9 @@ from restock.channels.values import ChannelName
 from restock.database import Database
 from restock.ids import address_hash
 from restock.subscriptions import repository
-from restock.subscriptions.repository.endings import AddressHolder, contacts_of, lock_contact
+from restock.subscriptions.repository.endings import contacts_of, lock_contact
 from restock.subscriptions.service.ports import NoTurns, Turns
-from restock.subscriptions.values import SuppressionReason
+from restock.subscriptions.values import AddressHolder, SuppressionReason
 
 _NOT_STOPPED = (None, SuppressionReason.unsubscribed)
 
