@@ -15,6 +15,7 @@ from restock.local.lifeline import StartError
 QUEUES = ("stock", "deliveries")
 _PARTS = "restock.commands.parts"
 _FORWARDED = {"peers", "demo", "bench"}  # commands that read their own words
+_SETTINGS = "restock.commands.shops:settings"
 _INTERRUPTED = 130  # what shells say of a command ended by Ctrl-C
 
 
@@ -39,9 +40,14 @@ def main(words: Sequence[str] | None = None) -> int:
 def _run(words: Sequence[str]) -> int:
     if words and words[0] in _FORWARDED:
         return int(_load(f"{_PARTS}:{words[0]}")(words[1:]) or 0)
-    options = build_parser().parse_args(words)
+    parser = build_parser()
+    options, left = parser.parse_known_args(words)
+    if left and options.action == _SETTINGS and not any(word.startswith("-") for word in left):
+        options.changes, left = [*options.changes, *left], []  # argparse takes no more of them once an option came
+    if left:
+        parser.error(f"unrecognized arguments: {' '.join(left)}")
     if options.action is None:
-        build_parser().print_help()
+        options.group.print_help()
         return 2
     return int(_load(options.action)(options))
 
@@ -49,9 +55,11 @@ def _run(words: Sequence[str]) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of every command; each names the function that runs it, which is imported only then."""
     parser = argparse.ArgumentParser(
-        prog="restock", description="Back-in-stock alerts for Shopify stores.", epilog="Settings: see .env.example."
+        prog="restock",
+        description="Back-in-stock alerts for Shopify stores.",
+        epilog="`restock COMMAND --help` says more of each. Settings: see .env.example.",
     )
-    parser.set_defaults(action=None)
+    parser.set_defaults(action=None, group=parser)
     commands = parser.add_subparsers(metavar="COMMAND")
     _add(commands, "run", f"{_PARTS}:run", "everything on this machine: what `python3 app.py` starts")
     _add(commands, "web", f"{_PARTS}:web", "the web server")
@@ -64,7 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_questions(commands)
     _add_shop(commands)
     _add_privacy(commands)
-    secrets = commands.add_parser("secrets", help="the instance's own secrets").add_subparsers(required=True)
+    secrets = _add_group(commands, "secrets", "the instance's own secrets")
     _add(secrets, "reseal", "restock.commands.secrets:reseal", "seal what older keys sealed with the first SECRET_KEY")
     _add(secrets, "vapid", "restock.commands.secrets:make_vapid", "make the key of web push; once, for good")
     bounce = _add(commands, "bounce", "restock.commands.mail:bounce", "read a returned mail from the input, as a pipe")
@@ -111,7 +119,7 @@ def _add_questions(commands: argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def _add_shop(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    shop = commands.add_parser("shop", help="shops and their settings").add_subparsers(metavar="ACTION", required=True)
+    shop = _add_group(commands, "shop", "shops and their settings")
     add = _add(shop, "add", "restock.commands.shops:add", "add a shop without Shopify's install flow")
     add.add_argument("domain", metavar="DOMAIN", help="for example your-shop.myshopify.com")
     add.add_argument("--token", help="the Admin API access token of a custom app; kept sealed")
@@ -125,7 +133,7 @@ def _add_shop(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     confirm.add_argument("domain", metavar="DOMAIN")
     confirm.add_argument("--yes", action="store_true", help="do not ask")
-    settings = _add(shop, "settings", "restock.commands.shops:settings", "show or change a shop's settings")
+    settings = _add(shop, "settings", _SETTINGS, "show or change a shop's settings")
     settings.add_argument("domain", metavar="DOMAIN")
     settings.add_argument("changes", metavar="KEY=VALUE", nargs="*", help="an empty value goes back to the default")
     settings.add_argument("--dry-run", action="store_true", help="say whom it would alert now, and save nothing")
@@ -166,8 +174,7 @@ def _add_texts(shop: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def _add_privacy(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    found = commands.add_parser("privacy", help="what people asked to see or to be erased")
-    privacy = found.add_subparsers(metavar="ACTION", required=True)
+    privacy = _add_group(commands, "privacy", "what people asked to see or to be erased")
     requests = _add(privacy, "requests", "restock.commands.privacy:requests", "list a shop's requests")
     requests.add_argument("domain", metavar="DOMAIN")
     export = _add(privacy, "export", "restock.commands.privacy:export", "write the export of a data request to a file")
@@ -182,6 +189,15 @@ def _add(
     parser = commands.add_parser(name, help=sentence, description=f"{sentence[0].upper()}{sentence[1:]}.")
     parser.set_defaults(action=action)
     return parser
+
+
+def _add_group(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, sentence: str
+) -> argparse._SubParsersAction[argparse.ArgumentParser]:
+    """Add a word that takes an action; without one, its help is shown."""
+    parser = commands.add_parser(name, help=sentence, description=f"{sentence[0].upper()}{sentence[1:]}.")
+    parser.set_defaults(group=parser)
+    return parser.add_subparsers(metavar="ACTION")
 
 
 def _load(action: str) -> Callable[..., int]:

@@ -64,7 +64,7 @@ def _read(services: Services, subscription_id: int) -> tuple[str, Place, Journey
     shop = services.shops.by_id(shop_id) if shop_id is not None else None
     place = services.reports.explain(shop, subscription_id) if shop else None
     if shop is None or place is None:
-        raise NotFoundError(f"There is no subscription {subscription_id}.")
+        raise NotFoundError(f"There is no subscription {subscription_id}: the person's page has its number.")
     return shop.domain, place, services.merchant_reports.journey(shop, subscription_id)
 
 

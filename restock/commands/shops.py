@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,6 +15,9 @@ from restock.shops.values import Shop, ShopAccess
 
 if TYPE_CHECKING:
     from restock.bootstrap import Services
+    from restock.shops.rules import SettingLine
+
+_NARROWEST, _WIDEST = 40, 100  # columns
 
 
 def add(options: argparse.Namespace) -> int:
@@ -52,7 +57,7 @@ def settings(options: argparse.Namespace) -> int:
         shop = services.shops.change_settings(options.domain, changes)
         lines = services.shops.settings_table(shop)
     changed = [line for line in lines if line.key in changes] or lines
-    print_table(("KEY", "VALUE", "DEFAULT", "ALLOWED"), [(s.key, s.value, s.default, s.allowed) for s in changed])
+    print_settings(changed)
     return 0
 
 
@@ -101,6 +106,18 @@ def migrated_services() -> Iterator[Services]:
             yield services
         finally:
             services.close()
+
+
+def print_settings(lines: Sequence[SettingLine]) -> None:
+    """Print each setting with its value, the default where that is another, and below what may be chosen."""
+    indent = max((len(line.key) for line in lines), default=0) + 2
+    room = max(_NARROWEST, min(shutil.get_terminal_size().columns, _WIDEST) - indent)
+    for line in lines:
+        value, other = line.value or "–", f"(default: {line.default or 'empty'})"
+        gap = "  " if len(value) + 2 + len(other) <= room else f"\n{'':{indent}}"
+        print(f"{line.key:<{indent}}{value}{gap + other if line.value != line.default else ''}")
+        for row in textwrap.wrap(line.allowed, room, break_on_hyphens=False, break_long_words=False):
+            print(f"{'':{indent}}{row}")
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

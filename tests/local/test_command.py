@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from restock import cli
-from restock.commands.shops import print_table, read_changes
+from restock.commands.shops import print_settings, print_table, read_changes
 from restock.config import Settings
 from restock.errors import ValidationError
 from restock.local.crew.parts import Peers, needs_peers, peer_settings, working_parts
 from restock.local.instance import Instance
 from restock.local.keys import development_keys
 from restock.local.lifeline import StartError
+from restock.shops.rules import SettingLine
 
 pytestmark = pytest.mark.usefixtures("_own_environment")
 
@@ -24,6 +25,36 @@ def test_without_a_word_it_lists_every_command(capsys: pytest.CaptureFixture[str
     shown = capsys.readouterr().out
     words = ("run", "web", "worker", "sweep", "migrate", "doctor", "shop", "demo", "peers", "bench")
     assert all(f"    {word} " in shown for word in words)
+
+
+@pytest.mark.parametrize(("group", "action"), [("shop", "settings"), ("privacy", "export"), ("secrets", "vapid")])
+def test_a_word_that_takes_an_action_lists_them_when_it_has_none(
+    capsys: pytest.CaptureFixture[str], group: str, action: str
+) -> None:
+    assert cli.main([group]) == 2
+    shown = capsys.readouterr().out
+    assert f"usage: restock {group} " in shown
+    assert f"    {action} " in shown
+
+
+def test_settings_are_told_with_what_may_be_chosen_and_fit_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    allowed = "a web address of at most 500 characters with {handle}, and {shop} where the shop's domain goes"
+    print_settings([SettingLine("policy", "strict", "fair", "fair or strict"), SettingLine("origins", "", "", allowed)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "policy   strict  (default: fair)"
+    assert lines[1] == "         fair or strict"
+    assert lines[2].startswith("origins  –")
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("words", [["x=1", "--json"], ["explain", "1", "more"], ["shop", "settings", "a", "--wet"]])
+def test_words_no_command_knows_are_refused(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        cli.main(words)
+    assert refused.value.code == 2
 
 
 def test_every_setting_that_is_wrong_is_named_on_a_line_of_its_own(

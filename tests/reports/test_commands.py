@@ -38,7 +38,7 @@ def test_a_reason_is_there_for_programs_too(terminal: Store, capsys: Capsys) -> 
 
 def test_an_unknown_subscription_is_an_error_with_a_sentence(terminal: Store, capsys: Capsys) -> None:
     assert cli.main(["explain", "4711"]) == 1
-    assert capsys.readouterr().err == "There is no subscription 4711.\n"
+    assert capsys.readouterr().err == "There is no subscription 4711: the person's page has its number.\n"
 
 
 def test_a_developer_asks_by_the_id_the_post_was_answered_with(terminal: Store, capsys: Capsys) -> None:
@@ -126,6 +126,8 @@ def test_settings_can_be_tried_before_they_are_saved(terminal: Store, capsys: Ca
     shown = capsys.readouterr().out
     assert "with these settings   4" in shown
     assert "Nothing was saved." in shown
+    assert cli.main(["shop", "settings", "demo", "--dry-run", "policy=everyone"]) == 0
+    assert capsys.readouterr().out == shown
     assert cli.main(["shop", "settings", "demo", "policy"]) == 1
     assert cli.main(["shop", "settings", "demo", "policy=x", "expire_days=0", "--dry-run"]) == 1
     faults = capsys.readouterr().err

@@ -168,6 +168,16 @@ def test_an_unknown_key_is_named_with_the_known_ones() -> None:
     assert "publication_check" in fault.message
 
 
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [("factor", "policy.factor"), ("expire_day", "expire_days"), ("policy.max_offer", "policy.max_offers")],
+)
+def test_a_key_that_is_nearly_one_is_told_which(key: str, meant: str) -> None:
+    [fault] = rules.read_changes({key: "1"}).faults
+    assert fault.message.startswith("is not a setting: did you mean ")
+    assert meant in fault.message
+
+
 @given(st.dictionaries(st.sampled_from(sorted(rules.SETTINGS)) | st.text(), st.text()))
 def test_no_text_makes_the_reader_fail_or_changes_on_a_second_reading(changes: dict[str, str]) -> None:
     change = rules.read_changes(changes)

@@ -71,7 +71,7 @@ def read_changes(changes: Mapping[str, str]) -> SettingsChange:
     for key, text in changes.items():
         setting = SETTINGS.get(key)
         if setting is None:
-            faults.append(Fault(key, "UNKNOWN_SETTING", f"is not a setting; the settings are {', '.join(SETTINGS)}"))
+            faults.append(Fault(key, "UNKNOWN_SETTING", _not_a_setting(key)))
             continue
         try:
             value = setting.write(setting.read(text.strip())) if text.strip() else None
@@ -80,6 +80,15 @@ def read_changes(changes: Mapping[str, str]) -> SettingsChange:
             continue
         (columns if setting.column else settings)[setting.column or key] = value
     return SettingsChange(settings, columns, faults)
+
+
+def _not_a_setting(key: str) -> str:
+    from difflib import get_close_matches  # seldom needed, and every worker has this module
+
+    meant = [name for name in SETTINGS if name.rpartition(".")[2] == key] or get_close_matches(key, SETTINGS, 2, 0.75)
+    if meant:
+        return f"is not a setting: did you mean {' or '.join(meant)}?"
+    return f"is not a setting; the settings are {', '.join(SETTINGS)}"
 
 
 def merge_settings(stored: Mapping[str, str], change: SettingsChange) -> dict[str, str]:
