@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
 
 from restock.batches.pipeline import Pipeline, Step, named
 from restock.database import Database
-from restock.statements import PreparedStatement
+from restock.statements import Connection, PreparedStatement
 from tests.opened import opened
 
 WORD = "restock.numbers"
@@ -35,6 +35,21 @@ def database(clean_database: str) -> Iterator[Database]:
         yield database
         connection.execute("DROP TABLE numbers")
     database.dispose()
+
+
+def remembering(database: Database, seen: list[Connection]) -> Callable[[], Connection]:
+    def connect() -> Connection:
+        seen.append(database.connect_for_batches())
+        return seen[-1]
+
+    return connect
+
+
+def prepared(database: Database) -> Connection:
+    """Open a connection that another client of the pooler has used for the same."""
+    connection = database.connect_for_batches()
+    connection.execute("PREPARE put AS SELECT 1")
+    return connection
 
 
 def kept(database: Database) -> list[int]:
@@ -67,13 +82,71 @@ def test_before_the_commit_nothing_is_written_and_behind_it_nobody_has_to_listen
 
 
 def test_a_statement_that_fails_takes_its_transaction_with_it_and_the_next_flight_is_well(database: Database) -> None:
-    pipeline = Pipeline(database.connect_for_batches)
+    """The connection is kept: what is wrong is the statement's own."""
+    opened_ones: list[Connection] = []
+    pipeline = Pipeline(remembering(database, opened_ones))
     flight = pipeline.send([[put(1), Step(BREAK, {"by": "0"})], [put(2)]])
     with pytest.raises(psycopg.errors.DivisionByZero):
         flight.rows()
     assert kept(database) == [2]
     pipeline.send([[put(3)]]).rows()
     assert kept(database) == [2, 3]
+    assert len(opened_ones) == 1
+
+
+def test_flights_follow_each_other_and_none_waits_for_the_one_before_it(database: Database) -> None:
+    """Each hears what is its own, also behind one that fails, and with statements that were not known before."""
+    pipeline = Pipeline(database.connect_for_batches)
+    pipeline.send([[put(0)]]).rows()
+    with psycopg.connect(database.dsn) as holding:
+        holding.execute("LOCK TABLE numbers IN SHARE MODE")
+        flights = [pipeline.send([[put(number)]]) for number in (1, 2)]
+        assert not any(flight.done() for flight in flights)
+    failing = pipeline.send([[put(3), Step(BREAK, {"by": "0"})], [put(4)]])
+    last = pipeline.send([[put(5), Step(DOUBLE, {})]])
+    assert last.rows()[1] == [[b"10"]]
+    assert all(flight.done() for flight in (*flights, failing))
+    assert [flight.rows() for flight in flights] == [[[[b"{1}"]]], [[[b"{2}"]]]]
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        failing.rows()
+    assert kept(database) == [0, 1, 2, 4, 5]
+
+
+def test_flights_on_a_connection_that_is_lost_are_all_told(database: Database) -> None:
+    pipeline = Pipeline(database.connect_for_batches)
+    pipeline.send([[put(1)]]).rows()
+    flights = [pipeline.send([steps]) for steps in ([put(2), Step(END, {})], [put(3)])]
+    for flight in flights:
+        with pytest.raises(psycopg.OperationalError):
+            flight.rows()
+    pipeline.send([[put(4)]]).rows()
+    assert kept(database) == [1, 4]
+
+
+def test_where_a_pooler_forgets_what_was_prepared_the_next_flight_prepares_it_anew(database: Database) -> None:
+    """One that knows nothing of prepared statements hands out a server's connection on which there are none."""
+    opened_ones: list[Connection] = []
+    pipeline = Pipeline(remembering(database, opened_ones))
+    pipeline.send([[put(1)]]).rows()
+    opened_ones[-1].execute("DEALLOCATE ALL")
+    flights = [pipeline.send([[put(number)]]) for number in (2, 3)]
+    for flight in flights:
+        with pytest.raises(psycopg.errors.InvalidSqlStatementName):
+            flight.rows()
+    pipeline.send([[put(4)]]).rows()
+    assert kept(database) == [1, 4]
+    assert len(opened_ones) == 2
+
+
+def test_where_a_pooler_hands_out_a_connection_on_which_it_is_prepared_already_that_is_told_at_once(
+    database: Database,
+) -> None:
+    """Nothing is on its way then, and whoever asked writes it another way."""
+    pipeline = Pipeline(lambda: prepared(database))
+    with pytest.raises(psycopg.errors.DuplicatePreparedStatement):
+        pipeline.send([[put(1)]])
+    assert pipeline.is_free
+    assert kept(database) == []
 
 
 def test_a_connection_that_is_lost_is_told_and_replaced(database: Database) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import select
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import psycopg
-from psycopg import pq
+from psycopg import errors, pq
 
 from restock.statements import Connection, Lane, Parameter, PreparedStatement
 
@@ -41,88 +42,60 @@ def nothing() -> None:
 class Flight:
     """Transactions on their way."""
 
-    def __init__(self, connection: Connection, drop: Callable[[], None], transactions: int, until: float) -> None:
-        self._connection, self._drop = connection, drop
-        self._left, self._until = transactions, until
-        self._results: list[pq.abc.PGresult] = []
-        self._error: psycopg.Error | None = None
+    def __init__(self, pipeline: Pipeline, transactions: int, until: float) -> None:
+        self._pipeline, self.left, self.until = pipeline, transactions, until
+        self.results: list[pq.abc.PGresult] = []
+        self.error: psycopg.Error | None = None
 
     def done(self) -> bool:
         """Look, without waiting, whether all is answered, or given up."""
-        if self._left:
-            try:
-                self._connection.pgconn.consume_input()
-                self._read()
-                if self._left and time.monotonic() >= self._until:
-                    raise psycopg.OperationalError("the database does not answer")
-            except psycopg.Error as error:
-                self._lose(error)
-        return not self._left
+        if self.left:
+            self._pipeline.look()
+        return not self.left
 
     def rows(self) -> list[Rows]:
         """Wait for all answers; return the rows of each statement in order.
 
         Raises what `PreparedStatement.fetch_all` does; then what was committed, if anything, is not known.
         """
-        waiting = select.poll()
         while not self.done():
-            waiting.register(self._connection.pgconn.socket, select.POLLIN)
-            waiting.poll(max(0.0, self._until - time.monotonic()) * 1000)
-        if self._error is not None:
-            raise self._error
+            self._pipeline.wait(self.until)
+        if self.error is not None:
+            raise self.error
         try:
-            return [PreparedStatement.read(result) for result in self._results]
-        except psycopg.Error:  # among others: a pooler forgot what was prepared
-            self._drop()
+            return [PreparedStatement.read(result) for result in self.results]
+        except psycopg.Error as error:
+            if error.sqlstate is None or isinstance(error, errors.InvalidSqlStatementName):
+                self._pipeline.drop(error)  # it is lost, or a pooler forgot what was prepared
             raise
-
-    def _read(self) -> None:
-        wire = self._connection.pgconn
-        was_end = False
-        while self._left and not wire.is_busy():
-            result = wire.get_result()
-            if result is None:  # behind the answer to each statement, once
-                if was_end:
-                    return
-                was_end = True
-                continue
-            was_end = False
-            if result.status == pq.ExecStatus.PIPELINE_SYNC:
-                self._left -= 1
-            elif result.status != pq.ExecStatus.PIPELINE_ABORTED:  # what follows a failure says nothing new
-                self._results.append(result)
-        if not self._left:
-            wire.exit_pipeline_mode()
-
-    def _lose(self, error: psycopg.Error) -> None:
-        self._left, self._error = 0, error
-        self._drop()
 
 
 class Pipeline:
-    """One connection on which one flight is under way at a time; for the thread that asks first, and no other."""
+    """One connection, on which flights are under way one behind the other; for the thread that asks first alone.
+
+    A statement that fails takes its transaction with it, and nothing else.
+    """
 
     def __init__(self, connect: Callable[[], Connection], patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._lane, self._patience_seconds = Lane(connect), patience_seconds
         self._threads: dict[str, int] = {}
-        self._last: Flight | None = None
+        self._flights: deque[Flight] = deque()
+        self._connection: Connection | None = None  # on which they are
+        self._prepared: set[PreparedStatement] = set()
 
     @property
     def is_free(self) -> bool:
-        """Whether the calling thread may send: nothing is under way, and it is nobody else's."""
-        if self._threads.setdefault("of", threading.get_ident()) != threading.get_ident():  # atomic
-            return False
-        return self._last is None or self._last.done()
+        """Whether the calling thread may send: it is nobody else's."""
+        return self._threads.setdefault("of", threading.get_ident()) == threading.get_ident()  # atomic
 
     def send(self, transactions: Sequence[Sequence[Step]], before_commit: Callable[[], None] = nothing) -> Flight:
         """Send transactions while it is free; raises psycopg.Error where that is not possible.
 
         `before_commit` is called when the statements of all but the first are on their way, and nothing is committed.
         """
+        self.look()
         try:
-            connection = self._lane.connection()
-            for statement in {step.statement for steps in transactions for step in steps}:
-                statement.prepare(connection)
+            connection = self._ready({step.statement for steps in transactions for step in steps})
             wire = connection.pgconn
             wire.enter_pipeline_mode()
             for steps in transactions:
@@ -132,12 +105,76 @@ class Pipeline:
                 before_commit()
                 wire.pipeline_sync()
             _flush(wire)
-        except BaseException:  # whatever it was, half of it may be on its way: its answers are nobody else's
-            self._lane.drop()
+        except BaseException as error:  # whatever it was, half of it may be on its way: its answers are nobody else's
+            self.drop(error if isinstance(error, psycopg.Error) else psycopg.OperationalError("interrupted"))
             raise
-        until = time.monotonic() + self._patience_seconds
-        self._last = Flight(connection, self._lane.drop, len(transactions), until)
-        return self._last
+        flight = Flight(self, len(transactions), time.monotonic() + self._patience_seconds)
+        self._flights.append(flight)
+        return flight
+
+    def look(self) -> None:
+        """Take what was answered, without waiting; give all of it up where nothing comes any more."""
+        if not self._flights:
+            return
+        try:
+            assert self._connection is not None
+            self._connection.pgconn.consume_input()
+            self._read(self._connection.pgconn)
+            if self._flights and time.monotonic() >= self._flights[0].until:
+                raise psycopg.OperationalError("the database does not answer")
+        except psycopg.Error as error:
+            self.drop(error)
+
+    def wait(self, until: float) -> None:
+        """Wait until something is answered, or it is so late by the monotonic clock."""
+        assert self._connection is not None
+        waiting = select.poll()
+        waiting.register(self._connection.pgconn.socket, select.POLLIN)
+        waiting.poll(max(0.0, until - time.monotonic()) * 1000)
+
+    def drop(self, error: psycopg.Error) -> None:
+        """Close the connection; what is under way on it has failed so."""
+        for flight in self._flights:
+            flight.left, flight.error = 0, error
+        self._flights.clear()
+        self._lane.drop()
+
+    def _ready(self, statements: set[PreparedStatement]) -> Connection:
+        """Give the connection, on which these statements are prepared."""
+        connection = self._lane.connection()
+        if connection is not self._connection:
+            self._connection, self._prepared = connection, set()
+        if statements <= self._prepared:
+            return connection
+        while self._flights:  # nothing can be prepared behind them
+            self.wait(self._flights[0].until)
+            self.look()
+        if connection.closed:
+            raise psycopg.OperationalError("the connection to the database was lost")
+        for statement in statements:
+            statement.prepare(connection)
+        self._prepared |= statements
+        return connection
+
+    def _read(self, wire: pq.abc.PGconn) -> None:
+        was_end = False
+        while self._flights and not wire.is_busy():
+            result = wire.get_result()
+            if result is None:  # behind the answer to each statement, once
+                if was_end:
+                    return
+                was_end = True
+                continue
+            was_end = False
+            flight = self._flights[0]
+            if result.status == pq.ExecStatus.PIPELINE_SYNC:
+                flight.left -= 1
+                if not flight.left:
+                    self._flights.popleft()
+            elif result.status != pq.ExecStatus.PIPELINE_ABORTED:  # what follows a failure says nothing new
+                flight.results.append(result)
+        if not self._flights:
+            wire.exit_pipeline_mode()
 
 
 def _flush(wire: pq.abc.PGconn) -> None:

@@ -209,8 +209,8 @@ MUTANTS = (
     Mutant(
         "what was interrupted on its way is read as the next one's answer",
         PIPELINE,
-        "except BaseException:",
-        "except psycopg.Error:",
+        "except BaseException as error:",
+        "except psycopg.Error as error:",
         (PIPELINES,),
     ),
     Mutant(

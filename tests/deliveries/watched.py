@@ -11,9 +11,7 @@ import threading
 import uuid
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import copy_context
+from concurrent.futures import Future
 from dataclasses import dataclass, field, fields
 from typing import Any, LiteralString, NamedTuple, ParamSpec, TypeVar
 
@@ -25,7 +23,6 @@ from restock.channels.values import Blame, ChannelName, Doubt, Envelope, Outcome
 from restock.database import Database
 from restock.deliveries.service.claiming import Claiming
 from restock.deliveries.service.recording import Recording
-from restock.deliveries.service.streams.desk import Desk
 from restock.deliveries.values import Batch
 
 P = ParamSpec("P")
@@ -356,20 +353,3 @@ _DATES = [
     ("restock_events", "settle_at"),
     ("stock_checks", "due_at"),
 ]
-
-
-class _Beside:
-    """A desk in one thread of its own, whose log lines say what the caller's say."""
-
-    def __init__(self, thread: ThreadPoolExecutor) -> None:
-        self._thread, self._context = thread, copy_context()
-
-    def submit(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        return self._thread.submit(lambda: self._context.run(work, *args, **kwargs))
-
-
-@contextmanager
-def open_beside() -> Iterator[Desk]:
-    """Open a desk in a thread of its own, which begins with the first thing to do; all is done when this ends."""
-    with ThreadPoolExecutor(1, "desk") as thread:
-        yield _Beside(thread)

@@ -33,6 +33,7 @@ from restock.deliveries.service.receipts import Receipts
 from restock.deliveries.service.recording import Recording
 from restock.deliveries.service.reminders import Reminders
 from restock.deliveries.service.sending import Sending, never
+from restock.deliveries.service.streams.desk import open_beside
 from restock.deliveries.values import Batch, Drained, NewDelivery, Outage, Sample, SkipReason, TurnView
 from restock.failpoints import failpoint
 from restock.links import Links
@@ -247,7 +248,14 @@ class Deliveries:
         pipeline = Pipeline(self.database.connect_for_batches)
         recording = Recording(self.database, self.turns, self.suppressions, self.patience, pipeline)
         return Sending(
-            self.database, self.channels, self._claiming, recording, self.breaker, self.lease_seconds, self.clock
+            self.database,
+            self.channels,
+            self._claiming,
+            recording,
+            self.breaker,
+            self.lease_seconds,
+            self.clock,
+            open_claims=open_beside,
         )
 
     @cached_property

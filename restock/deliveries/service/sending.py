@@ -73,6 +73,7 @@ class _Order:
     give_way: Callable[[], bool]
     stopping: Callable[[], bool]
     desk: Desk
+    claims: Desk
     pace: _Pace
 
 
@@ -85,6 +86,7 @@ class Sending:
     """Hand the due deliveries of one channel to its provider. `timer`: seconds that only ever go forward.
 
     `open_desk` says where rows are read and written beside a channel that streams: at once, unless told otherwise.
+    `open_claims`: where the next claim is taken meanwhile; None: there as well.
     """
 
     database: Database
@@ -96,6 +98,7 @@ class Sending:
     clock: Clock = field(default_factory=SystemClock)
     timer: Timer = time.monotonic
     open_desk: Callable[[], AbstractContextManager[Desk]] = _here
+    open_claims: Callable[[], AbstractContextManager[Desk | None]] = nullcontext
     claim_sizes: Mapping[ChannelName, int] = field(default_factory=lambda: CLAIM_SIZES)
 
     def drain(
@@ -112,8 +115,9 @@ class Sending:
         """
         smallest = self._smallest(channel)
         pace = _Pace(smallest, smallest)
-        with self.open_desk() if self._streaming(channel) else _here() as desk:
-            return self._drain(_Order(channel, self.timer(), seconds, give_way, stopping, desk, pace))
+        with self.open_desk() if self._streaming(channel) else _here() as desk, self.open_claims() as claims:
+            began = self.timer()
+            return self._drain(_Order(channel, began, seconds, give_way, stopping, desk, claims or desk, pace))
 
     def _drain(self, order: _Order) -> Drained:
         sent_count, following = 0, None
@@ -139,10 +143,12 @@ class Sending:
         return spent < order.seconds and not order.stopping() and not (spent >= 1 and order.give_way())
 
     def _claim(self, order: _Order) -> Claimed:
-        """Take a batch where the provider lets us, and note for how long it is ours."""
-        order.pace.asked_at = asked = self.timer()
+        order.pace.asked_at = self.timer()
+        return self._take(order, order.pace.size, order.pace.asked_at)
+
+    def _take(self, order: _Order, size: int, asked: float) -> Claimed:
+        """Take a batch where the provider lets us, and note for how long it is ours; in whatever thread."""
         lease = Lease(self.lease_seconds, self.timer, since=asked)
-        size = order.pace.size
         entry = self.breaker.enter(order.channel, size)
         if entry is None:
             return NothingDue(provider_down=True)
@@ -207,7 +213,8 @@ class Sending:
             if order.stopping() or not self._goes_on(order):
                 return None
             order.pace.go_on(channel.doubt, told_count, self.timer())
-            return order.desk.submit(self._claim, order)
+            order.pace.asked_at = self.timer()
+            return order.claims.submit(self._take, order, order.pace.size, order.pace.asked_at)
 
         return Ahead(ask, channel.in_hand)
 

@@ -14,7 +14,7 @@ from restock.deliveries.service.streams.holds import Hold, Timer
 
 GROUP_SIZE = 100
 GROUP_SECONDS = 0.2
-_MEANWHILE = 20  # a record costs nearly the same whatever is in it; so many may come while it is written
+_PART = 50  # so many are written at once, where others may come meanwhile: a record takes longer than they do
 
 Group = Mapping[Hold, Sequence[Outcome]]
 
@@ -38,7 +38,7 @@ class Ledger:
         self._since = timer()
         self._under_way: deque[tuple[Written, int]] = deque()
         self._unwritten = 0  # how many of them
-        self._enough = GROUP_SIZE if at_once else GROUP_SIZE - _MEANWHILE
+        self._enough = GROUP_SIZE if at_once else _PART
 
     def add(self, hold: Hold, outcome: Outcome) -> bool:
         """Take an outcome; True when a group has just left. Waits where too many are not written yet.
@@ -50,8 +50,6 @@ class Ledger:
         if not is_ripe and not self._is_full():
             return False
         self._look()
-        if self._under_way and not self._is_full():
-            return False  # one is under way: more may come together meanwhile
         while self._under_way and self._is_full():
             self._wait()
         self.hand_over()
