@@ -47,7 +47,13 @@ class Town:
         headers = dict(options.pop("headers", {}))  # type: ignore[call-overload]
         if staff_of is not None:
             headers["Authorization"] = f"Bearer {id_token(self.story.settings, staff_of)}"
-        answer: TestResponse = self.story.client.open(path, method=method, headers=headers, **options)  # type: ignore[arg-type]
+        answer: TestResponse = self.story.client.open(
+            path,
+            method=method,
+            headers=headers,
+            buffered=True,
+            **options,  # type: ignore[arg-type]
+        )
         return answer
 
 

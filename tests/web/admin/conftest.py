@@ -38,6 +38,7 @@ from restock.web.admin import admin_blueprint, admin_entry
 from restock.web.admin.doorstep import doorstep_blueprint
 from restock.web.errors import register_error_handlers
 from restock.web.guards import Audience, Guard, mount
+from tests.application import bare_app
 from tests.opened import kept
 
 API_KEY, SECRET = "restock-test-key", "a-client-secret-for-tests-only-0001"
@@ -185,7 +186,7 @@ def id_token(shop: str = DOMAIN, *, secret: str = SECRET, **changes: object) -> 
 
 def open_house(settings: Settings, url: str, *, page_size: int = 5) -> House:
     """Build the pages on a database, with small pages unless said otherwise."""
-    app = Flask("restock.web")
+    app = bare_app("restock.web")
     database = kept(url)
     shops = ShopService(database, Vault(["a-key-for-tests-only-000001"]))
     reports = MerchantReports(database, SystemClock(), page_size=page_size, export_page_size=7)

@@ -21,6 +21,7 @@ from restock.shops.values import Shop
 from restock.subscriptions.service import SubscriptionService
 from restock.web.errors import register_error_handlers
 from restock.web.storefront import storefront_blueprint
+from tests.application import bare_app
 from tests.opened import kept
 
 SHOP = "kettle.myshopify.com"
@@ -86,7 +87,7 @@ def make_storefront(
         known: dict[str, object] = {"intent_limit_client": 1_000_000, "intent_limit_address": 1_000_000}
         known |= {"database_url": clean_database, "redis_url": redis_url}
         settings = make_settings(**(known | overrides))
-        app = Flask("storefront")
+        app = bare_app("storefront")
         database = own or kept(clean_database)
         vault = Vault(settings.secret_keys)
         shops = ShopService(database, vault)
