@@ -70,6 +70,6 @@ def test_figures_stand_where_lines_end_and_a_fingertip_finds_the_button(reader: 
 
 
 def test_nothing_is_fetched_by_reading(reader: Reader) -> None:
-    reader.asked.clear()
+    reader.forget()
     reader.open(letter(AlertKind.digest, "en"))
     assert reader.asked == []
