@@ -33,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in COMMANDS:
         return COMMANDS[words[0]](words[1:])
+    if words and not words[0].startswith("-") and words[0] not in {*BENCHMARKS, "all"}:
+        print(f"There is no benchmark {words[0]!r}. There are:\n\n{_names()}", file=sys.stderr)
+        return 2
     options = _parser().parse_args(words)
     names = list(BENCHMARKS) if options.name == "all" else [options.name]
     try:
@@ -60,10 +63,26 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def _names() -> str:
+    """List every benchmark with what it is about, in the words its module begins with."""
+    lines = [f"  {name:9} {_about(run)}" for name, run in (*BENCHMARKS.items(), *COMMANDS.items())]
+    return "\n".join(
+        [*lines, f"  {'all':9} {' and '.join(BENCHMARKS)}, one after the other: what is run without a name"]
+    )
+
+
+def _about(run: Callable[..., object]) -> str:
+    first_line = (sys.modules[run.__module__].__doc__ or "").partition("\n")[0]
+    return first_line.partition(": ")[2]
+
+
 def _parser() -> argparse.ArgumentParser:
-    others = f"By themselves, each with its own --help: {', '.join(COMMANDS)}."
-    parser = argparse.ArgumentParser(prog="restock bench", description=__doc__, epilog=others)
-    parser.add_argument("name", nargs="?", default="all", choices=[*BENCHMARKS, "all"])
+    others = f"benchmarks, of which {', '.join(COMMANDS)} have options of their own (NAME --help):\n{_names()}"
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="restock bench", description=__doc__, epilog=others, formatter_class=raw)
+    parser.add_argument(
+        "name", nargs="?", default="all", choices=[*BENCHMARKS, "all"], metavar="NAME", help="see below (all)"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="samples of each contestant, taken in turns (5)")
     parser.add_argument("--seconds", type=float, default=4, help="length of a sample (4)")
     parser.add_argument(
