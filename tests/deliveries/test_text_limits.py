@@ -220,6 +220,18 @@ def test_a_raised_cap_counts_within_half_an_hour(texts: Store) -> None:
     assert float(str(waits)) <= 1800
 
 
+def test_a_raised_cap_counts_at_once_where_it_is_raised_in_the_settings(texts: Store) -> None:
+    texts.set(sms__daily_cap="1")
+    gated(texts)
+    texters(texts, 3)
+    texts.restock(None)
+    texts.send()
+    assert sent(texts) < 3
+    texts.set(sms__daily_cap="")
+    texts.send()
+    assert sent(texts) == 3
+
+
 @pytest.mark.parametrize("verdict", [Verdict.deferred, Verdict.refused])
 def test_what_the_provider_does_not_take_does_not_count(texts: Store, verdict: Verdict) -> None:
     texts.set(sms__daily_cap="5")

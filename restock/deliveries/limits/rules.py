@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 PACED = "paced"  # the sender carries no more at this moment: the whole lane waits, in its order
 DAY_CAP = "day_cap"  # the shop's text messages of the day are used up
 FILTERED = "filtered_by_carriers"  # so many were filtered that going on would only make it worse
-LOOK_AGAIN_SECONDS = 1800.0  # a cap that was raised counts so soon
+LOOK_AGAIN_SECONDS = 1800.0  # should the word of a raised cap be lost
 FEWEST_FILTERED = 25
 FILTERED_SHARE = 0.1
 # Of 10,000 neighbouring numbers (all but the last four digits) so many in one shop and day are no chance, where they

@@ -47,19 +47,20 @@ _WITHDRAW = text("""
     RETURNING offer_id
 """)
 
-# Planned for the hour at which its person wakes, or found asleep at a claim; what was tried and put off is neither.
-_IS_ASLEEP = """
+# Planned for the hour at which its person wakes, or found asleep or beyond the day's limit at a claim; what was tried
+# and put off is neither.
+_WAITS = """
     d.state = 'queued' AND d.next_at > now() AND d.kind IN ('offer', 'reminder')
-    AND (d.reason = 'asleep' OR (d.reason IS NULL AND d.attempt = 0))
+    AND (d.reason IN ('asleep', 'day_cap') OR (d.reason IS NULL AND d.attempt = 0))
 """
-_ASLEEP = text(f"""
+_WAITING = text(f"""
     SELECT d.id FROM delivery_lanes lane JOIN deliveries d ON d.lane_id = lane.id
-    WHERE lane.shop_id = :shop_id AND lane.channel = ANY(:channels) AND {_IS_ASLEEP} ORDER BY d.id
+    WHERE lane.shop_id = :shop_id AND lane.channel = ANY(:channels) AND {_WAITS} ORDER BY d.id
 """)  # noqa: S608 (the condition above)
 _WAKE = text(f"""
     UPDATE deliveries SET next_at = now(), reason = NULL
     WHERE id IN (
-        SELECT d.id FROM deliveries d WHERE d.id = ANY(:ids) AND d.shop_id = :shop_id AND {_IS_ASLEEP}
+        SELECT d.id FROM deliveries d WHERE d.id = ANY(:ids) AND d.shop_id = :shop_id AND {_WAITS}
         ORDER BY d.id FOR UPDATE
     ) AND state = 'queued'
     RETURNING lane_id
@@ -102,13 +103,13 @@ def offer_of(session: Session, delivery_id: int) -> OfferRef | None:
     return None if row is None else OfferRef(*row)
 
 
-def asleep(session: Session, shop_id: int, channels: Sequence[ChannelName]) -> list[int]:
-    """List a shop's messages on these channels that wait until their people wake, oldest first; nothing is held."""
+def waiting(session: Session, shop_id: int, channels: Sequence[ChannelName]) -> list[int]:
+    """List a shop's messages on these channels that wait for their hour or their day, oldest first; none is held."""
     values = {"shop_id": shop_id, "channels": [channel.value for channel in channels]}
-    return list(session.execute(_ASLEEP, values).scalars())
+    return list(session.execute(_WAITING, values).scalars())
 
 
 def wake(session: Session, shop_id: int, message_ids: Sequence[int]) -> None:
-    """Have messages that wait for somebody to wake decided about now; the last thing a transaction does."""
+    """Have messages that wait so decided about now; the last thing a transaction does."""
     found = session.execute(_WAKE, {"shop_id": shop_id, "ids": list(message_ids)}).scalars()
     advance(session, dict.fromkeys(found, 0.0))

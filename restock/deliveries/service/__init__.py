@@ -65,12 +65,12 @@ class DeliveryNotices:
         """Say which offer a message is about; None for any other message."""
         return notices.offer_of(session, delivery_id)
 
-    def asleep(self, session: Session, shop_id: int, channels: Sequence[ChannelName]) -> Sequence[int]:
-        """List the messages of a shop that wait until their people wake; nothing is held."""
-        return notices.asleep(session, shop_id, channels)
+    def waiting(self, session: Session, shop_id: int, channels: Sequence[ChannelName]) -> Sequence[int]:
+        """List the messages of a shop that wait for an hour or a day it has chosen; nothing is held."""
+        return notices.waiting(session, shop_id, channels)
 
     def wake(self, session: Session, shop_id: int, message_ids: Sequence[int]) -> None:
-        """Have messages that wait so decided about now; whoever sleeps by the present hours waits on."""
+        """Have messages that wait so decided about now; who has to wait by the present settings waits on."""
         notices.wake(session, shop_id, message_ids)
 
 

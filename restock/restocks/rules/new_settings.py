@@ -17,9 +17,12 @@ def reads_otherwise(before: ShopSettings, after: ShopSettings) -> bool:
     return basis_of(before) != basis_of(after) or before.markets != after.markets
 
 
-def hours_changed(before: ShopSettings, after: ShopSettings) -> list[ChannelName]:
-    """Name the channels whose sleepers may wake at another time."""
-    return [name for name in ChannelName if before.send_hours.of(name) != after.send_hours.of(name)]
+def waits_otherwise(before: ShopSettings, after: ShopSettings) -> list[ChannelName]:
+    """Name the channels whose messages may leave at another time: their hours are others, or their limit of a day."""
+    is_capped = {ChannelName.sms} if before.sms.daily_cap != after.sms.daily_cap else set()
+    return [
+        name for name in ChannelName if name in is_capped or before.send_hours.of(name) != after.send_hours.of(name)
+    ]
 
 
 def _sharing(settings: ShopSettings) -> tuple[object, ...]:

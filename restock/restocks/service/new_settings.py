@@ -40,22 +40,22 @@ class NewSettings:
         if reads_anew:
             passes.hurry_pass(session, after.id)
             catalog.request_checks(session, after.id, set(planned.values()), 0)
-        hours = new_settings.hours_changed(was, now)
-        return lambda: self._follow_up(after.id, set(planned), hours)
+        waiting = new_settings.waits_otherwise(was, now)
+        return lambda: self._follow_up(after.id, set(planned), waiting)
 
-    def _follow_up(self, shop_id: int, planned: set[int], hours: Sequence[ChannelName]) -> None:
+    def _follow_up(self, shop_id: int, planned: set[int], channels: Sequence[ChannelName]) -> None:
         with self.database.transaction() as session:
             repository.replan_shop(session, shop_id, but=planned)
-        if hours:
-            self._wake(shop_id, hours)
+        if channels:
+            self._wake(shop_id, channels)
 
-    def _wake(self, shop_id: int, hours: Sequence[ChannelName]) -> None:
-        """Have messages that wait for their people to wake decided about again, a few in each transaction."""
+    def _wake(self, shop_id: int, channels: Sequence[ChannelName]) -> None:
+        """Have messages that wait for their hour or their day decided about again, a few in each transaction."""
         with self.database.transaction() as session:
-            asleep = self.notices.asleep(session, shop_id, hours)
-        for first in range(0, len(asleep), _WOKEN_AT_ONCE):
+            waiting = self.notices.waiting(session, shop_id, channels)
+        for first in range(0, len(waiting), _WOKEN_AT_ONCE):
             with self.database.transaction() as session:
-                self.notices.wake(session, shop_id, asleep[first : first + _WOKEN_AT_ONCE])
+                self.notices.wake(session, shop_id, waiting[first : first + _WOKEN_AT_ONCE])
 
 
 def _nothing() -> None:

@@ -17,8 +17,8 @@ class Notices(Protocol):
     """The messages of offers, in the caller's transaction: queued with their offers, taken back with them.
 
     `take_back` skips those that have not left yet and returns their offers; the others may be on their way. `reason` is
-    `asleep` or `event_closed`. `offer_of` says what a message was about, None for any other message. `asleep` lists the
-    messages that wait until their people wake, and `wake` has them decided about again now.
+    `asleep` or `event_closed`. `offer_of` says what a message was about, None for any other message. `waiting` lists
+    the messages that wait for an hour or a day the shop has chosen, and `wake` has them decided about again now.
     """
 
     def add(self, session: Session, notices: Sequence[OfferNotice]) -> None: ...
@@ -27,7 +27,7 @@ class Notices(Protocol):
 
     def offer_of(self, session: Session, delivery_id: int) -> OfferRef | None: ...
 
-    def asleep(self, session: Session, shop_id: int, channels: Sequence[ChannelName]) -> Sequence[int]: ...
+    def waiting(self, session: Session, shop_id: int, channels: Sequence[ChannelName]) -> Sequence[int]: ...
 
     def wake(self, session: Session, shop_id: int, message_ids: Sequence[int]) -> None: ...
 
