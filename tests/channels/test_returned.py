@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import email.policy
+import quopri
 from email.message import EmailMessage
 from typing import Any
 
@@ -121,6 +123,92 @@ def test_where_it_came_to_is_heard_from_the_mail_server_first_and_from_its_heade
     assert read_returned(report(to="x@y.example", X_Original_To=BACK)) is not None
 
 
+DEAD_MAILBOX = ("bounced", "mailbox_unknown", "address")
+POLICY = ("bounced", "policy_rejected", "message")
+UNDELIVERED = ("bounced", "undelivered", "message")
+
+
+def told_of(raw: bytes) -> tuple[str, str, str] | None:
+    event = read_returned(raw)
+    return None if event is None else (event.status.value, event.reason, event.blame.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "diagnostic", "told"),
+    [
+        ("5.0.0", "smtp; 550 No Such User", DEAD_MAILBOX),
+        ("5.0.0", "smtp; 550-5.1.1 nobody of that name\r\n 550 5.1.1 <ada@mail.example>", DEAD_MAILBOX),
+        ("5.0.350", "smtp;550 5.0.350 Remote server returned an error -> 550 5.1.1 User Unknown", DEAD_MAILBOX),
+        ("5.1.1 (bad destination mailbox)", "x; y", DEAD_MAILBOX),
+        ("", "smtp; 550 5.1.1 no such user", DEAD_MAILBOX),
+        ("5.0.0", "smtp; 554 refused, IP 195.5.1.1 blacklisted", POLICY),
+        ("5.0.0", "smtp; 554 host 5.1.1.7 refused to talk to us", UNDELIVERED),
+        ("5.0.0", "smtp; 554 host mx15.1.1 refused to talk to us", UNDELIVERED),
+        ("5.1.1", "smtp; 550 5.7.1 blocked using zen.spamhaus.org", POLICY),
+        ("5.1.1", "smtp; 552 5.2.2 over quota", ("bounced", "mailbox_full", "message")),
+        ("5.5.0", "smtp; 550 relay not permitted", POLICY),
+        ("5.4.1", "smtp; 550 5.4.1 Recipient address rejected: Access denied", POLICY),
+        ("5.4.4", "X-Postfix; Host or domain name not found", UNDELIVERED),
+    ],
+)
+def test_the_code_of_a_report_and_the_words_of_the_server_are_read_together(
+    status: str, diagnostic: str, told: tuple[str, str, str]
+) -> None:
+    assert told_of(report(status, diagnostic=diagnostic)) == told
+
+
+FAILED = "Final-Recipient: rfc822; bea@far.example\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+
+
+@pytest.mark.parametrize(
+    ("action", "then", "told"),
+    [
+        ("expanded", FAILED, DEAD_MAILBOX),
+        ("delivered", FAILED, DEAD_MAILBOX),
+        ("expanded", FAILED.replace("failed", "delayed"), ("underway", "", "message")),
+        ("delivered", FAILED.replace("failed", "delayed"), ("underway", "", "message")),
+        ("expanded", FAILED.replace("5.1.1", "5.7.1") + "\r\n" + FAILED, DEAD_MAILBOX),
+        ("expanded", FAILED.replace("failed", "delivered"), ("underway", "", "message")),
+    ],
+)
+def test_of_several_groups_of_a_report_the_worst_counts(action: str, then: str, told: tuple[str, str, str]) -> None:
+    raw = report("2.0.0", action, "smtp; 250 ok").replace(b"smtp; 250 ok\r\n", f"x; ok\r\n\r\n{then}".encode())
+    assert told_of(raw) == told
+
+
+GLOBAL = b"message/global-delivery-status"
+
+
+def test_a_report_about_an_address_in_any_letters_is_read_however_it_is_coded() -> None:
+    """RFC 6533: what Python's parser takes for a message is a report all the same."""
+    plain = report().replace(b"message/delivery-status", GLOBAL)
+    assert told_of(plain) == DEAD_MAILBOX
+    assert told_of(plain.replace(b"rfc822; ada", "utf-8; ädä".encode())) == DEAD_MAILBOX
+    head, _, rest = plain.partition(GLOBAL + b"\r\n\r\n")
+    fields, _, tail = rest.partition(b"\r\n--b\r\nContent-Type: text/rfc822-headers")
+    for coding, coded in (("base64", base64.encodebytes(fields)), ("quoted-printable", quopri.encodestring(fields))):
+        raw = head + GLOBAL + f"\r\nContent-Transfer-Encoding: {coding}\r\n\r\n".encode() + coded + b"\r\n--b--" + tail
+        assert told_of(raw) == DEAD_MAILBOX, coding
+
+
+def test_a_report_that_does_not_say_of_what_kind_it_is_is_read_by_what_is_in_it() -> None:
+    assert told_of(report().replace(b' report-type="delivery-status";', b"")) == DEAD_MAILBOX
+
+
+def test_a_report_within_another_mail_is_read_but_not_one_within_an_enclosed_message() -> None:
+    """A list or a scanner puts its own words around a report; somebody else's is enclosed, and is not about us."""
+    inner = report().partition(b"\r\nContent-Type: ")[2]
+    head = f"From: MAILER-DAEMON@mx.example\r\nTo: {BACK}\r\n"
+    around = 'Content-Type: multipart/mixed; boundary="m"\r\n\r\n--m\r\n'
+    note = b"Content-Type: text/plain\r\n\r\nScanned.\r\n--m\r\n"
+    assert told_of((head + around).encode() + note + b"Content-Type: " + inner + b"\r\n--m--\r\n") == DEAD_MAILBOX
+    enclosed = b"Content-Type: message/rfc822\r\n\r\nContent-Type: " + inner + b"\r\n--m--\r\n"
+    assert told_of((head.replace("MAILER-DAEMON", "ada") + around).encode() + note + enclosed) is None
+    mixed = report().replace(b'multipart/report; report-type="delivery-status"', b"multipart/mixed")
+    assert told_of(mixed.replace(b"auto-replied", b"auto-generated")) == DEAD_MAILBOX, "as some old servers write it"
+    assert told_of(mixed.replace(b"MAILER-DAEMON", b"ada").replace(b"auto-replied", b"no")) is None
+
+
 def complaint(kind: str = "abuse", sender: str = f"<{BACK}>", to: str = "fbl@alerts.example") -> bytes:
     return (
         f"From: fbl@mailbox.example\r\nTo: {to}\r\n"
@@ -159,6 +247,48 @@ def test_a_server_that_writes_for_people_is_understood_where_it_quotes_a_whole_r
     assert event is not None
     assert (event.reason, event.blame) == ("mailbox_unknown", Blame.address)
     assert read_returned(plain("Your mail could not be delivered. Sorry.")) is None
+
+
+EXIM = {"Auto_Submitted": "auto-replied", "X_Failed_Recipients": "ada@mail.example"}
+COPY = "\n------ This is a copy of the message, including all the headers. ------\n\n550 5.1.1 no such user\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "headers", "told"),
+    [
+        # qmail
+        ("<ada@mail.example>:\nSorry, no mailbox here by that name. (#5.1.1)\n", {}, DEAD_MAILBOX),
+        ("Remote host said: 550 No such user\nGiving up on 192.0.2.1.\n", {}, DEAD_MAILBOX),
+        ("Remote host said: 550 5.1.1 <ada@mail.example>\nGiving up on 192.0.2.1.\n", {}, DEAD_MAILBOX),
+        ("192.0.2.1 failed after I sent the message.\nRemote host said: 554 5.7.1 spam\n", {}, POLICY),
+        ("<ada@mail.example>:\nThis address is in no list (#5.7.1)\n", {}, POLICY),
+        # Exim
+        ("  ada@mail.example\n    SMTP error after RCPT TO:\n    550 No Such User Here\n", EXIM, DEAD_MAILBOX),
+        ("  ada@mail.example\n    550-5.1.1 nobody here\n    550 5.1.1 of that name\n", EXIM, DEAD_MAILBOX),
+        ("  ada@mail.example\n    550-5.7.1 listed by\n    550 5.7.1 a.dnsbl.example\n", EXIM, POLICY),
+        ("  ada@mail.example\n    550-Verification failed for <x@y.example>\n    550 no such user\n", EXIM, POLICY),
+        ("  ada@mail.example\n    Unrouteable address\n", EXIM, UNDELIVERED),
+        ("  ada@mail.example\n    550 Rejected\n" + COPY, EXIM, UNDELIVERED),
+        # Says nothing
+        ("  ada@mail.example\n    no reply is quoted" + COPY, {}, None),
+        ("Your message has 554 words too many.", {}, None),
+        ("554 5.1.1.7 is where it went", {}, None),
+        ("Delivery is delayed: 450 4.2.1 busy. We go on trying.", {}, None),
+        ("Call 0550 5.1.1 no such user", {}, None),
+    ],
+)
+def test_a_bounce_for_people_is_read_by_the_reply_it_quotes_above_the_copy_of_our_mail(
+    text: str, headers: dict[str, str], told: tuple[str, str, str] | None
+) -> None:
+    assert told_of(plain(text, **headers)) == told
+
+
+def test_an_automatic_answer_condemns_nobody_even_if_it_comes_from_nowhere() -> None:
+    """Holiday answers have no sender to answer to, as bounces have; their writer is a person."""
+    said = "I have left. 550 5.1.1 no such user."
+    assert told_of(b"Return-Path: <>\r\n" + plain(said, From="ada@mail.example")) is None
+    assert told_of(b"Return-Path: <>\r\n" + plain(said, Auto_Submitted="auto-replied (vacation)")) is None
+    assert told_of(plain(said, X_Autoreply="yes")) is None
 
 
 def test_a_holiday_answer_is_no_bounce_whatever_it_quotes() -> None:

@@ -47,7 +47,7 @@ _PERMANENT = {"2.2": "mailbox_full", "3.4": "too_large"}
 _TRANSIENT = {"2.1": "mailbox_busy", "2.2": "mailbox_full", "7.0": "rate_limited", "7.28": "rate_limited"}
 _NEEDS_LOGIN = frozenset({530, 534, 535, 538})
 _MOST_READ = 2000
-_VAGUE = frozenset({"", "0.0", "1.0", "2.0", "3.0", "5.0"})  # codes that leave it to the words
+_VAGUE = frozenset({"", "1.0", "2.0", "3.0", "5.0"})  # codes that leave it to the words, as does any 5.0.x
 
 _WHO = r"(?:user|mailbox|recipient|rcpt|address|addressee|account|customer|inbox|alias)"
 _DEAD_WORDS = re.compile(
@@ -121,7 +121,7 @@ def _permanent(subject: str, said: str) -> Ruling:
         return Ruling(Verdict.refused, "policy_rejected")
     if subject in _DEAD_MAILBOX:
         return Ruling(Verdict.refused, _DEAD_MAILBOX[subject], Blame.address)
-    return _by_words(said) if subject in _VAGUE else Ruling(Verdict.refused, "rejected")
+    return _by_words(said) if subject in _VAGUE or subject.startswith("0.") else Ruling(Verdict.refused, "rejected")
 
 
 def _by_words(said: str) -> Ruling:
