@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from restock.restocks.service.simulating import Simulating
     from restock.restocks.service.simulating.preview import Previewing
     from restock.shops.service.mailing_tests import MailingTests
+    from restock.shops.service.places import Places
     from restock.shops.service.texts import TextService
     from restock.subscriptions.service import SubscriptionService
     from restock.subscriptions.service.answers import AnswerService
@@ -74,6 +75,12 @@ class Services(Ground):
         from restock.subscriptions.service.marketing import MarketingWriteBack
 
         return MarketingWriteBack(self.database, self.tokens, self.admin)
+
+    @cached_property
+    def places(self) -> Places:
+        from restock.shops.service.places import Places
+
+        return Places(self.tokens, self.admin)
 
     @cached_property
     def priorities(self) -> Priorities:

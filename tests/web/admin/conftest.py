@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import TypeVar
 
 import jwt
 import pytest
@@ -28,8 +29,10 @@ from restock.restocks.service import RestockService
 from restock.restocks.service.simulating import Simulating
 from restock.restocks.service.simulating.preview import Previewing
 from restock.shopify.id_tokens import IdToken
+from restock.shopify.values import Access, Location
 from restock.shops.service import ShopService
 from restock.shops.service.mailing_tests import MailingTests
+from restock.shops.service.places import Places
 from restock.shops.service.texts import TextService
 from restock.shops.values import Shop
 from restock.subscriptions.service import SubscriptionService
@@ -41,6 +44,7 @@ from restock.web.guards import Audience, Guard, mount
 from tests.application import bare_app
 from tests.opened import kept
 
+T = TypeVar("T")
 API_KEY, SECRET = "restock-test-key", "a-client-secret-for-tests-only-0001"
 DOMAIN = "kettle.myshopify.com"
 
@@ -81,6 +85,7 @@ class AdminServices:
     mailing_tests: MailingTests
     shop_alerts: ShopAlerts
     priorities: Priorities
+    places: Places
     channels_on: frozenset[ChannelName] = frozenset(ChannelName)
 
 
@@ -102,7 +107,7 @@ class House:
         assert answer.status_code == 200, answer.get_data(as_text=True)
         return answer.get_data(as_text=True)
 
-    def post(self, path: str, typed: Mapping[str, str]) -> str:
+    def post(self, path: str, typed: Mapping[str, str | Sequence[str]]) -> str:
         """Press a button as the staff of the same shop, follow where it leads, and return the page's text."""
         headers = {"Authorization": f"Bearer {id_token()}"}
         answer = self.client.post(path, data=dict(typed), headers=headers, follow_redirects=True)
@@ -166,6 +171,24 @@ class TakesAll:
         """Nothing is open."""
 
 
+class AsksAtOnce:
+    """Puts every question with a token of no worth."""
+
+    def ask(self, shop_id: int, question: Callable[[Access], T]) -> T:
+        return question(Access(f"shop-{shop_id}.myshopify.com", "token"))
+
+
+class NamesPlaces:
+    """A shop at Shopify with three locations: one is closed, one sells nothing online."""
+
+    def locations(self, access: Access) -> Sequence[Location]:
+        return (
+            Location(7, "Harbour <shop>", is_active=True, fulfills_online_orders=True),
+            Location(8, "Attic", is_active=True, fulfills_online_orders=False),
+            Location(9, "Old pier", is_active=False, fulfills_online_orders=True),
+        )
+
+
 def id_token(shop: str = DOMAIN, *, secret: str = SECRET, **changes: object) -> str:
     """Sign an ID token as Shopify does; `changes` replace claims, None removes one."""
     now = int(time.time())
@@ -215,6 +238,7 @@ def open_house(settings: Settings, url: str, *, page_size: int = 5) -> House:
         MailingTests(shops.mailings, TakesAll),
         ShopAlerts(database, lambda: None, "https://restock.example"),
         Priorities(database, tokens=None, admin=None),  # type: ignore[arg-type]  # nobody is asked here
+        Places(tokens=AsksAtOnce(), admin=NamesPlaces()),
     )
     register_error_handlers(app)
     mount(app, admin_blueprint(services), Guard(Audience.merchant, admin_entry(services).check))  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 
 from restock.shops.values import PolicyPreset, Shop
 from restock.web.admin.settling import CHOICES, GROUPS
@@ -104,3 +105,52 @@ def test_what_is_typed_is_shown_as_text(house: House, kettle: Shop) -> None:
     page = house.post("/settings", fields_of(house.get("/settings")) | {"name": typed, "expire_days": typed})
     assert typed not in page
     assert fields_of(page)["expire_days"] == typed
+
+
+@pytest.fixture
+def allowed(house: House, kettle: Shop) -> Shop:
+    """The shop lets us see its locations."""
+    with house.database.transaction() as session:
+        session.execute(text("UPDATE shops SET access = 'granted', scopes = '{read_locations}'"))
+    house.services.shops.memory.forget(kettle.domain)
+    return house.saved(kettle)
+
+
+def test_locations_are_chosen_by_name_where_shopify_names_them(house: House, allowed: Shop) -> None:
+    page = house.get("/settings")
+    assert "Harbour &lt;shop&gt;" in page
+    assert texts()["places.offline"] in page
+    assert texts()["places.closed"] in page
+    assert 'name="locations"' not in page
+    before = fields_of(page)
+    house.post("/settings", {**before, "location": ["7", "8"]})
+    assert table(house, allowed)["locations"] == "7,8"
+    page = house.get("/settings")
+    assert page.count('value="7" checked') == page.count('value="8" checked') == 1
+    house.post("/settings", {**fields_of(page), "location": []})
+    assert table(house, allowed)["locations"] == ""
+
+
+def test_a_chosen_location_that_is_gone_stays_until_somebody_takes_it_away(house: House, allowed: Shop) -> None:
+    house.services.shops.change_settings(allowed.domain, {"locations": "7,99"})
+    page = house.get("/settings")
+    assert "Location 99" in page
+    house.post("/settings", {**fields_of(page), "location": ["7", "99"], "expire_days": "30"})
+    assert table(house, allowed)["locations"] == "7,99"
+    house.post("/settings", {**fields_of(page), "location": ["7"]})
+    assert table(house, allowed)["locations"] == "7"
+
+
+def test_ticks_that_are_no_numbers_are_refused_and_stay_to_be_mended(house: House, allowed: Shop) -> None:
+    page = house.post("/settings", {**fields_of(house.get("/settings")), "location": ["7", "<pier>"]})
+    assert 'value="7,&lt;pier&gt;"' in page
+    assert 'class="fault"' in page
+    assert table(house, allowed)["locations"] == ""
+
+
+def test_without_the_permission_numbers_are_typed_and_the_page_says_how_to_get_names(
+    house: House, kettle: Shop
+) -> None:
+    page = house.get("/settings")
+    assert 'name="locations"' in page
+    assert texts()["places.allow"] in page
