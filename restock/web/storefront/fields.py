@@ -84,12 +84,15 @@ class Fields:
     def text(self, name: str, longest: int, *, cut: bool = False) -> str | None:
         """Read a text of one line; None when absent, blank or faulty. `cut`: an over-long one is cut, not refused."""
         value = self.values.get(name)
+        if value is None:
+            return None
         if type(value) is str:
-            line = _CONTROL.sub(" ", value).strip()
-            if len(line) <= longest or cut:
+            line = (value if value.isprintable() else _CONTROL.sub(" ", value)).strip()
+            if len(line) <= longest:
+                return line or None
+            if cut:
                 return line[:longest].rstrip() or None
-        if value is not None:
-            self.fault(name, f"INVALID_{name.upper()}", f"must be a text of at most {longest} characters")
+        self.fault(name, f"INVALID_{name.upper()}", f"must be a text of at most {longest} characters")
         return None
 
     def pattern(self, name: str, shape: re.Pattern[str], longest: int, code: str, message: str) -> str | None:

@@ -119,20 +119,20 @@ class RateLimiter:
             left, limit = self._tightest(wanted)
             allowed = left > 0
             if allowed:
-                for name, most in wanted:
-                    self._count(self._place(name), most)
+                self._count(wanted)
         if allowed and (self._pid != os.getpid() or not self._dirty.is_set()):
             self._ask_to_share()
         return Allowance(allowed, limit, max(0, left - 1), (window + 1) * WINDOW_SECONDS * 1000)
 
-    def _count(self, place: str, most: int) -> None:
-        """Count one. What came once is told to the other processes when it comes again: most addresses never do."""
-        count = self._known.get(place, 0) + 1
-        self._known[place] = count
-        if count == 1 and most >= _SMALL_LIMIT:
-            return
-        untold = 2 if count == 2 and most >= _SMALL_LIMIT else 1
-        self._fresh[place] = self._fresh.get(place, 0) + untold
+    def _count(self, wanted: Sequence[tuple[str, int]]) -> None:
+        """Count one each. What came once is told to other processes when it comes again: most addresses never do."""
+        known, fresh = self._known, self._fresh
+        for name, most in wanted:
+            place = name if name in known or len(known) < self._most_keys else _shared_place(name)
+            count = known[place] = known.get(place, 0) + 1
+            if count > 1 or most < _SMALL_LIMIT:
+                untold = 2 if count == 2 and most >= _SMALL_LIMIT else 1
+                fresh[place] = fresh.get(place, 0) + untold
 
     @property
     def key_count(self) -> int:
@@ -157,18 +157,15 @@ class RateLimiter:
 
     def _tightest(self, wanted: Sequence[tuple[str, int]]) -> tuple[int, int]:
         """Return what is left of the limit that has least left, and that limit."""
+        known = self._known
         left, tightest = wanted[0][1] + 1, wanted[0][1]
         for name, limit in wanted:
-            rest = limit - self._known.get(self._place(name), 0)
-            if rest < left:
-                left, tightest = rest, limit
+            count = known.get(name)
+            if count is None:
+                count = 0 if len(known) < self._most_keys else known.get(_shared_place(name), 0)
+            if limit - count < left:
+                left, tightest = limit - count, limit
         return left, tightest
-
-    def _place(self, name: str) -> str:
-        """Find the counter of a name; when there are too many, strangers share some."""
-        if name in self._known or len(self._known) < self._most_keys:
-            return name
-        return f"shared:{crc32(name.encode()) % _SHARED_BUCKETS}"
 
     def _keep(self, window: int, counted: dict[str, int]) -> None:
         with self._lock:
@@ -204,6 +201,11 @@ class RateLimiter:
         if pause != MERGE_SECONDS:
             log.info("rate_limits_shared_again")
         return MERGE_SECONDS
+
+
+def _shared_place(name: str) -> str:
+    """Name the counter of one who came when there were too many: strangers share some."""
+    return f"shared:{crc32(name.encode()) % _SHARED_BUCKETS}"
 
 
 @lru_cache(maxsize=4096)
