@@ -137,6 +137,20 @@ def test_changed_settings_say_whom_they_would_tell_now(store: Store, previewing:
     assert not store.sql("SELECT 1 FROM shops WHERE settings::text LIKE '%everyone%'")
 
 
+@pytest.mark.parametrize("changes", [{"policy": "everyone"}, {"policy.factor": "2.5"}, {"policy.order": "newest"}])
+def test_what_a_preview_counts_is_told_at_the_next_step_after_the_save(
+    store: Store, previewing: Previewing, changes: dict[str, str]
+) -> None:
+    store.set(policy="strict")
+    store.join(10)
+    store.restock(3)
+    counted = previewing.preview_settings(store.shop, changes).after
+    before = len(store.offered())
+    store.shop = store.shops.change_settings(store.shop.domain, changes)
+    store.plan()
+    assert len(store.offered()) - before == counted
+
+
 def test_what_the_change_alone_would_begin_is_held_and_counted_apart(store: Store, previewing: Previewing) -> None:
     store.set(policy__minimum_units="5", policy__factor="2")
     store.join(10)

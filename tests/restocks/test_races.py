@@ -4,7 +4,7 @@ All races, and where each is tested; a deadlock counts as a failure everywhere (
 
 - two planners, many events, many pages: here, test_planners_share_every_queue_page_by_page
 - planners and those who come, leave and grow old: here, test_a_plan_meets_those_who_come_and_those_who_leave
-- planner and settings: here, test_changed_settings_meet_a_plan
+- planner and settings: here, test_changed_settings_meet_a_plan; that the new ones win: test_new_settings.py
 - two sweepers, every step: here, test_sweepers_end_each_turn_and_follow_up_each_purchase_once, and for messages in
   tests/deliveries/test_races.py (leases, doubts) and tests/deliveries/test_deliveries.py
 - declined, bought and over, all at once: here, test_a_turn_ends_once_whoever_ends_it
