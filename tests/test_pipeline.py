@@ -141,12 +141,14 @@ def test_where_a_pooler_forgets_what_was_prepared_the_next_flight_prepares_it_an
 def test_where_a_pooler_hands_out_a_connection_on_which_it_is_prepared_already_that_is_told_at_once(
     database: Database,
 ) -> None:
-    """Nothing is on its way then, and whoever asked writes it another way."""
-    pipeline = Pipeline(lambda: prepared(database))
+    """Nothing is on its way then, and whoever asked writes it another way; it is tried again, but not at once."""
+    pipeline = Pipeline(lambda: prepared(database), again_seconds=0.2)
     with pytest.raises(psycopg.errors.DuplicatePreparedStatement):
         pipeline.send([[put(1)]])
-    assert pipeline.is_free
+    assert not pipeline.is_free
     assert kept(database) == []
+    time.sleep(0.2)
+    assert pipeline.is_free
 
 
 def test_a_connection_that_is_lost_is_told_and_replaced(database: Database) -> None:

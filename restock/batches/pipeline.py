@@ -19,6 +19,7 @@ from psycopg import errors, pq
 from restock.statements import Connection, Lane, Parameter, PreparedStatement
 
 PATIENCE_SECONDS = 20.0  # longer than its statements may take
+AGAIN_SECONDS = 1.0  # for so long no connection is asked for after one on which nothing could be sent
 
 Rows = list[list[bytes]]
 
@@ -76,8 +77,14 @@ class Pipeline:
     A statement that fails takes its transaction with it, and nothing else.
     """
 
-    def __init__(self, connect: Callable[[], Connection], patience_seconds: float = PATIENCE_SECONDS) -> None:
-        self._lane, self._patience_seconds = Lane(connect), patience_seconds
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        patience_seconds: float = PATIENCE_SECONDS,
+        again_seconds: float = AGAIN_SECONDS,
+    ) -> None:
+        self._lane, self._patience_seconds, self._again_seconds = Lane(connect), patience_seconds, again_seconds
+        self._free_at = 0.0  # monotonic
         self._threads: dict[str, int] = {}
         self._flights: deque[Flight] = deque()
         self._connection: Connection | None = None  # on which they are
@@ -85,8 +92,9 @@ class Pipeline:
 
     @property
     def is_free(self) -> bool:
-        """Whether the calling thread may send: it is nobody else's."""
-        return self._threads.setdefault("of", threading.get_ident()) == threading.get_ident()  # atomic
+        """Whether the calling thread may send: it is nobody else's, and did not just fail to."""
+        is_own = self._threads.setdefault("of", threading.get_ident()) == threading.get_ident()  # atomic
+        return is_own and time.monotonic() >= self._free_at
 
     def send(self, transactions: Sequence[Sequence[Step]], before_commit: Callable[[], None] = nothing) -> Flight:
         """Send transactions while it is free; raises psycopg.Error where that is not possible.
@@ -107,6 +115,7 @@ class Pipeline:
             _flush(wire)
         except BaseException as error:  # whatever it was, half of it may be on its way: its answers are nobody else's
             self.drop(error if isinstance(error, psycopg.Error) else psycopg.OperationalError("interrupted"))
+            self._free_at = time.monotonic() + self._again_seconds
             raise
         flight = Flight(self, len(transactions), time.monotonic() + self._patience_seconds)
         self._flights.append(flight)

@@ -537,7 +537,15 @@ def test_what_is_written_in_passing_is_no_more_than_a_group_either(store: Store)
     assert store.one("SELECT count(*) FROM offers WHERE accepted_at IS NULL OR ends_at IS NULL") == 0
 
 
-@pytest.mark.parametrize("fault", ["somebody holds a row", "the connection is lost", "no connection is to be had"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "somebody holds a row",
+        "the connection is lost",
+        "no connection is to be had",
+        "a pooler knows nothing of what is prepared",
+    ],
+)
 def test_what_cannot_be_written_in_passing_is_waited_for(store: Store, fault: str) -> None:
     store.join(300)
     store.restock(None)
@@ -560,6 +568,14 @@ def test_what_cannot_be_written_in_passing_is_waited_for(store: Store, fault: st
             raise psycopg.OperationalError("too many")
 
         part = replace(part, recording=replace(part.recording, pipeline=Pipeline(refuse)))
+    if fault == "a pooler knows nothing of what is prepared":
+
+        def used() -> Connection:
+            connection = store.database.connect_for_batches()
+            connection.execute("PREPARE accept_offers AS SELECT 1")  # for another client of the pooler
+            return connection
+
+        part = replace(part, recording=replace(part.recording, pipeline=Pipeline(used)))
     store.channel.answer = answer
     assert drain(replace(part, claim_sizes={EMAIL: SIZE})).sent_count == 300
     others.close()
