@@ -18,7 +18,10 @@ from restock.links import Vault
 from restock.shops.service import ShopService
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Flask
+    from sqlalchemy.orm import Session
 
     from restock.alerts.service import ShopAlerts
     from restock.catalog.service import CatalogService
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from restock.shops.service.mailing_tests import MailingTests
     from restock.shops.service.places import Places
     from restock.shops.service.texts import TextService
+    from restock.shops.values import Shop
     from restock.subscriptions.service import SubscriptionService
     from restock.subscriptions.service.answers import AnswerService
     from restock.subscriptions.service.marketing import MarketingWriteBack
@@ -56,7 +60,7 @@ class Services(Ground):
     @cached_property
     def shops(self) -> ShopService:
         """Everything about shops, restocks following what they choose."""
-        return ShopService(self.database, self.vault, follow=lambda *saved: self._turns.settings_changed(*saved))
+        return ShopService(self.database, self.vault, follow=self._settings_changed)
 
     @cached_property
     def subscriptions(self) -> SubscriptionService:
@@ -223,6 +227,10 @@ class Services(Ground):
         shoppers_news = (*order_effects(self.purchases), *consent_effects(self.marketing))
         effects = (*shop_effects(self.shops, self.upkeep.start), *shoppers_news, *privacy_effects(self.privacy))
         return InboxService(self.database, self.settings.settle_seconds, effects)
+
+    def _settings_changed(self, session: Session, before: Shop, after: Shop) -> Callable[[], object]:
+        """Load what plans restocks where settings are saved, and nowhere else."""
+        return self._turns.settings_changed(session, before, after)
 
     @cached_property
     def _turns(self) -> RestockService:
