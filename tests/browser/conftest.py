@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import BrowserContext, expect
 
 from restock.playground.demo.instance import Instance
 
-expect.set_options(timeout=30_000)  # ms: a busy machine is not a failing test
+PATIENCE_MS = 60_000.0  # a busy machine is not a failing test
+expect.set_options(timeout=PATIENCE_MS)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
     "--disable-gpu",
@@ -29,7 +30,14 @@ def browser_type_launch_args() -> dict[str, Any]:
     """Use the machine's own Chromium: nothing is downloaded."""
     if CHROMIUM is None:
         pytest.skip("needs Chromium on the PATH")
-    return {"executable_path": CHROMIUM, "args": list(FLAGS)}
+    return {"executable_path": CHROMIUM, "args": list(FLAGS), "timeout": PATIENCE_MS}
+
+
+@pytest.fixture
+def context(context: BrowserContext) -> BrowserContext:
+    """The plugin's, with our patience."""
+    context.set_default_timeout(PATIENCE_MS)
+    return context
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from restock.config import Settings
+from tests.browser.conftest import PATIENCE_MS
 from tests.web.admin.conftest import DOMAIN, SECRET, House, id_token, open_house
 from tests.web.admin.crowd import VARIANTS, fill, hold_back, tell
 
@@ -69,8 +70,6 @@ def listen(page: Page) -> list[str]:
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.set_default_timeout(20_000)
-    expect.set_options(timeout=20_000)
     return errors
 
 
@@ -141,7 +140,7 @@ def test_a_token_that_got_old_is_replaced_without_the_merchant_noticing(page: Pa
     frame.wait_for_load_state("load")
     frame.evaluate("window.shopify.idToken = async () => 'stale'")
     frame.get_by_role("link", name="Next").click()
-    expect(frame.get_by_role("link", name="Previous")).to_be_visible(timeout=20_000)
+    expect(frame.get_by_role("link", name="Previous")).to_be_visible()
 
 
 def hold_two(served: Served, domain: str) -> None:
@@ -211,7 +210,7 @@ def test_in_the_playground_a_plain_form_confirms(browser: Browser, served: Serve
     hold_two(served, "playground.myshopify.com")
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{served.url}/?shop=playground")
     page.get_by_role("button", name="Alert 9 people").click()
     expect(page.get_by_text("Confirmed for 2 variants.")).to_be_visible()
@@ -245,7 +244,7 @@ def test_no_page_is_wider_than_its_window(page: Page, served: Served, size: dict
 def test_everything_works_without_javascript(browser: Browser, served: Served) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{served.url}/subscribers?shop=playground")
     page.get_by_role("link", name="Next").click()
     expect(page.get_by_role("link", name="Previous")).to_be_visible()

@@ -13,6 +13,7 @@ from restock.channels.alerts.values import AlertKind, VariantLine
 from restock.channels.alerts.variables import EXAMPLES, sample_alert
 from restock.channels.tongues import LANGUAGES
 from restock.channels.wording import phrases_for
+from tests.browser.conftest import PATIENCE_MS
 from tests.browser.test_email import CONTRASTS, LONGEST, WIDTHS, Reader
 
 
@@ -27,6 +28,7 @@ def letter(kind: AlertKind, locale: str, test_locale: str = "") -> str:
 @pytest.fixture(scope="module")
 def reader(browser: Browser) -> Iterator[Reader]:
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     yield Reader(page)
     page.close()
 

@@ -14,6 +14,7 @@ from restock.channels.email.message import html_of, words_of
 from restock.channels.tongues import LANGUAGES
 from restock.channels.values import MessageLinks, Notice, NoticeKind, ProductFacts, ShopFacts
 from restock.channels.wording import phrases_for, price_text
+from tests.browser.conftest import PATIENCE_MS
 
 WIDTHS = (320, 1280)
 HOME = "https://mail.example/"
@@ -114,6 +115,7 @@ class Reader:
 @pytest.fixture(scope="module")
 def reader(browser: Browser) -> Iterator[Reader]:
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     yield Reader(page)
     page.close()
 

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page
 import restock.web
 from restock.channels.tongues import LANGUAGES
 from restock.web.people_texts import texts_for
+from tests.browser.conftest import PATIENCE_MS
 from tests.browser.test_email import CONTRASTS
 
 TEMPLATES = Environment(loader=FileSystemLoader(Path(restock.web.__file__).with_name("templates")), autoescape=True)
@@ -39,6 +40,7 @@ def page_of(language: str, step: str, shop: str = "North & Pine") -> str:
 @pytest.fixture(scope="module")
 def phone(browser: Browser) -> Iterator[Page]:
     page = browser.new_page(viewport={"width": 320, "height": 640})
+    page.set_default_timeout(PATIENCE_MS)
     yield page
     page.close()
 

@@ -14,19 +14,11 @@ pytestmark = pytest.mark.whole_app
 
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
-PATIENCE_MS = 60_000.0  # at the first load the workers are only just starting
-
-
-@pytest.fixture(autouse=True)
-def patience() -> None:
-    """A busy machine is not a failing test."""
-    expect.set_options(timeout=PATIENCE_MS)
 
 
 def open_page(page: Page, instance: Instance, size: dict[str, int], variant: str) -> list[str]:
     """Open the playground at a variant; return the list that the page's own errors are added to."""
     errors: list[str] = []
-    page.set_default_timeout(PATIENCE_MS)
     page.set_viewport_size(size)  # type: ignore[arg-type]
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if "Security Policy" in message.text else None)

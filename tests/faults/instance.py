@@ -112,7 +112,7 @@ class Instance:
 
         def answers() -> bool:
             with contextlib.suppress(urllib3.exceptions.HTTPError):
-                return urllib3.request("GET", f"{self.url}/healthz", timeout=1, retries=False).status < 500
+                return urllib3.request("GET", f"{self.url}/healthz", timeout=10, retries=False).status < 500
             return False
 
         if not until(answers, seconds):

@@ -183,7 +183,7 @@ class Town:
             except urllib3.exceptions.HTTPError:
                 return False
 
-        if not until(taken, 30, every=0.2):
+        if not until(taken, every=0.2):
             return None
         self.expect(ChannelName.email, [address])
         return address
