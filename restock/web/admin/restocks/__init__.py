@@ -22,7 +22,7 @@ _TONES = {
     Fate.running: "info",
     Fate.coming: "info",
     Fate.came_back: "critical",
-    Fate.untold: "critical",
+    Fate.untold: "caution",
     Fate.unanswered: "warning",
     Fate.missed: "caution",
 }
