@@ -31,18 +31,20 @@ MAILPARSER = TESTS / "node_modules" / "mailparser"
 AT = 1_790_000_000
 _JUDGE = """
 const { authenticate } = require(process.argv[1]);
-const chunks = [];
-process.stdin.on('data', c => chunks.push(c)).on('end', async () => {
+let given = '';
+process.stdin.on('data', c => given += c).on('end', async () => {
   const records = JSON.parse(process.argv[2]);
   const resolver = async (name, type) => {
     if (type === 'TXT' && records[name]) return [[records[name]]];
     const error = new Error('no such name'); error.code = 'ENOTFOUND'; throw error;
   };
-  const said = await authenticate(Buffer.concat(chunks), {
-    ip: '192.0.2.1', helo: 'mail.example.com', sender: 'alerts@example.com', resolver,
-    disableArc: true, disableDmarc: true, disableBimi: true });
-  console.log(JSON.stringify(said.dkim.results.map(r => ({
-    result: r.status.result, domain: r.signingDomain, aligned: r.status.aligned, headers: r.signingHeaders.keys }))));
+  for (const mail of JSON.parse(given)) {
+    const said = await authenticate(Buffer.from(mail, 'latin1'), {
+      ip: '192.0.2.1', helo: 'mail.example.com', sender: 'alerts@example.com', resolver,
+      disableArc: true, disableDmarc: true, disableBimi: true });
+    console.log(JSON.stringify(said.dkim.results.map(r => ({
+      result: r.status.result, domain: r.signingDomain, aligned: r.status.aligned, headers: r.signingHeaders.keys }))));
+  }
 });
 """
 
@@ -64,38 +66,41 @@ def mail(locale: str = "en", shop: str | None = None) -> bytes:
     ).content
 
 
-def judged(content: bytes, key: DkimKey) -> list[dict[str, object]]:
+def judged(key: DkimKey, *mails: bytes) -> list[dict[str, object]]:
+    """What the judge says of the one signature of each mail."""
     node = shutil.which("node")
     if node is None or not MAILAUTH.exists():
         pytest.skip("mailauth is not there: it needs node and `npm ci` in tests/")
     records = json.dumps({f"restock._domainkey.{key.domain}": key.record})
     asked = [node, "-e", _JUDGE, str(MAILAUTH), records]
-    found = subprocess.run(asked, input=content, capture_output=True, check=True, timeout=60)
-    result: list[dict[str, object]] = json.loads(found.stdout)
-    return result
+    given = json.dumps([mail.decode("latin-1") for mail in mails])
+    found = subprocess.run(asked, input=given.encode(), capture_output=True, check=True, timeout=60)
+    said = [json.loads(line) for line in found.stdout.splitlines()]
+    assert [len(results) for results in said] == [1] * len(mails)
+    return [result for (result,) in said]
 
 
-@pytest.mark.parametrize("locale", ["en", "ar"])
-def test_a_judge_of_others_finds_the_signature_good(key: DkimKey, locale: str) -> None:
-    [said] = judged(sign(mail(locale), key, AT), key)
-    assert (said["result"], said["domain"]) == ("pass", "example.com")
-    assert "list-unsubscribe-post" in str(said["headers"]).lower()
+def test_a_judge_of_others_finds_the_signature_good(key: DkimKey) -> None:
+    for said in judged(key, *(sign(mail(locale), key, AT) for locale in ("en", "ar"))):
+        assert (said["result"], said["domain"]) == ("pass", "example.com")
+        assert "list-unsubscribe-post" in str(said["headers"]).lower()
 
 
-@pytest.mark.parametrize(
-    ("found", "put"),
-    [
-        (b"Subject: ", b"Subject: Not "),
-        (b"View", b"Vieew"),
-        (b"To: ada", b"To: eva"),
-        (b"From: ", b"From: Eve <e@x.example>\r\nFrom: "),
-    ],
-)
-def test_a_message_changed_on_the_way_is_found_out(key: DkimKey, found: bytes, put: bytes) -> None:
+def test_a_message_changed_on_the_way_is_found_out(key: DkimKey) -> None:
     signed = sign(mail(), key, AT)
-    changed = signed.replace(found, put, 1) if found in signed else signed.replace(b"back", b"bakk")
-    assert changed != signed
-    assert judged(changed, key)[0]["result"] != "pass"
+    changes = {
+        b"Subject: ": b"Subject: Not ",
+        b"View": b"Vieew",
+        b"To: ada": b"To: eva",
+        b"From: ": b"From: Eve <e@x.example>\r\nFrom: ",
+    }
+    changed = [
+        signed.replace(found, put, 1) if found in signed else signed.replace(b"back", b"bakk")
+        for found, put in changes.items()
+    ]
+    assert signed not in changed
+    for said, found in zip(judged(key, *changed), changes, strict=True):
+        assert said["result"] != "pass", found
 
 
 def test_the_same_message_is_signed_the_same_way_twice(key: DkimKey) -> None:
@@ -206,7 +211,9 @@ def test_each_mail_of_a_batch_is_signed_for_itself_as_it_arrives(key: DkimKey) -
     peer.stop()
     signatures = {str(message["DKIM-Signature"]) for message in peer.messages()}
     assert len(signatures) == len(people)
-    for _, arrived in peer.mails[-2:]:  # from the skeleton
-        [said] = judged(arrived, key)
+    arrived = [content for _, content in peer.mails[-2:]]  # from the skeleton
+    for said in judged(key, *arrived):
         assert (said["result"], said["domain"]) == ("pass", "example.com")
-        assert judged(arrived.replace(b"/c/=\r\nclick-00000", b"/c/=\r\nclick-10000"), key)[0]["result"] != "pass"
+    changed = [content.replace(b"/c/=\r\nclick-00000", b"/c/=\r\nclick-10000") for content in arrived]
+    assert not set(changed) & set(arrived)
+    assert "pass" not in {said["result"] for said in judged(key, *changed)}
