@@ -70,6 +70,7 @@ def run(stage: Stage, effort: Effort, say: Callable[[str], None]) -> Report:
     goals = [*_goals(scores), *_race_goals(stage, crowd), Goal("p99 at half load, ms", half.p99_ms, 15, at_most=True)]
     remarks = (
         f"half load: {half.rate:,.0f} posts/s at random moments: p50 {half.p50_ms:.1f} ms, p99 {half.p99_ms:.1f} ms",
+        half.clients_own,
         f"the crowd: {crowd.requests:,} posts on {bodies.CROWD} shoppers at once",
         f"the naive route failed {naive_crowd.refused + naive_crowd.broken:,} of {naive_crowd.requests:,} such posts",
     )

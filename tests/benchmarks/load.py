@@ -29,7 +29,11 @@ class MissingToolError(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one stretch of load saw. Latencies in milliseconds; `refused`: answers of 400 and above."""
+    """What one stretch of load saw. Latencies in milliseconds; `refused`: answers of 400 and above.
+
+    Of a steady load, what of the latencies is the client's own: `late_p99_ms` how late it woke up, for it shares a core
+    with the database; `queued_p99_ms` how long a request waited for one of its connections, being late included.
+    """
 
     requests: int
     seconds: float
@@ -37,6 +41,8 @@ class Outcome:
     broken: int
     p50_ms: float
     p99_ms: float
+    late_p99_ms: float = 0.0
+    queued_p99_ms: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -116,6 +122,7 @@ async def _steady(port: int, requests: Sequence[bytes], number: int, seconds: fl
         if (pause := moment - monotonic()) > 0:
             await asyncio.sleep(pause)
         number, place = number + 1, place + 1
+        seen.late.append(monotonic() - moment)
         due.put_nowait((moment, requests[place % len(requests)].replace(MARKER, b"%09d" % number)))
     for _ in clients:
         due.put_nowait(None)
@@ -128,18 +135,26 @@ class _Seen:
 
     def __init__(self) -> None:
         self.latencies: list[float] = []
+        self.late: list[float] = []
+        self.queued: list[float] = []
         self.refused = self.broken = 0
 
     def outcome(self, seconds: float) -> Outcome:
-        ordered = sorted(self.latencies) or [float("nan")]
-        p50, p99 = (ordered[int(len(ordered) * share)] * 1000 for share in (0.5, 0.99))
-        return Outcome(len(self.latencies), seconds, self.refused, self.broken, p50, p99)
+        p50, p99 = _milliseconds(self.latencies, 0.5), _milliseconds(self.latencies, 0.99)
+        late, queued = _milliseconds(self.late, 0.99), _milliseconds(self.queued, 0.99)
+        return Outcome(len(self.latencies), seconds, self.refused, self.broken, p50, p99, late, queued)
+
+
+def _milliseconds(seconds: Sequence[float], share: float) -> float:
+    ordered = sorted(seconds) or [math.nan]
+    return ordered[int(len(ordered) * share)] * 1000
 
 
 async def _client(port: int, due: asyncio.Queue[tuple[float, bytes] | None], seen: _Seen) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     while (job := await due.get()) is not None:
         moment, request = job
+        seen.queued.append(monotonic() - moment)
         writer.write(request)
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):

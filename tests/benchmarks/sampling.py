@@ -32,10 +32,17 @@ class Sample:
     foreign_cores: float
     refused: int
     broken: int
+    late_p99_ms: float = 0.0
+    queued_p99_ms: float = 0.0
 
     @property
     def disturbed(self) -> bool:
         return self.foreign_cores > FOREIGN_LIMIT
+
+    @property
+    def clients_own(self) -> str:
+        """Say what of a steady load's latencies is not the server's."""
+        return f"the client: woken late p99 {self.late_p99_ms:.1f} ms, until it sent p99 {self.queued_p99_ms:.1f} ms"
 
 
 @dataclass(frozen=True)
@@ -147,4 +154,6 @@ def take_sample(contestant: Contestant, seconds: float) -> Sample:
         foreign_cores=usage.foreign_cores,
         refused=seen.refused,
         broken=seen.broken,
+        late_p99_ms=seen.late_p99_ms,
+        queued_p99_ms=seen.queued_p99_ms,
     )

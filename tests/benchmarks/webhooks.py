@@ -66,12 +66,13 @@ def run(stage: Stage, effort: Effort, say: Callable[[str], None]) -> Report:
         ours.process.pid,
     )
     half = sampling.sample_once(steady, effort)
-    remark = (
-        f"half load: {half.rate:,.0f} webhooks/s at random moments: p50 {half.p50_ms:.1f} ms, p99 {half.p99_ms:.1f} ms"
+    remarks = (
+        f"half load: {half.rate:,.0f} webhooks/s at random moments: p50 {half.p50_ms:.1f} ms, p99 {half.p99_ms:.1f} ms",
+        half.clients_own,
     )
     baselines = {SIGNATURE: "signature", STATEMENT: "pgbench", PLAIN: "naive"}
     goals = [*_goals(scores), Goal("p99 at half load, ms", half.p99_ms, 15, at_most=True)]
-    return Report("Webhooks: POST /webhooks/shopify", scores, baselines, goals, (remark,))
+    return Report("Webhooks: POST /webhooks/shopify", scores, baselines, goals, remarks)
 
 
 def _goals(scores: dict[str, Score]) -> list[Goal]:
