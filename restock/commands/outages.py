@@ -13,7 +13,8 @@ def say_outage(outage: Outage) -> str:
     """Say since when a channel is down, why, and what waits; nobody is named."""
     waiting = "1 message waits" if outage.waiting_count == 1 else f"{outage.waiting_count} messages wait"
     why = outage.reason.replace("_", " ")
-    where = f"through {outage.service} " if outage.service else ""
+    of = "of" if outage.service and outage.service.startswith("shop ") else "through"
+    where = f"{of} {outage.service} " if outage.service else ""
     return f"{where}cannot be sent since {outage.since:%Y-%m-%d %H:%M} UTC ({why}); {waiting}, nothing is lost"
 
 

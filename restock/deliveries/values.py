@@ -252,7 +252,8 @@ class Drained:
 class Outage:
     """A provider that takes nothing. `reason` is a stable word; `waiting_count` is cut off where it is large.
 
-    `service`: the one of several behind a channel that is meant, the others work; None: the whole channel.
+    `service`: the one of several behind a channel that is meant, or `shop N` where that shop's messages alone are
+    refused, and the others work; None: the whole channel.
     """
 
     channel: ChannelName

@@ -17,22 +17,25 @@ from restock.deliveries.values import Outage
 # One that fails again within a minute of its return was never well: it counts on, and is down since then.
 _SAME_OUTAGE_SECONDS = 60
 
-_KEY = "channel = :channel AND provider = :provider AND shop_id IS NULL"
+_KEY = "channel = :channel AND provider = :provider AND coalesce(shop_id, 0) = :shop_id"
+_SHOP = "shop:"
 
-# A service of a provider is a provider of its own, named behind it.
-_STATES = text("""
-    SELECT provider, state = 'open' AS is_open, next_probe_at <= now() AS probe_is_due, failure_count, reason,
+# A service of a provider is a provider of its own, named behind it; so is what refuses all of one shop's messages.
+_STATES = text(f"""
+    SELECT provider || coalesce('/{_SHOP}' || shop_id, '') AS provider,
+        state = 'open' AS is_open, next_probe_at <= now() AS probe_is_due, failure_count, reason,
         extract(epoch FROM now() - closed_at)::float8 AS back_seconds,
         extract(epoch FROM next_probe_at - now())::float8 AS probe_seconds
     FROM provider_states
-    WHERE channel = :channel AND shop_id IS NULL
+    WHERE channel = :channel AND (shop_id IS NULL OR state = 'open')
       AND (provider = :provider OR state = 'open' AND starts_with(provider, :provider || '/'))
-""")
+""")  # noqa: S608 (the word above)
 
 _OPEN = text("""
     INSERT INTO provider_states AS known
-        (channel, provider, state, reason, failure_count, opened_at, last_failure_at, next_probe_at)
-    VALUES (:channel, :provider, 'open', :reason, 1, now(), now(), now() + make_interval(secs => :seconds))
+        (channel, provider, shop_id, state, reason, failure_count, opened_at, last_failure_at, next_probe_at)
+    VALUES (:channel, :provider, nullif(CAST(:shop_id AS bigint), 0),
+        'open', :reason, 1, now(), now(), now() + make_interval(secs => :seconds))
     ON CONFLICT (channel, provider, coalesce(shop_id, 0)) DO UPDATE SET
         state = 'open', reason = excluded.reason, last_failure_at = now(), next_probe_at = excluded.next_probe_at,
         failure_count = CASE WHEN known.closed_at > now() - make_interval(secs => :same) THEN known.failure_count + 1
@@ -123,6 +126,13 @@ _OWN = f"""
     WHERE own.provider || ':' || own.shop_id || ':' || own.version = {_OWN_SERVICE}
       AND (CAST(:shop_id AS bigint) IS NULL OR own.shop_id = :shop_id)
 """
+_OF_SHOP = """
+    SELECT count(*) FROM (
+        SELECT 1 FROM delivery_lanes lane JOIN deliveries held ON held.lane_id = lane.id AND held.state = 'queued'
+        WHERE lane.channel = state.channel AND lane.next_at IS NOT NULL AND lane.shop_id = state.shop_id
+        LIMIT :most
+    ) waiting
+"""
 _HELD_OF_SHOP = f"""
     SELECT count(*) FROM (
         SELECT 1 FROM delivery_lanes lane JOIN deliveries held ON held.lane_id = lane.id AND held.state = 'queued'
@@ -134,16 +144,20 @@ _HELD_OF_SHOP = f"""
 
 _OUTAGES = text(f"""
     SELECT state.channel, state.provider, state.reason, state.opened_at, state.last_failure_at,
-        nullif(CASE WHEN state.channel = 'email' THEN split_part({_OWN_SERVICE}, ':', 1) ELSE {_OWN_SERVICE} END, '')
+        nullif(CASE WHEN state.shop_id IS NOT NULL THEN
+            CASE WHEN CAST(:shop_id AS bigint) IS NULL THEN 'shop ' || state.shop_id ELSE '' END
+            WHEN state.channel = 'email' THEN split_part({_OWN_SERVICE}, ':', 1) ELSE {_OWN_SERVICE} END, '')
             AS service,
-        CASE WHEN state.provider = main.provider
+        CASE WHEN state.shop_id IS NOT NULL THEN ({_OF_SHOP})
+            WHEN state.provider = main.provider
             THEN ({_HELD} AND (CAST(:shop_id AS bigint) IS NULL OR lane.shop_id = :shop_id))
             WHEN state.channel = 'email' THEN ({_HELD_OF_SHOP})
             ELSE ({_HELD_OF_SERVICE}) END AS waiting
     FROM unnest(CAST(:channels AS text[]), CAST(:providers AS text[])) AS main(channel, provider)
     JOIN provider_states state ON state.channel = main.channel
         AND (state.provider = main.provider OR starts_with(state.provider, main.provider || '/'))
-    WHERE state.state = 'open' AND state.shop_id IS NULL
+    WHERE state.state = 'open'
+      AND (state.shop_id IS NULL OR CAST(:shop_id AS bigint) IS NULL OR state.shop_id = :shop_id)
       AND (state.channel <> 'email' OR state.provider = main.provider OR EXISTS ({_OWN}))
     ORDER BY state.opened_at, state.channel, state.provider
 """)  # noqa: S608 (the queries above)
@@ -155,18 +169,26 @@ _SHUT = text("""
 
 
 class Provider(NamedTuple):
-    """Whom a channel's messages are handed to."""
+    """Whom a channel's messages are handed to. `shop_id`: as far as this shop is concerned, 0: for all."""
 
     channel: ChannelName
     name: str
+    shop_id: int = 0
 
     def of(self, service: str) -> Provider:
-        """Name one of the services behind this provider."""
+        """Name one of the services behind this provider, or what `shop_service` names."""
+        if service.startswith(_SHOP):
+            return Provider(self.channel, self.name, int(service.removeprefix(_SHOP)))
         return Provider(self.channel, f"{self.name}/{service}")
 
     @property
     def key(self) -> dict[str, object]:
-        return {"channel": self.channel.value, "provider": self.name}
+        return {"channel": self.channel.value, "provider": self.name, "shop_id": self.shop_id}
+
+
+def shop_service(shop_id: int) -> str:
+    """Name a channel's provider as far as one shop is concerned, among its services."""
+    return f"{_SHOP}{shop_id}"
 
 
 class Standing(NamedTuple):

@@ -7,7 +7,7 @@ is held back while the others go on. It must never log whom a message is for.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
@@ -18,7 +18,7 @@ from restock.channels.port import HELD_BACK, Channel
 from restock.channels.values import ChannelName, Envelope, Outcome, Verdict
 from restock.database import Database
 from restock.deliveries.repository import lanes, providers
-from restock.deliveries.repository.providers import Provider, Standing
+from restock.deliveries.repository.providers import Provider, Standing, shop_service
 from restock.deliveries.service.breaker_rules import (
     LONGEST_WISH_SECONDS,
     Signs,
@@ -42,8 +42,6 @@ class Services(Protocol):
     def service_of(self, envelope: Envelope) -> str | None:
         """Name the service a message goes to, as its outcome will; None where there is none."""
         ...
-
-    def send(self, envelopes: Sequence[Envelope]) -> Iterator[Outcome]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +82,18 @@ class Breaker:
                 return Entry(provider, full, shut=shut, own=True) if channel is ChannelName.email else None
         return Entry(provider, 1, known.failure_count, shut)
 
-    def send(self, entry: Entry, channel: Channel, envelopes: Sequence[Envelope]) -> Iterator[Outcome]:
-        """Hand over what may be handed over now; of a service that is down at most the one message that asks."""
-        if not entry.shut or not isinstance(channel, Services):
+    def send(
+        self, entry: Entry, channel: Channel, envelopes: Sequence[Envelope], shop_id: int = 0
+    ) -> Iterator[Outcome]:
+        """Hand over a shop's messages that may be handed over now; of what is down at most the one that asks.
+
+        That is a service, or what refuses all of this shop's.
+        """
+        if not entry.shut:
             return channel.send(envelopes)
-        held = self._held(entry, channel, envelopes)
+        own = shop_service(shop_id)
+        services = channel if isinstance(channel, Services) else None
+        held = self._held(entry, envelopes, lambda one: (services and services.service_of(one)) or own)
         return _send_rest(held, channel, [one for one in envelopes if one.delivery_id not in held])
 
     def leave(self, entry: Entry) -> None:
@@ -123,14 +128,16 @@ class Breaker:
             self.leave(entry)
         return reason is not None
 
-    def _held(self, entry: Entry, channel: Services, envelopes: Sequence[Envelope]) -> dict[int, tuple[str, float]]:
+    def _held(
+        self, entry: Entry, envelopes: Sequence[Envelope], service_of: Callable[[Envelope], str]
+    ) -> dict[int, tuple[str, float]]:
         """Choose what is held back: for which service, and for how long."""
         held: dict[int, tuple[str, float]] = {}
         asking: set[str] = set()
         for envelope in envelopes:
-            service = channel.service_of(envelope)
-            known = entry.shut.get(service) if service else None
-            if service is None or known is None:
+            service = service_of(envelope)
+            known = entry.shut.get(service)
+            if known is None:
                 continue
             if known.probe_is_due and service not in asking:
                 asking.add(service)
@@ -200,7 +207,7 @@ class Breaker:
 
 
 def _send_rest(
-    held: Mapping[int, tuple[str, float]], channel: Services, envelopes: Sequence[Envelope]
+    held: Mapping[int, tuple[str, float]], channel: Channel, envelopes: Sequence[Envelope]
 ) -> Generator[Outcome, None, None]:
     for delivery_id, (service, seconds) in held.items():
         yield Outcome(delivery_id, Verdict.deferred, HELD_BACK, retry_after_seconds=seconds, service=service)

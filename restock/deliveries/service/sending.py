@@ -22,9 +22,11 @@ from restock.channels.values import ChannelName, Doubt, Outcome
 from restock.clock import Clock, SystemClock
 from restock.database import Database
 from restock.deliveries.repository import outcomes
+from restock.deliveries.repository.providers import shop_service
 from restock.deliveries.service.breaker import Breaker
 from restock.deliveries.service.claiming import Claiming
 from restock.deliveries.service.recording import Recording
+from restock.deliveries.service.streams.alike import Alike
 from restock.deliveries.service.streams.desk import Desk, Here
 from restock.deliveries.service.streams.feed import Ahead, Feed
 from restock.deliveries.service.streams.flying import Flying
@@ -100,6 +102,7 @@ class Sending:
     open_desk: Callable[[], AbstractContextManager[Desk]] = _here
     open_claims: Callable[[], AbstractContextManager[Desk | None]] = nullcontext
     claim_sizes: Mapping[ChannelName, int] = field(default_factory=lambda: CLAIM_SIZES)
+    alike: Alike = field(default_factory=Alike)
 
     def drain(
         self,
@@ -160,7 +163,8 @@ class Sending:
         hold = Hold(entry, batch, lease)
         channel = self._streaming(order.channel)
         if channel and batch.envelopes and entry.limit == size and not (entry.is_probe or entry.own):
-            hold.flows = batch.envelopes[0].sender is None and channel.doubt is not Doubt.at_most_once
+            is_calm = shop_service(batch.lane.shop_id) not in entry.shut
+            hold.flows = is_calm and batch.envelopes[0].sender is None and channel.doubt is not Doubt.at_most_once
             hold.until = asked + channel.batch_seconds if hold.flows else hold.until
         return hold
 
@@ -177,7 +181,7 @@ class Sending:
             answers = channel.stream(iter(feed), len(hold.batch.envelopes))
         else:
             feed.begin_all()
-            answers = self.breaker.send(hold.entry, channel, hold.batch.envelopes)
+            answers = self.breaker.send(hold.entry, channel, hold.batch.envelopes, hold.batch.lane.shop_id)
         with ExitStack() as ending:
             ending.push(lambda kind, *_: self._break_off(order, feed, kind))
             is_down = stream.run(answers)
@@ -198,7 +202,7 @@ class Sending:
 
     def _stream(self, order: _Order, feed: Feed) -> Stream:
         ledger = Ledger(lambda group: self._write(order.desk, group), self.timer, at_once=self._waits(order.desk))
-        return Stream(feed, ledger, order.desk, self._judge, order.stopping)
+        return Stream(feed, ledger, order.desk, self._judge, order.stopping, self.alike)
 
     def _ahead(self, order: _Order, hold: Hold) -> Ahead | None:
         """Say how the next claim is taken while this one is sent; None where they come one after the other.

@@ -88,8 +88,8 @@ class LatencyReports:
         return len(events)
 
     def _take_pulse(self) -> Pulse:
-        # A shop's own e-mail provider is that shop's affair.
-        outages = [one for one in self.outages() if not (one.service and one.channel is ChannelName.email)]
+        # A shop's own e-mail provider, or what refuses that shop's messages alone, is its own affair.
+        outages = [one for one in self.outages() if one.service is None or one.channel is ChannelName.push]
         with self.database.transaction() as session:
             at, seconds = latency.backlog(session)
             speed = latency.speed(session, None, INSTANCE_HOURS)

@@ -62,6 +62,10 @@ class Feed:
         """Note that the channel has all of the first claim."""
         self._under_way = {envelope.delivery_id: self.first for envelope in self.first.begin_all()}
 
+    def hold_of(self, delivery_id: int) -> Hold | None:
+        """Say which claim a message under way belongs to."""
+        return self._under_way.get(delivery_id)
+
     def answered(self, outcome: Outcome) -> Hold | None:
         """Count an answer; return the claim it belongs to, None for a message nobody asked about."""
         hold = self._under_way.pop(outcome.delivery_id, None)

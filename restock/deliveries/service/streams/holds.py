@@ -76,6 +76,7 @@ class Hold:
     flows: bool = False
     begun: int = 0
     told: Told = field(default_factory=Told)
+    withheld: list[Outcome] = field(default_factory=list)  # answered, and not yet judged
 
     @property
     def left(self) -> int:
@@ -84,6 +85,16 @@ class Hold:
     @property
     def is_told(self) -> bool:
         return len(self.told.ids) >= len(self.batch.envelopes)
+
+    @property
+    def is_all_in(self) -> bool:
+        """Nothing more is answered that could say what to make of what is withheld."""
+        return len(self.told.ids) + len(self.withheld) >= len(self.batch.envelopes)
+
+    def take_withheld(self) -> list[Outcome]:
+        """Give out what was withheld."""
+        taken, self.withheld = self.withheld, []
+        return taken
 
     @property
     def is_under_way(self) -> bool:

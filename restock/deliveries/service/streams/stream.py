@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from restock.channels.values import Outcome
+from restock.channels.values import Outcome, Verdict
+from restock.deliveries.service.streams.alike import Alike
 from restock.deliveries.service.streams.desk import Desk
 from restock.deliveries.service.streams.feed import Feed
 from restock.deliveries.service.streams.holds import Hold
@@ -32,6 +33,7 @@ class Stream:
     desk: Desk
     judge: Callable[[Hold], bool]
     stopping: Callable[[], bool]
+    alike: Alike = field(default_factory=Alike)
     accepted_count: int = 0
     _judged: list[Future[bool]] = field(default_factory=list)
 
@@ -50,6 +52,8 @@ class Stream:
                         self.feed.end()
                         break
         finally:
+            for hold in list(self.feed.holds):
+                self._release(hold)
             self.ledger.close()
         for hold in list(self.feed.holds):
             self.give_back(hold)
@@ -66,6 +70,21 @@ class Stream:
         self._end(hold)
 
     def _take(self, outcome: Outcome) -> None:
+        """Count an answer, once it is known whether it is like others."""
+        if outcome.verdict is Verdict.accepted and self.alike.is_calm and not self.feed.first.entry.shut:
+            self._count(outcome)
+        elif (hold := self.feed.hold_of(outcome.delivery_id)) is not None:
+            for told in self.alike.sift(hold, outcome):
+                self._count(told)
+            if hold.withheld and hold.is_all_in:
+                self._release(hold)
+
+    def _release(self, hold: Hold) -> None:
+        """Count what was withheld of a claim as it is: there were not enough of them."""
+        for outcome in hold.take_withheld():
+            self._count(outcome)
+
+    def _count(self, outcome: Outcome) -> None:
         hold = self.feed.answered(outcome)
         if hold is None:
             return
