@@ -311,3 +311,18 @@ def test_the_page_fits_a_phone_and_a_desk(page: Page, served: Served) -> None:
         page.set_viewport_size(size)  # type: ignore[arg-type]
         page.goto(f"{served.url}/what-if?shop=playground&item=v{VARIANTS[0]}&units=2&policy=strict&preset=everyone")
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_a_restock_is_opened_from_the_first_page_and_shows_what_became_of_people(
+    page: Page, served: Served, size: dict[str, int]
+) -> None:
+    errors = listen(page)
+    page.set_viewport_size(size)  # type: ignore[arg-type]
+    page.goto(f"{served.url}/?shop=playground")
+    page.locator("a[href^='/restocks/']").last.click()
+    page.get_by_role("link", name="Told, did not buy").click()
+    expect(page.get_by_role("link", name="Everybody", exact=True)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    expect(page.locator("#people tbody s-badge").first).to_have_text("Told, did not buy")
+    assert errors == []
