@@ -170,6 +170,57 @@ def test_a_server_that_hangs_up_after_each_text_puts_few_in_doubt_and_the_rest_w
     assert set(arrived(mails)) <= doubtful
 
 
+@pytest.mark.parametrize(
+    "mood",
+    [
+        ["-f", "CONNECT", "-B", "554 5.7.1 not you"],
+        ["-r", "CONNECT", "-b", "421 4.7.0 later"],
+        ["-f", "EHLO,HELO", "-B", "550 5.7.1 not you"],
+        ["-r", "EHLO,HELO", "-b", "451 4.3.0 later"],
+        ["-Q", "CONNECT"],
+        ["-Q", "EHLO"],
+        ["-q", "CONNECT"],
+        ["-q", "EHLO"],
+    ],
+    ids=str,
+)
+def test_a_server_that_does_not_let_us_in_is_to_blame_and_nobody_else(
+    sink: Callable[..., tuple[int, Path]], mood: list[str]
+) -> None:
+    """Whatever it says before the first message is of no message and of no address."""
+    port, mails = sink(*mood)
+    channel = channel_to(port)
+    outcomes = sent(channel, batch())
+    channel.close()
+    told = {(one.verdict, one.blame, one.reason) for one in outcomes}
+    assert told == {(Verdict.deferred, Blame.provider, "mail_server_unreachable")}
+    assert arrived(mails) == []
+
+
+@pytest.mark.parametrize("mood", [["-f", "EHLO", "-B", "502 what"], ["-r", "EHLO", "-b", "421 4.3.0 later"]], ids=str)
+def test_a_server_that_knows_only_the_old_greeting_is_greeted_by_it(
+    sink: Callable[..., tuple[int, Path]], mood: list[str]
+) -> None:
+    port, mails = sink(*mood)
+    channel = channel_to(port)
+    outcomes = sent(channel, batch())
+    channel.close()
+    assert {one.verdict for one in outcomes} == {Verdict.accepted}
+    assert len(arrived(mails)) == COUNT
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ["relay not permitted", "JunkMail rejected, zen.spamhaus.org", "SPF check failed", "Administrative prohibition"],
+)
+def test_a_server_closed_to_us_condemns_no_address(sink: Callable[..., tuple[int, Path]], reply: str) -> None:
+    port, _ = sink("-f", "RCPT", "-B", f"550 {reply}")
+    channel = channel_to(port)
+    outcomes = sent(channel, batch())
+    channel.close()
+    assert {(one.verdict, one.blame) for one in outcomes} == {(Verdict.refused, Blame.message)}
+
+
 STAGES = ("MAIL", "RCPT", "DATA", ".")
 SAID = {
     "450 4.2.1 busy": Verdict.deferred,
