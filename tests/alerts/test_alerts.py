@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from structlog.testing import capture_logs
 
 from restock.alerts.service import ShopAlerts
 from restock.channels.alerts.values import AlertFacts
@@ -15,6 +14,7 @@ from restock.channels.texts.values import Stage, TextKey
 from restock.channels.values import ChannelName, Envelope, Outcome, Verdict
 from restock.deliveries.values import Outage
 from restock.shops.service.texts import TextService
+from tests.log_lines import log_lines
 from tests.restocks.store import VARIANT, RecordingChannel, Store
 
 LEAVE = """
@@ -275,7 +275,7 @@ def test_what_did_not_reach_an_address_is_said_with_the_address_and_logged_witho
         "mailbox_unknown",
     )
     come(store)
-    with capture_logs() as lines:
+    with log_lines() as lines:
         told(alerts, channel)
     assert [(one["address"], one["state"], one["reason"]) for one in alerts.latest(store.shop.id)] == [
         ("buyer@example.com", "failed", "mailbox_unknown"),

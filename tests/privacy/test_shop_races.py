@@ -12,7 +12,6 @@ from functools import partial
 
 import pytest
 from sqlalchemy.orm import Session
-from structlog.testing import capture_logs
 
 import restock.catalog.repository as catalog
 from restock.catalog.service import CatalogService
@@ -30,6 +29,7 @@ from restock.restocks.service.purchases import PurchaseService
 from restock.shops.values import Shop
 from restock.subscriptions.values import ContactFacts, Order, OrderLine, Provenance, Signup
 from tests.catalog.pretend_shopify import PretendShopify, goods_of, stock_of
+from tests.log_lines import log_lines
 from tests.restocks.at_once import no_deadlock, race, rounds
 from tests.restocks.store import KEY, VARIANT, Store
 
@@ -105,7 +105,7 @@ def test_erasing_a_shop_meets_all_that_is_done_about_its_stock(store: Store, is_
         if is_away:
             leave()
         service = RestockService(store.database, DeliveryNotices(), page_size=2)
-        with capture_logs() as lines:
+        with log_lines() as lines:
             race(partial(erase, store, privacy, leave), *[partial(again, store, service, purchases)] * 3)
         assert [line for line in lines if line["log_level"] in ("error", "critical")] == []
         for table, rule in REGISTRY.items():
@@ -151,7 +151,7 @@ def test_a_shop_that_is_erased_while_it_is_asked_is_left_alone(store: Store, ask
     source = ErasedMeanwhile(CatalogService(store.database, shopify, shopify), erase, first)
     store.restocks = RestockService(store.database, DeliveryNotices(), stock=source)
     store.join(2)
-    with capture_logs() as lines:
+    with log_lines() as lines:
         if ask == "check":
             store.stock(3)
             store.check()
@@ -173,6 +173,6 @@ def test_a_shop_that_is_erased_while_its_reading_is_followed_is_left_alone(store
     def look_again(session: Session) -> None:
         catalog.request_checks(session, store.shop.id, [VARIANT], 60)
 
-    with capture_logs() as lines:
+    with log_lines() as lines:
         Following(store.database).check(Check(store.shop.id, VARIANT, 0), take, look_again)
     assert [line["event"] for line in lines] == ["shop_gone"]

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from structlog.testing import capture_logs
 
 from restock.channels.email.providers.catalogue import ProviderName
 from restock.channels.email.reports.amazon import LARGEST_ANSWER, AmazonAwayError, AmazonSns, Answer, fetch
@@ -16,6 +15,7 @@ from restock.channels.values import ReceiptStatus
 from restock.config import Settings
 from restock.playground.fake_http import Answer as PeerAnswer
 from restock.playground.fake_http import FakePeer, Request, Trouble
+from tests.log_lines import log_lines
 from tests.web.sns_topic import CERTIFICATE_URL, TOPIC, FakeAmazon, asking, certificate, delivered
 from tests.web.test_email_events import NOW, SHOP, Door, Sent, event, opened
 
@@ -205,7 +205,7 @@ def test_a_report_without_headers_is_of_the_message_that_amazon_gave_its_name(do
     bare = [
         BOUNCE | {"mail": {"messageId": name, "destination": ["ada@mail.example"]}} for name in ("given", "another")
     ]
-    with capture_logs() as lines:
+    with log_lines() as lines:
         assert [post(door, delivered(said, NOW)) for said in bare] == [200] * 2
     [(receipt, shop_id)] = door.deliveries.told
     assert (receipt.delivery_id, receipt.provider_message_id, receipt.status) == (7, "given", ReceiptStatus.bounced)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-import structlog
 from sqlalchemy.exc import OperationalError
 
 from restock.config import Settings
@@ -21,6 +20,7 @@ from restock.worker.main import run_worker
 from restock.worker.steps import GO_ON, Step
 from restock.worker.stopping import NeverStop, StopFlag
 from restock.worker.sweeper import Listener, Sweeper
+from tests.log_lines import log_lines
 
 
 class Deaf:
@@ -70,7 +70,7 @@ def test_a_failure_is_said_once_and_its_end_too() -> None:
             raise OperationalError("SELECT 1", {}, Exception("away"))
 
     loop = sweeper(Step("stock", 0, fail))
-    with structlog.testing.capture_logs() as lines:
+    with log_lines() as lines:
         for _ in range(4):
             loop.sweep()
     assert [line["event"] for line in lines] == ["database_away", "step_recovered"]
