@@ -11,9 +11,9 @@ import pytest
 
 from restock.channels.email.message import Sender, compose
 from restock.channels.texts.checking import check_part
-from restock.channels.texts.filters import FILTERS
 from restock.channels.texts.layout import compile_layout
 from restock.channels.texts.liquid import TAGS, compile_text, render_text
+from restock.channels.texts.liquid.filters import FILTERS
 from restock.channels.texts.parts import part_of
 from restock.channels.texts.values import Source, Stage, TextError, TextKey
 from restock.channels.texts.variables import sample, values_of

@@ -10,9 +10,9 @@ from liquid.template import BoundTemplate
 
 from restock.channels.alerts.values import AlertFacts, AlertKind
 from restock.channels.alerts.variables import sample_alert
-from restock.channels.texts.filters import FILTERS
 from restock.channels.texts.layout import compile_layout
 from restock.channels.texts.liquid import compile_text, unknown_filters, variables_of
+from restock.channels.texts.liquid.filters import FILTERS
 from restock.channels.texts.parts import Part, part_of, parts_of, stages_of
 from restock.channels.texts.values import Source, Stage, TextError, TextKey
 from restock.channels.texts.variables import VARIABLES, barest, sample
@@ -20,6 +20,8 @@ from restock.channels.texts.written import Written, read, say_alert_parts, say_p
 from restock.channels.values import ChannelName
 from restock.channels.wording import known_locale
 from restock.errors import Fault, ValidationError
+
+_MOST_TOLD = 20  # of a kind; looking for what was meant takes its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def check_part(text: str, part: Part, stage: Stage) -> list[Fault]:
             compile_text(compile_layout(text), html=True)
         except TextError as error:
             faults.append(_fault(part.name, error))
-    for name, line in unknown_filters(template, text):
+    for name, line in unknown_filters(template, text)[:_MOST_TOLD]:
         near = get_close_matches(name, FILTERS, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         faults.append(Fault(part.name, "UNKNOWN_FILTER", f"line {line}: the filter {name} is not known here{hint}"))
@@ -90,14 +92,16 @@ def check_part(text: str, part: Part, stage: Stage) -> list[Fault]:
 
 
 def _variable_faults(template: BoundTemplate, text: str, part: Part, stage: Stage) -> Iterator[Fault]:
-    known, used = VARIABLES[stage], set()
+    known, used, unknown = VARIABLES[stage], set(), 0
     for path, line in variables_of(template, text):
         name = ".".join(str(one) for one in path) if all(isinstance(one, str) for one in path) else None
         used.add(name)
-        if name is None:
-            yield Fault(part.name, "UNKNOWN_VARIABLE", f"line {line}: write out which variable is meant")
-        elif name not in known and name.removesuffix(".size") not in known:
-            yield Fault(part.name, "UNKNOWN_VARIABLE", f"line {line}: {name} is not known here{_hint(name, known)}")
+        if name is not None and (name in known or name.removesuffix(".size") in known):
+            continue
+        unknown += 1
+        if unknown <= _MOST_TOLD:
+            said = f"{name[:80]} is not known here{_hint(name, known)}" if name else "write out which variable is meant"
+            yield Fault(part.name, "UNKNOWN_VARIABLE", f"line {line}: {said}")
     for name in part.needs:
         if name not in used:
             yield Fault(part.name, "MISSING_LINK", f"must say {{{{ {name} }}}}")
@@ -111,13 +115,21 @@ def _hint(name: str, names: Sequence[str]) -> str:
 
 def _tried(key: TextKey, source: Source) -> Iterator[Fault]:
     """Write the text for a full message and for the barest; each part's first fault."""
-    written = read(source, key.channel)
-    told: set[str] = set()
-    for faults in _trials(key, written):
-        for name, error in faults.items():
-            if name not in told:
-                told.add(name)
-                yield _fault(name, error)
+    told: dict[str, TextError] = {}
+    for faults in _trials(key, replace(read(source, key.channel), looks_at_each=True)):
+        told = dict(faults) | told
+    for name, error in told.items():
+        part = part_of(key.channel, name)
+        if part is not None and part.html:
+            error.line = _line_as_typed(key, source, name, error.reason)
+        yield _fault(name, error)
+
+
+def _line_as_typed(key: TextKey, source: Source, name: str, reason: str) -> int | None:
+    """Find the line of a layout's fault in what was typed; the compiled layout has other lines."""
+    as_typed = replace(read(Source({}, source.parts[name]), key.channel), looks_at_each=True)
+    found = (faults.get(name) for faults in _trials(key, as_typed))
+    return next((error.line for error in found if error is not None and error.reason == reason), None)
 
 
 def _trials(key: TextKey, written: Written) -> Iterator[Mapping[str, TextError]]:

@@ -13,7 +13,8 @@ from difflib import get_close_matches
 from mjml import mjml2html
 
 from restock.channels.texts.liquid import TAGS
-from restock.channels.texts.scanning import line_of, scan
+from restock.channels.texts.liquid.scanning import line_of, scan
+from restock.channels.texts.safety import FORBIDDEN
 from restock.channels.texts.values import TextError
 
 DEEPEST = 40
@@ -29,12 +30,6 @@ _KNOWN = frozenset(
         *("-spacer", "-table", "-social", "-social-element", "-navbar", "-navbar-link", "-accordion"),
         *("-accordion-element", "-accordion-title", "-accordion-text"),
     )
-)
-_FORBIDDEN = frozenset(
-    [
-        *("script", "iframe", "frame", "object", "embed", "form", "input", "button", "textarea", "select"),
-        *("base", "meta", "link", "svg", "math", "video", "audio"),
-    ]
 )
 _VOID = frozenset(["br", "hr", "img", "col", "wbr"])
 _UNSAFE = re.compile(r"\son[a-z]{3,}\s*=|(?:javascript|vbscript|data)\s*:(?!image/)", re.IGNORECASE)
@@ -109,7 +104,7 @@ def _blank(text: str, letter: str) -> str:
 
 def _check_name(tag: re.Match[str], source: str) -> None:
     name = tag.group(2).lower()
-    if name in _FORBIDDEN:
+    if name in FORBIDDEN:
         raise _fault(f"has <{name}>, which no e-mail may have", source, tag.start())
     if name in _VOID and not tag.group(1) and not tag.group(3).endswith("/"):
         raise _fault(f"has <{name}> without its end: write <{name} />", source, tag.start())

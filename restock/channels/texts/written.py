@@ -20,6 +20,7 @@ from restock.channels.sms.segments import cost_of
 from restock.channels.texts.liquid import compile_text, render_text
 from restock.channels.texts.parts import PARTS, Part, parts_of
 from restock.channels.texts.plain import says_links_only
+from restock.channels.texts.safety import check_html, looks_at_each
 from restock.channels.texts.values import STAGES, Source, Stage, TextError, TextKey
 from restock.channels.texts.variables import LONGEST_NAME, values_of
 from restock.channels.tongues import nearest
@@ -41,6 +42,7 @@ class Written:
     templates: Mapping[str, BoundTemplate]
     faults: Mapping[str, TextError]
     says_links_only: bool = False  # and does nothing else with them
+    looks_at_each: bool = False  # what is filled in may make the layout unsafe
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,8 @@ def read(source: Source, channel: ChannelName) -> Written:
             templates[part.name] = compile_text(text, html=part.html)
         except TextError as error:
             faults[part.name] = error
-    return Written(source, templates, faults, all(map(says_links_only, templates.values())))
+    looks = source.html is not None and looks_at_each(source.html)
+    return Written(source, templates, faults, all(map(says_links_only, templates.values())), looks)
 
 
 def say_parts(written: Written, notice: Notice, channel: ChannelName) -> tuple[dict[str, str], dict[str, TextError]]:
@@ -196,9 +199,9 @@ def say_parts(written: Written, notice: Notice, channel: ChannelName) -> tuple[d
             continue
         try:
             if channel is ChannelName.sms:
-                words[part.name] = _text_message(template, part, notice)
+                words[part.name] = _text_message(template, part, notice, written)
             else:
-                words[part.name] = _checked(render_text(template, values), part, notice.links)
+                words[part.name] = _checked(render_text(template, values), part, notice.links, written)
         except TextError as error:
             faults[part.name] = error
     return words, faults
@@ -212,23 +215,23 @@ def say_alert_parts(written: Written, alert: ShopAlert) -> tuple[dict[str, str],
     for part in parts_of(ChannelName.email, Stage.merchant_alert):
         if template := written.templates.get(part.name):
             try:
-                words[part.name] = _checked(render_text(template, values), part, alert.links)
+                words[part.name] = _checked(render_text(template, values), part, alert.links, written)
             except TextError as error:
                 faults[part.name] = error
     return words, faults
 
 
-def _text_message(template: BoundTemplate, part: Part, notice: Notice) -> str:
+def _text_message(template: BoundTemplate, part: Part, notice: Notice, written: Written) -> str:
     """Shorten names until the message costs no more than it may."""
     for longest in _SHORTER_NAMES:
         text = render_text(template, values_of(notice, ChannelName.sms, longest))
-        said = _checked(text, part, notice.links)
+        said = _checked(text, part, notice.links, written)
         if cost_of(finish(said, notice, phrases_for(notice.locale))).segment_count <= MOST_SEGMENTS:
             return said
     raise TextError("too_long", f"takes more than {MOST_SEGMENTS} text messages")
 
 
-def _checked(text: str, part: Part, links: MessageLinks | AlertLinks) -> str:
+def _checked(text: str, part: Part, links: MessageLinks | AlertLinks, written: Written) -> str:
     said = _NOT_TEXT.sub(" ", text) if part.html else one_line(text, 100_000)
     if not said.strip() and not part.may_be_empty:
         raise TextError("empty", "says nothing")
@@ -238,4 +241,6 @@ def _checked(text: str, part: Part, links: MessageLinks | AlertLinks) -> str:
         link = getattr(links, name.removeprefix("links."))
         if link not in said and link.replace("&", "&amp;") not in said:
             raise TextError("no_link", f"does not say {{{{ {name} }}}} in every case")
+    if part.html and written.looks_at_each:
+        check_html(said)
     return said if part.html else one_line(said, part.longest_said)

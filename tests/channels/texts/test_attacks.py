@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import time
 import tracemalloc
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
-from restock.channels.texts.checking import check_part
+from restock.channels.texts.checking import check_part, check_texts, read_key
 from restock.channels.texts.layout import compile_layout
 from restock.channels.texts.liquid import compile_text, render_text
+from restock.channels.texts.liquid.scanning import MOST_MARKS
 from restock.channels.texts.parts import part_of
-from restock.channels.texts.scanning import MOST_MARKS
+from restock.channels.texts.safety import check_html
 from restock.channels.texts.values import Stage, TextError
 from restock.channels.texts.variables import sample, values_of
+from restock.channels.texts.written import read, say_parts
 from restock.channels.values import ChannelName
 
 CPU_SECONDS = 1.0
+CLOSING = "</mj-column></mj-section></mj-body></mjml>"
 MOST_BYTES = 20_000_000
 VALUES = values_of(sample(Stage.restock, "en"), ChannelName.email)
 
@@ -75,7 +80,7 @@ class Bounded:
 
     def __exit__(self, *_: object) -> None:
         spent = time.process_time() - self.began
-        _, peak = tracemalloc.get_traced_memory()
+        peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert spent < CPU_SECONDS
         assert peak < MOST_BYTES
@@ -100,6 +105,175 @@ def test_what_takes_too_much_is_cut_short(text: str, html: bool) -> None:
         except TextError:
             return
     assert len(said) <= 200_000
+
+
+LIST = "{% assign c = '" + "a," * 120 + "' | split: ',' %}"
+MANY = " or ".join(["1==2"] * 34)
+ONES = ",".join(["1"] * 100)
+COMPUTING = {
+    "branches never taken": "{% if 1==2 %}" + f"{{% elsif {MANY} %}}" * 200 + "{% endif %}",
+    "the same in loops": LIST + "{% for x in c %}{% for y in c limit:2 %}{% if 1==2 %}"
+    + f"{{% elsif {MANY} %}}" * 20 + "{% endif %}{% endfor %}{% endfor %}",
+    "a case that is so a hundred times": f"{{% case 1 %}}{{% when {ONES} %}}" * 8 + " " + "{% endcase %}" * 8,
+    "lists of cases": LIST + "{% for x in c %}{% case x %}" + f"{{% when {ONES} %}}y" * 20
+    + "{% endcase %}{% endfor %}",
+    "literals side by side": LIST + ("{% for x in c %}{% cycle " + ONES + " %}{% endfor %}") * 20,
+    "spaces over and over": LIST + "{% for x in c %}" + " " * 50_000 + "{% endfor %}",
+    "a captured text over and over": "{% capture k %}" + "y" * 50_000 + "{% endcapture %}" + LIST
+    + "{% for x in c %}{% if k contains 'yyyyyyyyyyyyyyyyyyyyyyyyyyyx' %}{% endif %}{% endfor %}" * 4,
+    "comparisons of captured texts": "{% capture k %}" + "y" * 25_000 + "{% endcapture %}{% capture l %}" + "y" * 25_000
+    + "{% endcapture %}" + LIST + "{% for x in c %}{% if k == l %}{% endif %}{% endfor %}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", COMPUTING.values(), ids=COMPUTING.keys())
+def test_whatever_a_text_computes_is_paid_for_and_the_line_is_told(text: str) -> None:
+    """Comparing, branching and saying again too, where no variable or filter is asked for."""
+    began = time.process_time()
+    with pytest.raises(TextError) as refused:
+        render_text(compile_text("Dear reader,\n" + text, html=True), VALUES)
+    assert time.process_time() - began < CPU_SECONDS / 2
+    assert refused.value.reason == "too_much"
+    assert refused.value.line == 2
+
+
+@pytest.mark.parametrize("text", COMPUTING.values(), ids=COMPUTING.keys())
+def test_saving_a_layout_that_computes_too_much_is_refused_in_under_a_second(text: str) -> None:
+    links = '<a href="{{ links.action }}">a</a><a href="{{ links.unsubscribe }}">b</a>'
+    body = f"<mjml><mj-body><mj-section><mj-column>\n<mj-text>\n{text}\n{links}</mj-text>{CLOSING}"
+    began = time.process_time()
+    checked = check_texts(read_key("email", "restock", "en"), {"body": body})
+    assert time.process_time() - began < CPU_SECONDS
+    assert [(fault.field, fault.code) for fault in checked.faults] == [("body", "TEXT_TOO_MUCH")]
+    assert checked.faults[0].message.startswith("line 3: "), "of what was typed, not of what it became"
+
+
+def test_an_ordinary_layout_with_a_loop_in_it_is_far_from_the_limit() -> None:
+    row = "{{ shop.name }}: {{ product.title | upcase }} {% if quantity > 1 %}x {{ quantity }}{% endif %}"
+    rows = f"<mj-text>{row}</mj-text>"
+    loop = LIST.replace("a," * 120, "a," * 50) + "{% for x in c %}<p>{{ x }} {{ price }}</p>{% endfor %}"
+    links = '<a href="{{ links.action }}">a</a><a href="{{ links.unsubscribe }}">b</a>'
+    body = f"<mjml><mj-body><mj-section><mj-column>{rows * 60}<mj-text>{loop}{links}</mj-text>{CLOSING}"
+    assert check_texts(read_key("email", "restock", "en"), {"body": body}).faults == ()
+
+
+def test_a_text_full_of_unknown_words_is_refused_at_once() -> None:
+    body = "".join(
+        "{{ " + f"a{n}".ljust(18, "z") + "".join(f" | b{n}x{m}" for m in range(20)) + " }}" for n in range(200)
+    )
+    part = part_of(ChannelName.email, "body")
+    assert part is not None
+    began = time.process_time()
+    faults = check_part(f"<mjml><mj-body><mj-raw>{body}</mj-raw></mj-body></mjml>", part, Stage.restock)
+    assert time.process_time() - began < CPU_SECONDS
+    assert 10 < len(faults) < 50, "enough to begin with"
+
+
+UNSAFE = {
+    "an address in entities": '<mj-raw><a href="java&#115;cript:alert(1)">x</a></mj-raw>',
+    "an address in named entities": '<mj-raw><a href="javascript&colon;alert(1)">x</a></mj-raw>',
+    "an address around what is missing": '<mj-raw><a href="java{{ turn.minutes }}script:alert(1)">x</a></mj-raw>',
+    "an address around a comment": '<mj-raw><a href="java{% comment %}x{% endcomment %}script:alert(1)">x</a></mj-raw>',
+    "an address with a tab": '<mj-raw><a href="java&#9;script:alert(1)">x</a></mj-raw>',
+    "an address with a control": '<mj-raw><a href="&#1;java&#10;script:alert(1)">x</a></mj-raw>',
+    "a button": '<mj-button href="java&#115;cript:alert(1)">x</mj-button>',
+    "a page as data": '<mj-raw><a href="da{{ turn.minutes }}ta:text/html,x">x</a></mj-raw>',
+    "an address from a text": '{% assign a = "javascript:" %}<mj-button href="{{ a }}alert(1)">x</mj-button>',
+    "an address from a filter": """<mj-button href="{{ 'java' | append: 'script:alert(1)' }}">x</mj-button>""",
+    "an address from a capture": '{% capture a %}vbscript{% endcapture %}<mj-button href="{{ a }}:x">x</mj-button>',
+    "an element kept in a comment": "<!-- {% assign lt = '<' %} --><mj-text>{{ lt }}script>{{ lt }}/script></mj-text>",
+    "an element cut": "<mj-text>{% capture t %}<b>x</b>{% endcapture %}{{ t | slice: 0 }}script></mj-text>",
+    "a handler between attributes": '<mj-raw><img src="x" on{{ turn.minutes }}error="alert(1)" /></mj-raw>',
+    "a style's import": "<mj-raw><style>@im{{ turn.minutes }}port url(https://evil.example/x.css);</style></mj-raw>",
+    "a style's import in escapes": "<mj-raw><style>@\\69mport url(https://evil.example/x.css);</style></mj-raw>",
+    "a style's import around a comment": "<mj-raw><style>@im/**/port url(https://evil.example/x.css);</style></mj-raw>",
+    "a style that runs": '<mj-raw><p style="width:exp&#114;ession(alert(1))">x</p></mj-raw>',
+    "a refresh": '<mj-raw><{{ "meta" }} http-equiv="refresh" content="0" /></mj-raw>',
+    "what Outlook alone reads": "<mj-raw><!--[if mso]><scr{{ turn.minutes }}ipt>x</script><![endif]--></mj-raw>",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("inside", UNSAFE.values(), ids=UNSAFE.keys())
+def test_a_layout_is_judged_by_what_is_sent_not_by_what_is_typed(inside: str) -> None:
+    links = '<mj-text><a href="{{ links.action }}">a</a><a href="{{ links.unsubscribe }}">b</a></mj-text>'
+    body = f"<mjml><mj-body><mj-section><mj-column>\n{inside}{links}{CLOSING}"
+    with Bounded():
+        checked = check_texts(read_key("email", "restock", "en"), {"body": body})
+    assert {(fault.field, fault.code) for fault in checked.faults} == {("body", "INVALID_TEXT")}
+
+
+@pytest.mark.parametrize(
+    ("head", "line"),
+    [
+        ("<mj-style>@im{{ turn.minutes }}port url(https://evil.example/x.css);</mj-style>", 2),
+        ("<mj-style>\n@font{{ turn.minutes }}-face { src: url(https://evil.example) }</mj-style>", 3),
+    ],
+)
+def test_a_style_in_the_head_is_judged_alike(head: str, line: int) -> None:
+    links = '<a href="{{ links.action }}">a</a><a href="{{ links.unsubscribe }}">b</a>'
+    body = f"<mjml><mj-head>\n{head}</mj-head><mj-body><mj-section><mj-column><mj-text>{links}</mj-text>{CLOSING}"
+    (fault,) = check_texts(read_key("email", "restock", "en"), {"body": body}).faults
+    assert fault.code == "UNKNOWN_VARIABLE" or fault.message.startswith(f"line {line}: ")
+
+
+def test_what_only_another_message_would_make_unsafe_is_seen_when_that_is_sent() -> None:
+    """No sample has this title; the part is then said in our words."""
+    trap = "{% if product.title == 'Trap' %}"
+    turn = trap + "java{% else %}https://a.example/{% endif %}" + trap + "script:x{% endif %}"
+    links = '<a href="{{ links.action }}">a</a><a href="{{ links.unsubscribe }}">b</a>'
+    body = f'<mjml><mj-body><mj-section><mj-column><mj-text><a href="{turn}">x</a>{links}</mj-text>{CLOSING}'
+    checked = check_texts(read_key("email", "restock", "en"), {"body": body})
+    written = read(checked.source, ChannelName.email)
+    assert checked.faults == ()
+    assert written.looks_at_each
+    notice = sample(Stage.restock, "en")
+    assert notice.product is not None
+    assert "body" in say_parts(written, notice, ChannelName.email)[0]
+    words, faults = say_parts(
+        written, replace(notice, product=replace(notice.product, title="Trap")), ChannelName.email
+    )
+    assert (words, faults["body"].reason) == ({}, "unsafe")
+
+
+def test_an_ordinary_layout_is_not_looked_at_again_for_each_message() -> None:
+    body = (
+        '<mjml><mj-body><mj-section><mj-column><mj-image src="{{ product.image_url }}" /><mj-text>{{ product.title }}'
+        '{% if price %}{{ price }}{% endif %}</mj-text><mj-button href="{{ links.action }}">Buy</mj-button>'
+        f'<mj-text><a href="{{{{ links.unsubscribe }}}}">no more</a></mj-text>{CLOSING}'
+    )
+    checked = check_texts(read_key("email", "restock", "en"), {"body": body})
+    assert checked.faults == ()
+    assert not read(checked.source, ChannelName.email).looks_at_each
+
+
+ENDLESS = (
+    "<!--",
+    "<!--x-->",
+    "<a ",
+    "<a>",
+    '<a b="',
+    '<a b=">',
+    "<![",
+    "<!",
+    "<?",
+    "&#",
+    "&",
+    "<style>",
+    "</",
+    "<",
+    "/*",
+    "\\6",
+)
+
+
+@pytest.mark.parametrize("again", ENDLESS)
+@pytest.mark.parametrize("before", ["", "<style>", '<p style="', "<!--[if mso]>"])
+def test_looking_at_a_message_takes_bounded_time(before: str, again: str) -> None:
+    html = before + again * (200_000 // len(again))
+    began = time.process_time()
+    with suppress(TextError):
+        check_html(html)
+    assert time.process_time() - began < CPU_SECONDS
 
 
 LAYOUTS = {
