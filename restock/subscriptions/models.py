@@ -135,6 +135,12 @@ class SubscriptionRow(Base):
         ),
         Index("ix_subscriptions_resume", "paused_until", postgresql_where=text("paused_until IS NOT NULL")),
         Index("ix_subscriptions_pending", "updated_at", postgresql_where=text("state = 'pending'")),
+        Index(  # who waits only since: nobody's first post is in it
+            "ix_subscriptions_grown",
+            "shop_id",
+            "updated_at",
+            postgresql_where=text("state = 'active' AND open_offer_id IS NULL AND updated_at > queued_at"),
+        ),
         Index("ix_subscriptions_first", "shop_id", "id", postgresql_where=text("priority > 0")),
         Index("ix_subscriptions_expiry", "expires_at", postgresql_where=text(WAITING)),
         Index("ix_subscriptions_list", "shop_id", "queued_at", "id"),  # the merchant's list, ended ones too

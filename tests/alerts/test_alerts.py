@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 
 from restock.alerts.service import ShopAlerts
 from restock.channels.alerts.values import AlertFacts
 from restock.channels.texts.values import Stage, TextKey
 from restock.channels.values import ChannelName, Envelope, Outcome, Verdict
 from restock.deliveries.values import Outage
+from restock.reports.service.previews import MessagePreviews
 from restock.shops.service.texts import TextService
+from restock.subscriptions.repository.confirmations import confirm
 from tests.log_lines import log_lines
-from tests.restocks.store import VARIANT, RecordingChannel, Store
+from tests.restocks.store import VARIANT, RecordingChannel, Store, together
 
 LEAVE = """
     UPDATE subscriptions SET state = 'cancelled'
@@ -60,7 +63,8 @@ def pass_minutes(store: Store, minutes: int) -> None:
         f" split_part(dedupe_key, ':', 3)::numeric - {60 * minutes}, split_part(dedupe_key, ':', 4))"
         " WHERE kind = 'new'"
     )
-    store.sql(f"UPDATE subscriptions SET queued_at = queued_at - make_interval(mins => {minutes})")
+    for column in ("queued_at", "updated_at"):
+        store.sql(f"UPDATE subscriptions SET {column} = {column} - make_interval(mins => {minutes})")
 
 
 def told(alerts: ShopAlerts, channel: RecordingChannel) -> list[str]:
@@ -161,6 +165,85 @@ def test_a_waitlist_is_told_of_once_and_again_after_it_has_halved(
     pass_minutes(store, 5)
     come(store, 3)
     assert len(told(alerts, channel)) == 1
+
+
+def say_yes(store: Store) -> None:
+    """Have everybody confirm, by the statement the page uses."""
+    with store.database.transaction() as session:
+        for contact_id in session.scalars(text("SELECT id FROM contacts ORDER BY id")).all():
+            confirm(session, contact_id, 10.0)
+
+
+@pytest.mark.parametrize("state", ["pending", "notified", "active"])
+def test_a_waitlist_that_grows_by_people_who_signed_up_long_ago_is_told_of_once(
+    store: Store, alerts: ShopAlerts, channel: RecordingChannel, state: str
+) -> None:
+    """Whoever confirms, is put back in line or ends a pause waits only since then, however old the sign-up is."""
+    begin(store, alerts)
+    store.join(4, state=state)
+    store.sql("UPDATE subscriptions SET paused_at = now() WHERE state = 'active'")
+    pass_minutes(store, 60)
+    begin(store, alerts, alerts__waitlist="4")
+    assert told(alerts, channel) == []
+    if state == "pending":
+        say_yes(store)
+    else:
+        store.sql("UPDATE subscriptions SET state = 'active', paused_at = NULL, updated_at = now()")
+    assert told(alerts, channel) == [], "it may not be settled yet"
+    pass_minutes(store, 1)
+    assert len(told(alerts, channel)) == 1
+    for _ in range(2):
+        pass_minutes(store, 6)
+        assert told(alerts, channel) == []
+
+
+def test_a_waitlist_that_grows_by_confirmations_is_told_of_once_by_many_sweepers(
+    store: Store, alerts: ShopAlerts
+) -> None:
+    begin(store, alerts, alerts__waitlist="3")
+    store.join(5, state="pending")
+    say_yes(store)
+    pass_minutes(store, 1)
+    assert together(*[alerts.look for _ in range(4)]) == []
+    assert store.states("shop_alerts") == {"queued": 2}, "one message to each address"
+
+
+def test_who_confirms_while_a_waitlist_is_known_to_be_long_is_no_news(
+    store: Store, alerts: ShopAlerts, channel: RecordingChannel
+) -> None:
+    begin(store, alerts, alerts__waitlist="2")
+    come(store, 2)
+    assert len(told(alerts, channel)) == 1
+    store.join(3, state="pending")
+    say_yes(store)
+    pass_minutes(store, 6)
+    assert told(alerts, channel) == []
+
+
+@pytest.mark.parametrize("state", ["pending", "notified", "purchased", "cancelled"])
+def test_a_sign_up_is_counted_whatever_has_become_of_it(
+    store: Store, alerts: ShopAlerts, channel: RecordingChannel, state: str
+) -> None:
+    """What is shown beforehand has the same figures as what is sent."""
+    begin(store, alerts, alerts__when="weekly")
+    come(store, 5)
+    store.sql(f"UPDATE subscriptions SET state = '{state}' WHERE id IN (SELECT id FROM subscriptions LIMIT 4)")
+    store.sql("UPDATE shop_alert_states SET next_digest_at = now()")
+    told(alerts, channel)
+    assert heard(store) == {address: [5] for address in OWNERS.split(",")}
+    shown = MessagePreviews(store.database).last_week(store.shop)
+    assert shown is not None
+    sent = store.sql("SELECT facts ->> 'count', facts ->> 'people', facts ->> 'units' FROM shop_alerts LIMIT 1")
+    assert sent == [(str(shown.count), str(shown.people), str(shown.units))]
+
+
+def test_the_message_about_new_sign_ups_counts_who_was_told_meanwhile(
+    store: Store, alerts: ShopAlerts, channel: RecordingChannel
+) -> None:
+    begin(store, alerts, alerts__when="each")
+    come(store, 5)
+    store.sql("UPDATE subscriptions SET state = 'notified' WHERE id IN (SELECT id FROM subscriptions LIMIT 4)")
+    assert told(alerts, channel) == ["demo: new sign-ups (5)"]
 
 
 def test_many_waitlists_that_grow_long_at_once_are_told_of_a_few_at_a_time_and_each_once(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from restock.alerts.values import ShopTurn
+from restock.reports.values.overview import Newcomers
 
 _ADD = text("""
     INSERT INTO shop_alert_states (shop_id)
@@ -32,20 +32,26 @@ _MOVE = text("""
     WHERE shop_id = :shop_id
 """)
 
-# A post takes milliseconds: what began so long ago is committed or never will be.
-_NEW = text("""
-    SELECT variant_id, count(*) AS people, sum(quantity) AS units FROM subscriptions
-    WHERE shop_id = :shop_id AND queued_at > :since AND queued_at <= :until AND state IN ('pending', 'active')
-    GROUP BY variant_id ORDER BY people DESC, variant_id
+# Who has signed up, and who waits only since: by their yes, another post, a pause that is over, a turn that came back.
+# The two conditions are those of two indexes; neither reads who has been waiting all along.
+_GROWN = text("""
+    SELECT variant_id FROM subscriptions
+    WHERE shop_id = :shop_id AND queued_at > :since AND queued_at <= :until AND state = 'active'
+    UNION
+    SELECT variant_id FROM subscriptions
+    WHERE shop_id = :shop_id AND updated_at > :since AND updated_at <= :until AND updated_at > queued_at
+      AND state = 'active' AND open_offer_id IS NULL
 """)
 
 _LONG = text("""
-    SELECT waiting.* FROM unnest(CAST(:variant_ids AS bigint[])) AS wanted (variant_id), LATERAL (
-        SELECT wanted.variant_id, count(*) AS people, sum(quantity) AS units FROM subscriptions s
-        WHERE s.shop_id = :shop_id AND s.variant_id = wanted.variant_id AND s.state = 'active'
-    ) waiting WHERE waiting.people >= :least AND NOT EXISTS (
-        SELECT FROM shop_alert_crossings known
-        WHERE known.shop_id = :shop_id AND known.variant_id = waiting.variant_id)
+    WITH untold AS MATERIALIZED (
+        SELECT variant_id FROM unnest(CAST(:variant_ids AS bigint[])) AS wanted (variant_id)
+        EXCEPT SELECT variant_id FROM shop_alert_crossings WHERE shop_id = :shop_id
+    )
+    SELECT waiting.* FROM untold, LATERAL (
+        SELECT untold.variant_id, count(*) AS people, sum(quantity) AS units FROM subscriptions s
+        WHERE s.shop_id = :shop_id AND s.variant_id = untold.variant_id AND s.state = 'active'
+    ) waiting WHERE waiting.people >= :least
     ORDER BY waiting.people DESC, waiting.variant_id
 """)
 
@@ -63,14 +69,6 @@ _REARM = text("""
         ) still
     ) < :below
 """)
-
-
-class NewOnes(NamedTuple):
-    """How many signed up for one variant, and how many units they want."""
-
-    variant_id: int
-    people: int
-    units: int
 
 
 def shops_to_tell(session: Session) -> list[int]:
@@ -91,16 +89,15 @@ def move_on(session: Session, turn: ShopTurn) -> None:
     session.execute(_MOVE, values)
 
 
-def new_ones(session: Session, shop_id: int, since: datetime, until: datetime) -> list[NewOnes]:
-    """Count who signed up within a span and still waits, by variant, the most wanted first."""
-    found = session.execute(_NEW, {"shop_id": shop_id, "since": since, "until": until})
-    return [NewOnes(row.variant_id, row.people, int(row.units)) for row in found]
+def grown_lists(session: Session, shop_id: int, since: datetime, until: datetime) -> list[int]:
+    """List the variants whose waitlists may have grown within a span."""
+    return list(session.execute(_GROWN, {"shop_id": shop_id, "since": since, "until": until}).scalars())
 
 
-def long_lists(session: Session, shop_id: int, variant_ids: Sequence[int], least: int) -> list[NewOnes]:
+def long_lists(session: Session, shop_id: int, variant_ids: Sequence[int], least: int) -> list[Newcomers]:
     """Keep the variants for which so many wait and nobody was told of it yet, the most wanted first."""
     values = {"shop_id": shop_id, "variant_ids": list(variant_ids), "least": least}
-    return [NewOnes(row.variant_id, row.people, int(row.units)) for row in session.execute(_LONG, values)]
+    return [Newcomers(row.variant_id, row.people, int(row.units)) for row in session.execute(_LONG, values)]
 
 
 def cross(session: Session, shop_id: int, variant_ids: Sequence[int]) -> dict[int, int]:

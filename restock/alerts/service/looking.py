@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 import restock.catalog.repository as catalog
 from restock.alerts import repository
-from restock.alerts.repository import NewOnes, outbox
+from restock.alerts.repository import outbox
 from restock.alerts.rules import PAUSE_SECONDS, next_digest, rearms_below, write_moment
 from restock.alerts.values import ShopTurn
 from restock.channels.alerts.values import AlertFacts, AlertKind, VariantLine
 from restock.reports.repository import overview
-from restock.reports.values.subscribers import Goods
+from restock.reports.service.digest import digest_of
+from restock.reports.values.overview import Newcomers
 from restock.shops.repository import by_id
 from restock.shops.repository import texts as shop_texts
 from restock.shops.service import to_shop
@@ -58,7 +59,7 @@ class Looking:
         if shop.settings.alerts.when is not AlertRhythm.each or turn.next_new_at > turn.now:
             return turn
         until = turn.now - _SETTLED
-        found = repository.new_ones(self.session, shop.id, turn.counted_until, until)
+        found = overview.newcomers(self.session, shop.id, turn.counted_until, until)
         reached = self._reached(shop, AlertKind.new) if found else ()
         if not reached:
             return turn
@@ -68,7 +69,7 @@ class Looking:
         self._queue(shop, AlertKind.new, _moment(turn.counted_until), facts, to=[*reached, *unaware])
         return replace(turn, counted_until=until, next_new_at=turn.now + _PAUSE)
 
-    def _new(self, shop: Shop, found: Sequence[NewOnes], since: datetime) -> AlertFacts:
+    def _new(self, shop: Shop, found: Sequence[Newcomers], since: datetime) -> AlertFacts:
         everybody = overview.demand(self.session, shop.id, 1)
         return AlertFacts(
             count=sum(one.people for one in found),
@@ -85,7 +86,7 @@ class Looking:
             return False
         alert_id, key = held
         since = datetime.fromtimestamp(float(key.split(":")[2]), UTC)
-        facts = self._new(shop, repository.new_ones(self.session, shop.id, since, until), since)
+        facts = self._new(shop, overview.newcomers(self.session, shop.id, since, until), since)
         return outbox.say_more(self.session, alert_id, _written(facts))
 
     def _tell_digest(self, shop: Shop, turn: ShopTurn) -> ShopTurn:
@@ -101,27 +102,16 @@ class Looking:
         return replace(turn, digest_from=turn.now - _SETTLED, next_digest_at=due)
 
     def _digest(self, shop: Shop, turn: ShopTurn) -> AlertFacts:
-        session, since = self.session, turn.digest_from
-        new = repository.new_ones(session, shop.id, since, turn.now - _SETTLED)
-        waiting = overview.demand(session, shop.id, _MOST_LINES)
-        return AlertFacts(
-            count=sum(one.people for one in new),
-            people=waiting.people,
-            units=waiting.units,
-            since=_said(since, shop),
-            top=[VariantLine(_title(one.goods), one.people, one.units) for one in waiting.top],
-            told=sum(day.count for day in overview.sent(session, shop.id, since) if day.state != "failed"),
-            bought=sum(sale.units for sale in overview.recovered(session, shop.id, since)),
-            broken=sum(text.broken_at is not None for text in shop_texts.every(session, shop.id)),
+        return replace(
+            digest_of(self.session, shop.id, turn.digest_from, turn.now - _SETTLED),
+            since=_said(turn.digest_from, shop),
+            broken=sum(text.broken_at is not None for text in shop_texts.every(self.session, shop.id)),
             down=list(self.down),
             weekly=shop.settings.alerts.when is AlertRhythm.weekly,
         )
 
     def _tell_waitlists(self, shop: Shop, turn: ShopTurn) -> ShopTurn:
-        """Tell once of each waitlist that has passed the shop's number, a few at a time.
-
-        Only sign-ups make one longer.
-        """
+        """Tell once of each waitlist that has passed the shop's number, a few at a time."""
         least = shop.settings.alerts.waitlist
         until = turn.now - _SETTLED
         if not least:
@@ -129,10 +119,10 @@ class Looking:
         repository.rearm(self.session, shop.id, rearms_below(least))
         if outbox.was_told(self.session, shop.id, AlertKind.waitlist, PAUSE_SECONDS):
             return turn
-        found = repository.new_ones(self.session, shop.id, turn.looked_until, until)
-        if not found or not self._reached(shop, AlertKind.waitlist):
+        grown = repository.grown_lists(self.session, shop.id, turn.looked_until, until)
+        if not grown or not self._reached(shop, AlertKind.waitlist):
             return turn
-        long = repository.long_lists(self.session, shop.id, [one.variant_id for one in found], least)
+        long = repository.long_lists(self.session, shop.id, grown, least)
         crossed = repository.cross(self.session, shop.id, [one.variant_id for one in long[:_MOST_WAITLISTS]])
         for one in long:
             if one.variant_id in crossed:
@@ -140,7 +130,7 @@ class Looking:
                 self._queue(shop, AlertKind.waitlist, f"{one.variant_id}:{crossed[one.variant_id]}", facts)
         return turn if len(long) > _MOST_WAITLISTS else replace(turn, looked_until=until)
 
-    def _lines(self, shop: Shop, found: Sequence[NewOnes]) -> list[VariantLine]:
+    def _lines(self, shop: Shop, found: Sequence[Newcomers]) -> list[VariantLine]:
         known = catalog.product_facts(self.session, shop, {one.variant_id for one in found})
         lines = []
         for one in found:
@@ -196,11 +186,6 @@ def _begun_anew(turn: ShopTurn, shop: Shop) -> ShopTurn:
     if before[0] != alerts.when:
         turn = replace(turn, counted_until=turn.now - _SETTLED, digest_from=turn.now - _SETTLED)
     return replace(turn, looked_until=turn.now - _SETTLED) if before[-1] == "none" or len(before) == 1 else turn
-
-
-def _title(goods: Goods) -> str:
-    named = " · ".join(part for part in (goods.product_title, goods.variant_title) if part)
-    return named or f"#{goods.variant_id}"
 
 
 def _said(at: datetime, shop: Shop) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from restock.reports.repository.lists import goods_of
-from restock.reports.values.overview import DaySent, DayState, Demand, OpenRestock, Recovered, VariantDemand
+from restock.reports.values.overview import DaySent, DayState, Demand, Newcomers, OpenRestock, Recovered, VariantDemand
 from restock.reports.values.subscribers import Goods
 
 NAMES = """
@@ -39,6 +39,13 @@ _DEMAND = text(f"""
 _ASKED = text("""
     SELECT CAST(queued_at AT TIME ZONE 'UTC' AS date), state, count(*) FROM subscriptions
     WHERE shop_id = :shop_id AND queued_at >= :since GROUP BY 1, 2
+""")
+
+# Whatever has become of them: who was told already has signed up all the same.
+_NEWCOMERS = text("""
+    SELECT variant_id, count(*) AS people, sum(quantity) AS units FROM subscriptions
+    WHERE shop_id = :shop_id AND queued_at > :since AND queued_at <= :until
+    GROUP BY variant_id ORDER BY people DESC, variant_id
 """)
 
 # By way of the restocks, which are few: deliveries need no index by time for it.
@@ -102,6 +109,12 @@ def demand(session: Session, shop_id: int, limit: int) -> Demand:
 def asked(session: Session, shop_id: int, since: datetime) -> list[DayState]:
     """Count who asked since, by day and present state."""
     return [DayState(*row) for row in session.execute(_ASKED, {"shop_id": shop_id, "since": since})]
+
+
+def newcomers(session: Session, shop_id: int, since: datetime, until: datetime) -> list[Newcomers]:
+    """Count who signed up after `since`, until then included, by variant, the most wanted first."""
+    found = session.execute(_NEWCOMERS, {"shop_id": shop_id, "since": since, "until": until})
+    return [Newcomers(row.variant_id, row.people, int(row.units)) for row in found]
 
 
 def sent(session: Session, shop_id: int, since: datetime) -> list[DaySent]:

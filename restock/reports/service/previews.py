@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 import restock.catalog.repository as catalog
 from restock.channels.alerts.message import goods_of, write_alert
 from restock.channels.alerts.message import words_of as alert_words_of
-from restock.channels.alerts.values import AlertFacts, AlertKind, ShopAlert, VariantLine
-from restock.channels.alerts.variables import MOST_VARIANTS, sample_alert
+from restock.channels.alerts.values import AlertFacts, AlertKind, ShopAlert
+from restock.channels.alerts.variables import sample_alert
 from restock.channels.email.message import html_of, text_of, words_of
 from restock.channels.push.message import compose as compose_push
 from restock.channels.sms.message import compose as compose_sms
@@ -32,8 +32,8 @@ from restock.database import Database
 from restock.errors import Fault
 from restock.reports.repository import messages, overview
 from restock.reports.rules.lists import search_hashes
+from restock.reports.service.digest import digest_of
 from restock.reports.values.messages import MessagePreview, TextCost
-from restock.reports.values.subscribers import Goods
 from restock.shops.values import Shop
 
 
@@ -87,18 +87,9 @@ class MessagePreviews:
         with self.database.transaction() as session:
             if not overview.ever_asked(session, shop.id):
                 return None
-            since = self.clock.now() - timedelta(days=7)
-            waiting = overview.demand(session, shop.id, MOST_VARIANTS)
-            return AlertFacts(
-                count=sum(day.count for day in overview.asked(session, shop.id, since)),
-                people=waiting.people,
-                units=waiting.units,
-                since=f"{since:%Y-%m-%d}",
-                top=[VariantLine(_title(one.goods), one.people, one.units) for one in waiting.top],
-                told=sum(day.count for day in overview.sent(session, shop.id, since) if day.state != "failed"),
-                bought=sum(sale.units for sale in overview.recovered(session, shop.id, since)),
-                weekly=True,
-            )
+            now = self.clock.now()
+            since = now - timedelta(days=7)
+            return replace(digest_of(session, shop.id, since, now), since=f"{since:%Y-%m-%d}", weekly=True)
 
     def goods_shown(self, shop: Shop) -> int | None:
         """Give the variant a preview is about; None: nothing has been asked for yet."""
@@ -163,10 +154,6 @@ def _shown_alert(key: TextKey, alert: ShopAlert, *, is_example: bool) -> Message
     goods = "an example" if is_example else goods_of(alert, phrases)
     preview = MessagePreview(key, goods, letter.text, own=tuple(alert.words), is_example=is_example)
     return replace(preview, subject=words["subject"], preheader=words["preheader"], html=letter.html, words=words)
-
-
-def _title(goods: Goods) -> str:
-    return " · ".join(part for part in (goods.product_title, goods.variant_title) if part) or f"#{goods.variant_id}"
 
 
 def price_at_home(prices: SegmentPrices, country: str | None, message_count: int, segments_each: int) -> TextCost:

@@ -29,6 +29,15 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
+class Newcomers:
+    """How many signed up for one variant within some span, and how many units they want."""
+
+    variant_id: int
+    people: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
 class DayState:
     """How many asked on one day (UTC), by the state they are in now."""
 
