@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from restock.channels.values import ChannelName
+from restock.commands.outages import say_outages
 from restock.deliveries.values import DeliveryState
 from restock.reports.values.journey import MomentKind
 from restock.reports.values.subscribers import SubscriberStatus
@@ -271,6 +272,25 @@ def test_a_provider_that_is_down_is_told_with_what_waits_for_it(house: House, ke
     assert "No message of yours waits for it." in page
     house.services.shops.change_settings(kettle.domain, {"channels": "email"})
     assert texts()["outage.unknown"] not in house.get("/")
+
+
+def test_a_channel_that_refuses_all_of_one_shops_messages_is_told_to_that_shop_alone(
+    house: House, kettle: Shop
+) -> None:
+    with house.database.transaction() as session:
+        session.execute(
+            text("""INSERT INTO provider_states (shop_id, channel, provider, state, reason, opened_at, last_failure_at)
+                    VALUES (:shop, 'email', 'email', 'open', 'policy_rejected', now(), now())"""),
+            {"shop": kettle.id},
+        )
+    page = house.get("/")
+    assert "Email can’t be sent right now" in page
+    assert texts()["outage.policy_rejected"].partition(":")[0] in page
+    other = house.services.shops.add("elsewhere")
+    assert house.services.deliveries.outages(other.id) == []
+    [seen] = house.services.deliveries.outages()
+    assert seen.service == f"shop {kettle.id}", "whoever runs the instance is told whose it is"
+    assert "e-mail of shop" in say_outages([seen])
 
 
 def test_a_day_whose_text_messages_are_used_up_is_told_on_the_first_page(house: House, kettle: Shop) -> None:

@@ -52,9 +52,11 @@ class Stream:
                         self.feed.end()
                         break
         finally:
-            for hold in list(self.feed.holds):
-                self._release(hold)
-            self.ledger.close()
+            try:
+                for hold in list(self.feed.holds):
+                    self._release(hold)
+            finally:
+                self.ledger.close()
         for hold in list(self.feed.holds):
             self.give_back(hold)
         self.ledger.close()
