@@ -189,6 +189,25 @@ def test_sleepers_are_written_to_when_they_wake_and_not_looked_at_before(store: 
     assert store.one("SELECT min(next_at) > now() + interval '1 hour' FROM delivery_lanes") is True
 
 
+def test_a_confirmation_comes_at_any_hour_while_it_answers_a_sign_up_and_in_the_morning_later(store: Store) -> None:
+    closed = int(str(store.one("SELECT extract(hour FROM now() AT TIME ZONE 'UTC' - interval '2 hours')::int")))
+    store.set(send_hours__email=f"{closed}-{closed + 1}")
+    store.join(2)
+    store.sql("UPDATE contacts SET confirm_requested_at = now()")
+    assert store.deliveries.open_confirmations() == 2
+    late = "(SELECT min(id) FROM deliveries)"
+    store.sql(f"UPDATE deliveries SET created_at = now() - interval '16 minutes' WHERE id = {late}")
+    store.send()
+    assert len(store.channel.sent) == 1
+    assert store.sql("SELECT state, reason FROM deliveries ORDER BY id") == [("queued", "asleep"), ("sent", None)]
+    assert store.one("SELECT next_at > now() + interval '20 hours' FROM deliveries ORDER BY id LIMIT 1") is True
+    store.set(send_hours__email="any")
+    store.pass_time("deliveries", "next_at", 24 * HOUR)
+    store.pass_time("delivery_lanes", "next_at", 24 * HOUR)
+    store.send()
+    assert len(store.channel.sent) == 2
+
+
 def test_a_message_that_comes_due_at_night_waits_until_the_morning(store: Store) -> None:
     """Queued in time, but its provider was busy until the hours had closed."""
     store.join(1)

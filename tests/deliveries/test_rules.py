@@ -22,6 +22,7 @@ from restock.deliveries.rules import (
     Skip,
     Unknown,
     identity,
+    is_prompt,
     may_send,
     next_step,
 )
@@ -101,9 +102,25 @@ def test_who_wakes_this_very_moment_is_not_asked_about_in_a_ring() -> None:
     assert may_send(lane(), person(wakes_at=NOON), NOON) == Hold(1.0, "asleep")
 
 
-@pytest.mark.parametrize("kind", [NoticeKind.confirmation, NoticeKind.test])
-def test_what_people_asked_for_themselves_comes_at_night_too(kind) -> None:
-    assert may_send(lane(), person(kind=kind, wakes_at=MORNING), NOON) == Send()
+@pytest.mark.parametrize(
+    ("kind", "minutes", "prompt"),
+    [
+        (NoticeKind.confirmation, 0, True),
+        (NoticeKind.confirmation, 15, True),
+        (NoticeKind.confirmation, 16, False),
+        (NoticeKind.test, 600, True),
+        (NoticeKind.offer, 0, False),
+        (NoticeKind.reminder, 0, False),
+    ],
+)
+def test_only_what_answers_somebody_at_once_comes_at_any_hour(kind, minutes, prompt) -> None:
+    assert is_prompt(kind, NOON - timedelta(minutes=minutes), NOON) is prompt
+
+
+def test_a_confirmation_that_comes_late_waits_until_its_person_wakes() -> None:
+    asked = person(kind=NoticeKind.confirmation, wakes_at=MORNING)
+    assert may_send(lane(), asked, NOON) == Hold(8 * 3600, "asleep")
+    assert may_send(lane(), person(kind=NoticeKind.confirmation), NOON) == Send()
 
 
 def told(**changes: object) -> PersonFacts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from restock.catalog.values import ReadingSource, StockReading
@@ -26,6 +26,7 @@ STALE = "stale"
 UNREAD = "unread"
 UNREAD_WAIT_SECONDS = 15  # for a reminder: nothing hurries, and nobody is overtaken
 ASLEEP = "asleep"
+PROMPT = timedelta(minutes=15)  # so soon a confirmation is still an answer to who has just signed up
 NOT_REACHED = "batch_time_over"  # a channel ran out of time before this message: it was never tried
 MOST_SOFT_BOUNCES = 5  # so many messages came back, none for a dead mailbox: nobody reads what is sent there
 SOFT_BOUNCE_DAYS = 30
@@ -77,7 +78,7 @@ class Skip:
 
 
 def may_send(lane: LaneFacts, person: PersonFacts, now: datetime) -> Send | Hold | Skip:
-    """Decide whether a delivery may leave. Only offers and reminders look at stock, and at the clock people live by."""
+    """Decide whether a delivery may leave. Only offers and reminders look at stock; a test looks at no clock either."""
     if (reason := _why_nobody(lane, person)) is not None:
         return Skip(reason)
     match person.kind:
@@ -86,11 +87,22 @@ def may_send(lane: LaneFacts, person: PersonFacts, now: datetime) -> Send | Hold
         case NoticeKind.reminder:
             return _may_remind(lane, person, now)
         case NoticeKind.confirmation:
-            return Send() if person.suppression in _MAY_BE_ASKED else Skip(SkipReason.suppressed)
+            return _may_ask(person, now)
         case NoticeKind.test:
             return Send() if person.suppression is None else Skip(SkipReason.suppressed)
         case _:
             assert_never(person.kind)
+
+
+def is_prompt(kind: NoticeKind, created_at: datetime, now: datetime) -> bool:
+    """Say whether a message answers what somebody did a moment ago: it comes at any hour, a late one does not."""
+    return kind is NoticeKind.test or (kind is NoticeKind.confirmation and now - created_at <= PROMPT)
+
+
+def _may_ask(person: PersonFacts, now: datetime) -> Send | Hold | Skip:
+    if person.suppression not in _MAY_BE_ASKED:
+        return Skip(SkipReason.suppressed)
+    return Send() if person.wakes_at is None else _until_awake(person.wakes_at, now)
 
 
 def _why_nobody(lane: LaneFacts, person: PersonFacts) -> SkipReason | None:

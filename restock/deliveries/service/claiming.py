@@ -259,7 +259,8 @@ class _Decisions:
     def about(self, row: ClaimedRow) -> rules.Send | rules.Hold | rules.Skip:
         """Decide about one delivery."""
         where = row.address if self._gate is not None or row.channel is ChannelName.sms else row.address is not None
-        key = (_known(row), where, is_second_try(row.dedupe_key))
+        prompt = rules.is_prompt(row.kind, row.created_at, self._now)
+        key = (_known(row), where, is_second_try(row.dedupe_key), prompt)
         decision = self._made.get(key)
         if decision is None:
             allowed = self._gate is None or row.address is None or self._gate.is_allowed(self._shop, row.address)
@@ -287,8 +288,8 @@ def _person(row: ClaimedRow, shop: Shop, now: datetime, *, country_allowed: bool
 
 
 def _wakes_at(row: ClaimedRow, shop: Shop, now: datetime) -> datetime | None:
-    """Only what we write about of our own accord waits until somebody wakes."""
-    if row.kind not in (NoticeKind.offer, NoticeKind.reminder):
+    """What answers somebody at once is sent at any hour; all else waits until they wake."""
+    if rules.is_prompt(row.kind, row.created_at, now):
         return None
     zones = candidate_zones(row.channel, row.address, shop.time_zone)
     return wakes_at(row.channel, shop.settings.send_hours.of(row.channel), zones, now)
