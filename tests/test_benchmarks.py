@@ -18,23 +18,35 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("name", ["intents", "webhooks"])
-def test_a_benchmark_runs_to_its_table_and_nothing_is_refused(name: str, tmp_path: Path) -> None:
-    result = tmp_path / "result.json"
-    words = [name, "--rounds", "1", "--seconds", "0.3", "--patience", "0", "--json", str(result)]
-    ran = subprocess.run(
+def bench(name: str, seconds: str, result: Path) -> subprocess.CompletedProcess[str]:
+    words = [name, "--rounds", "1", "--seconds", seconds, "--patience", "0", "--json", str(result)]
+    return subprocess.run(
         [sys.executable, "-m", "tests.benchmarks", *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
+
+
+def everybody_answered(name: str, result: Path) -> bool:
+    """Say whether each contestant got a request through in its moment: a busy machine may give it none."""
+    return result.exists() and all(
+        score["medians"]["rate"] > 0 for score in json.loads(result.read_text())["reports"][name]["scores"]
+    )
+
+
+@pytest.mark.parametrize("name", ["intents", "webhooks"])
+def test_a_benchmark_runs_to_its_table_and_nothing_is_refused(name: str, tmp_path: Path) -> None:
+    result = tmp_path / "result.json"
+    ran = bench(name, "0.3", result)
+    if not everybody_answered(name, result):
+        ran = bench(name, "3", result)
     assert ran.returncode in (0, 1), ran.stderr  # 1: a goal was missed, as it may be in a moment
-    assert result.exists(), ran.stderr
+    assert everybody_answered(name, result), ran.stderr
     report = json.loads(result.read_text())["reports"][name]
     assert [goal for goal in report["goals"] if goal["limit"] == 0 and not goal["met"]] == []
-    assert all(score["medians"]["rate"] > 0 for score in report["scores"])
     assert "req/s" in ran.stdout
 
 
@@ -45,7 +57,7 @@ def test_an_absent_load_generator_is_one_sentence(tmp_path: Path) -> None:
         env={"PATH": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert ran.returncode == 1

@@ -43,7 +43,7 @@ def run(home: Path, *words: str, before: str = "", **environment: str) -> subpro
     )
     clean = {"PATH": "/usr/bin:/bin", "PIP_NO_INDEX": "1", "HOME": str(home), "LANG": "C.UTF-8"}
     return subprocess.run(
-        [BASE_PYTHON, "-c", code], env=clean | environment, capture_output=True, text=True, timeout=120, check=False
+        [BASE_PYTHON, "-c", code], env=clean | environment, capture_output=True, text=True, timeout=600, check=False
     )
 
 
