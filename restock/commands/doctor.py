@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import sqlalchemy.exc
 
 from restock.channels.email.message import parse_sender
-from restock.channels.email.sending_domain import Standing, Texts, judge_domain, look_up
+from restock.channels.email.sending_domain import SendingDomain, Standing, Texts, judge_domain, look_up
 from restock.channels.push.subscription import key_name
 from restock.channels.registry import channel_gaps, dkim_key, vapid_public_key
 from restock.channels.values import ChannelName
@@ -46,7 +46,7 @@ class Finding:
 
 
 _NOBODYS = (".localhost", ".test", ".example", ".invalid")  # RFC 2606: in no DNS
-_MOST_DOMAINS = 10  # each takes DNS up to nine seconds
+_MOST_DOMAINS = 10  # each takes DNS that is silent some six seconds
 _SIGNS = {
     Standing.good: State.well,
     Standing.absent: State.off,
@@ -149,29 +149,29 @@ def _email(settings: Settings) -> Finding:
 
 
 def _mail_domain(settings: Settings, ask: Callable[[str], Texts] = look_up) -> Iterator[Finding]:
-    """Look at what DNS says of the sender's domain; a name that is nobody's in DNS is passed over."""
+    """Look at what DNS says of the sender's domains; a name that is nobody's in DNS is passed over."""
     domain = parse_sender(settings.email_from).domain.lower()
-    if (
-        settings.smtp_url is None
-        or "." not in domain
-        or domain.endswith((".localhost", ".test", ".example", ".invalid"))
-    ):
+    if settings.smtp_url is None or "." not in domain or domain.endswith(_NOBODYS):
         return
     key = dkim_key(settings)
     dkim = None if key is None else (f"{key.selector}._domainkey.{key.domain}", key.record)
-    for record in judge_domain(domain, dkim, ask):
+    back = settings.email_bounce_address if settings.secret_keys else ""  # without a key no return path is made
+    envelope = back.rpartition("@")[2].lower() or domain
+    for record in judge_domain(SendingDomain(domain, envelope, dkim), ask):
         yield Finding(record.name, _SIGNS[record.standing], record.sentence)
 
 
 def _shop_senders(services: Services, ask: Callable[[str], Texts] = look_up) -> Iterator[Finding]:
-    """Look at the domains that shops with providers of their own send from; DKIM is the provider's to say."""
+    """Look at the domains that shops with providers of their own send from; what is signed, and where mail comes back
+    to, is the provider's to say.
+    """
     try:
         addresses = services.shops.mailings.senders()
     except (sqlalchemy.exc.DBAPIError, sqlalchemy.exc.TimeoutError):
         return  # said above, of the database or its migrations
     domains = sorted({address.rpartition("@")[2].lower() for address in addresses.values()})
     for domain in [one for one in domains if not one.endswith(_NOBODYS)][:_MOST_DOMAINS]:
-        for record in judge_domain(domain, None, ask):
+        for record in judge_domain(SendingDomain(domain), ask):
             yield Finding(f"{record.name} of a shop", _SIGNS[record.standing], record.sentence)
 
 

@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from restock.channels.email.channel import EmailChannel
 from restock.channels.email.dkim import DkimKey, read_dkim_key, sign
 from restock.channels.email.message import Sender, compose
-from restock.channels.email.sending_domain import Standing, judge_domain
 from restock.channels.email.smtp_pool import SmtpPool
 from restock.channels.email.smtp_server import SmtpServer
 from restock.channels.values import Recipient
@@ -176,40 +175,6 @@ def test_a_key_may_be_written_on_one_line_and_is_never_shown() -> None:
     key = read_dkim_key("example.com", "restock", text.replace("\n", "\\n"))
     assert key.algorithm == "ed25519-sha256"
     assert "PrivateKey" not in repr(key)
-
-
-GOOD_SPF, GOOD_DMARC = "v=spf1 include:_spf.mail.example ~all", "v=DMARC1; p=quarantine"
-
-
-@pytest.mark.parametrize(
-    ("records", "standings"),
-    [
-        ({}, ["absent", "absent", "absent"]),
-        ({"mail.shop.com": [GOOD_SPF], "k": ["OURS"], "_dmarc.mail.shop.com": [GOOD_DMARC]}, ["good", "good", "good"]),
-        ({"mail.shop.com": [GOOD_SPF, GOOD_SPF], "k": ["OTHER"]}, ["wrong", "wrong", "absent"]),
-        ({"mail.shop.com": ["v=spf1 +all"], "_dmarc.shop.com": [GOOD_DMARC]}, ["wrong", "absent", "good"]),
-        ({"mail.shop.com": None, "k": None, "_dmarc.mail.shop.com": None}, ["unknown", "unknown", "unknown"]),
-    ],
-)
-def test_what_dns_says_of_a_domain_is_told_with_what_to_do(
-    key: DkimKey, records: dict[str, list[str] | None], standings: list[str]
-) -> None:
-    keys = {"OURS": key.record, "OTHER": "v=DKIM1; k=rsa; p=AAAA"}
-    known = {
-        name: None if texts is None else [keys.get(text, text) for text in texts] for name, texts in records.items()
-    }
-    found = judge_domain("mail.shop.com", ("k", key.record), lambda name: known.get(name, ()))
-    assert [(record.name, record.standing.value) for record in found] == list(
-        zip(("SPF", "DKIM", "DMARC"), standings, strict=True)
-    )
-    assert all(
-        key.record in r.sentence for r in found if r.name == "DKIM" and r.standing in {Standing.absent, Standing.wrong}
-    )
-
-
-def test_a_domain_whose_server_signs_is_not_asked_for_our_key() -> None:
-    found = judge_domain("shop.com", None, lambda _: ())
-    assert [record.name for record in found] == ["SPF", "DMARC"]
 
 
 def test_each_mail_of_a_batch_is_signed_for_itself_as_it_arrives(key: DkimKey) -> None:

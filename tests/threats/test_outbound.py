@@ -32,7 +32,7 @@ MAY_CONNECT = {
     "channels/email/providers/calls.py": "one of KINDS",
     "channels/email/providers/mailgun.py": "writes forms only",
     "channels/email/reports/amazon.py": "Amazon SNS, in the region of the topic a shop has named",
-    "channels/email/sending_domain.py": "asks the resolver about EMAIL_FROM's domain",
+    "channels/email/sending_domain/records.py": "asks the resolver about the domains mail is sent with",
     "channels/email/smtp_pool.py": "SMTP_URL, or one of KINDS",
     "channels/email/smtp_server.py": "SMTP_URL, or one of KINDS",
     "channels/push/http/connection.py": "an allowed push service at a public address",
