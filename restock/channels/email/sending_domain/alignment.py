@@ -33,7 +33,9 @@ def judge_alignment(author: Author, signer: str | None, envelope: str, ask: Ask)
         return _found(Standing.good, f"signatures of {signer} stand for {domain}")
     returned = _is_aligned(envelope, domain, ask, strict=policy.strict_spf)
     if (signed is None and signer is not None) or returned is None:
-        return _found(Standing.unknown, f"whose domain {domain} is could not be looked up: try again later")
+        asked = envelope if returned is None else signer
+        sentence = f"whether {asked} stands for {domain} could not be looked up, DNS did not answer: try again later"
+        return _found(Standing.unknown, sentence)
     if signer is None:
         return _unsigned(domain, envelope, returned=returned)
     if returned:
