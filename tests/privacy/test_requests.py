@@ -114,7 +114,7 @@ class WhileSending:
         (Outcome(0, Verdict.accepted, provider_message_id="marks-provider-id"), "sent"),
         (Outcome(0, Verdict.deferred, reason="greylisted", blame=Blame.address), "skipped"),
         (Outcome(0, Verdict.refused, reason="no_such_user", blame=Blame.address), "failed"),
-        (Outcome(0, Verdict.unanswered, reason="cut"), "skipped"),
+        (Outcome(0, Verdict.unanswered, reason="cut"), "unknown"),  # nobody can say that it did not arrive
     ],
     ids=["accepted", "deferred", "refused", "unanswered"],
 )
