@@ -24,6 +24,7 @@ PUT = PreparedStatement(
 )
 DOUBLE = PreparedStatement("double", f"SELECT (number * 2)::text FROM numbers WHERE number = ANY({named(WORD)})")
 END = PreparedStatement("end", "SELECT pg_terminate_backend(pg_backend_pid())::text")
+WAIT = PreparedStatement("wait", "SELECT pg_sleep(60)::text")
 BREAK = PreparedStatement("break", "SELECT (1 / CAST(%(by)t AS int))::text")
 
 
@@ -113,9 +114,12 @@ def test_flights_follow_each_other_and_none_waits_for_the_one_before_it(database
 
 
 def test_flights_on_a_connection_that_is_lost_are_all_told(database: Database) -> None:
-    pipeline = Pipeline(database.connect_for_batches)
+    opened_ones: list[Connection] = []
+    pipeline = Pipeline(remembering(database, opened_ones))
     pipeline.send([[put(1)]]).rows()
-    flights = [pipeline.send([steps]) for steps in ([put(2), Step(END, {})], [put(3)])]
+    flights = [pipeline.send([steps]) for steps in ([put(2), Step(WAIT, {})], [put(3)])]
+    with psycopg.connect(database.dsn) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [opened_ones[-1].info.backend_pid])
     for flight in flights:
         with pytest.raises(psycopg.OperationalError):
             flight.rows()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import time
 from pathlib import Path
 
 import phonenumbers
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
 from restock.subscriptions.rules.phones import PhoneFault, PhoneHints, normalise_phone, read_whole
+from tests.spent import at_most
 
 TABLE = list(csv.DictReader((Path(__file__).parent / "phones.tsv").read_text().splitlines(), delimiter="\t"))
 
@@ -68,9 +68,8 @@ def test_what_is_no_number_is_refused(typed: str) -> None:
 @pytest.mark.parametrize("text", ["\u0315" * 16_000 + "\u0316" * 16_000, "\ufdfa" * 21_000], ids=["marks", "ligatures"])
 def test_a_long_text_is_refused_before_anything_is_made_of_it(text: str) -> None:
     """To put tens of thousands of marks in order takes seconds."""
-    began = time.process_time()
-    assert normalise_phone(text, PhoneHints()) is PhoneFault.INVALID_PHONE
-    assert time.process_time() - began < 0.03
+    with at_most(0.3):
+        assert normalise_phone(text, PhoneHints()) is PhoneFault.INVALID_PHONE
 
 
 def test_spaces_around_a_number_are_forgiven_however_many() -> None:

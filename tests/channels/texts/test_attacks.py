@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import tracemalloc
 from contextlib import suppress
 from dataclasses import replace
@@ -19,8 +18,9 @@ from restock.channels.texts.values import Stage, TextError
 from restock.channels.texts.variables import sample, values_of
 from restock.channels.texts.written import read, say_parts
 from restock.channels.values import ChannelName
+from tests.spent import at_most
 
-CPU_SECONDS = 1.0
+CPU_SECONDS = 3.0  # a fortieth of it is usual, ten times as much was possible
 CLOSING = "</mj-column></mj-section></mj-body></mjml>"
 MOST_BYTES = 20_000_000
 VALUES = values_of(sample(Stage.restock, "en"), ChannelName.email)
@@ -76,13 +76,13 @@ class Bounded:
 
     def __enter__(self) -> None:
         tracemalloc.start()
-        self.began = time.process_time()
+        self.cpu = at_most(CPU_SECONDS)
+        self.cpu.__enter__()
 
     def __exit__(self, *_: object) -> None:
-        spent = time.process_time() - self.began
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert spent < CPU_SECONDS
+        self.cpu.__exit__(None, None, None)
         assert peak < MOST_BYTES
 
 
@@ -129,21 +129,18 @@ COMPUTING = {
 @pytest.mark.parametrize("text", COMPUTING.values(), ids=COMPUTING.keys())
 def test_whatever_a_text_computes_is_paid_for_and_the_line_is_told(text: str) -> None:
     """Comparing, branching and saying again too, where no variable or filter is asked for."""
-    began = time.process_time()
-    with pytest.raises(TextError) as refused:
+    with at_most(CPU_SECONDS), pytest.raises(TextError) as refused:
         render_text(compile_text("Dear reader,\n" + text, html=True), VALUES)
-    assert time.process_time() - began < CPU_SECONDS / 2
     assert refused.value.reason == "too_much"
     assert refused.value.line == 2
 
 
 @pytest.mark.parametrize("text", COMPUTING.values(), ids=COMPUTING.keys())
-def test_saving_a_layout_that_computes_too_much_is_refused_in_under_a_second(text: str) -> None:
+def test_saving_a_layout_that_computes_too_much_is_refused_at_once(text: str) -> None:
     links = '<a href="{{ links.action }}">a</a><a href="{{ links.unsubscribe }}">b</a>'
     body = f"<mjml><mj-body><mj-section><mj-column>\n<mj-text>\n{text}\n{links}</mj-text>{CLOSING}"
-    began = time.process_time()
-    checked = check_texts(read_key("email", "restock", "en"), {"body": body})
-    assert time.process_time() - began < CPU_SECONDS
+    with at_most(CPU_SECONDS):
+        checked = check_texts(read_key("email", "restock", "en"), {"body": body})
     assert [(fault.field, fault.code) for fault in checked.faults] == [("body", "TEXT_TOO_MUCH")]
     assert checked.faults[0].message.startswith("line 3: "), "of what was typed, not of what it became"
 
@@ -163,9 +160,8 @@ def test_a_text_full_of_unknown_words_is_refused_at_once() -> None:
     )
     part = part_of(ChannelName.email, "body")
     assert part is not None
-    began = time.process_time()
-    faults = check_part(f"<mjml><mj-body><mj-raw>{body}</mj-raw></mj-body></mjml>", part, Stage.restock)
-    assert time.process_time() - began < CPU_SECONDS
+    with at_most(CPU_SECONDS):
+        faults = check_part(f"<mjml><mj-body><mj-raw>{body}</mj-raw></mj-body></mjml>", part, Stage.restock)
     assert 10 < len(faults) < 50, "enough to begin with"
 
 
@@ -270,10 +266,8 @@ ENDLESS = (
 @pytest.mark.parametrize("before", ["", "<style>", '<p style="', "<!--[if mso]>"])
 def test_looking_at_a_message_takes_bounded_time(before: str, again: str) -> None:
     html = before + again * (200_000 // len(again))
-    began = time.process_time()
-    with suppress(TextError):
+    with at_most(CPU_SECONDS), suppress(TextError):
         check_html(html)
-    assert time.process_time() - began < CPU_SECONDS
 
 
 LAYOUTS = {
@@ -304,9 +298,8 @@ def test_a_layout_that_would_harm_the_compiler_or_a_reader_never_gets_there(sour
 def test_a_layout_as_large_as_may_be_is_compiled_in_time() -> None:
     row = "<mj-section><mj-column><mj-text>{{ shop.name }} and more of it</mj-text></mj-column></mj-section>"
     source = f"<mjml><mj-body>{row * 320}</mj-body></mjml>"
-    began = time.process_time()
-    html = compile_layout(source)
-    assert time.process_time() - began < CPU_SECONDS
+    with at_most(CPU_SECONDS):
+        html = compile_layout(source)
     assert "fonts.googleapis.com" not in html
     assert html.count("{{ shop.name }}") == 320
     assert '<html lang="{{ locale }}"' in html
