@@ -17,12 +17,16 @@ from tests.web.admin.crowd import fill, tell
 
 _VARIED = """
 UPDATE restock_events SET opened_at = now() - interval '400 days';
-UPDATE offers SET state = (ARRAY['ended', 'missed', 'declined', 'ended'])[1 + id % 4];
-UPDATE offers o SET state = 'returned', reason = 'sold_out', accepted_at = NULL, ends_at = NULL WHERE o.id % 5 = 0;
+UPDATE offers o SET state = (ARRAY['ended', 'missed', 'declined', 'ended'])[1 + place % 4]
+    FROM (SELECT id, row_number() OVER (PARTITION BY event_id ORDER BY id) place FROM offers) p WHERE p.id = o.id;
+UPDATE offers o SET state = 'returned', reason = 'sold_out', accepted_at = NULL, ends_at = NULL
+    FROM (SELECT id, row_number() OVER (PARTITION BY event_id ORDER BY id) place FROM offers) p
+    WHERE p.id = o.id AND place % 5 = 0;
 UPDATE deliveries d SET state = 'skipped', reason = 'sold_out', sent_at = NULL, finished_at = now()
     FROM offers o WHERE o.id = d.offer_id AND o.state = 'returned';
 INSERT INTO subscription_events (shop_id, subscription_id, kind, reason, event_id, units, free_units, at)
-    SELECT s.shop_id, s.id, 'passed_over', CASE WHEN s.id % 2 = 0 THEN 'wants_more' ELSE 'asleep' END, e.id, 3, 1, now()
+    SELECT s.shop_id, s.id, 'passed_over', CASE WHEN row_number() OVER (PARTITION BY e.id ORDER BY s.id) % 2 = 0
+        THEN 'wants_more' ELSE 'asleep' END, e.id, 3, 1, now()
     FROM subscriptions s JOIN restock_events e ON e.shop_id = s.shop_id AND e.variant_id = s.variant_id
     WHERE s.state = 'active'
 """
